@@ -171,8 +171,7 @@ def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
 
 
 def _methods(cls: type[Sbb]) -> Iterator[tuple[str, Callable[..., object]]]:
-    for name, member in inspect.getmembers(cls, inspect.isfunction):
-        yield name, member
+    yield from inspect.getmembers(cls, inspect.isfunction)
 
 
 def _fields(cls: type[Sbb], found: _Findings) -> tuple[dict[str, ValueType], dict[str, object]]:
