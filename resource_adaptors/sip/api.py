@@ -16,6 +16,7 @@ from resource_adaptors.sip.message.message import Message as SipMessage
 from resource_adaptors.sip.message.message import Request, Response
 from resource_adaptors.sip.message.uri import OtherUri, SipUri, TelUri, Uri, parse_uri
 from resource_adaptors.sip.message.values import NameAddr
+from resource_adaptors.sip.registration import ExpiryBounds, Refusal, RequestedBinding, requested_bindings
 from slee.api.activity import ActivityContext
 from slee.api.event import event_type
 from slee.api.resource import ResourceAdaptorType
@@ -411,6 +412,7 @@ __all__ = [
     "Challenged",
     "ClientTransaction",
     "Declined",
+    "ExpiryBounds",
     "Failed",
     "ForkExhausted",
     "Info",
@@ -427,10 +429,12 @@ __all__ = [
     "Publish",
     "Redirected",
     "Refer",
+    "Refusal",
     "Register",
     "Rejected",
     "RemoteProtocolError",
     "Request",
+    "RequestedBinding",
     "Response",
     "Ringing",
     "ServerTransaction",
@@ -448,5 +452,6 @@ __all__ = [
     "Update",
     "Uri",
     "parse_uri",
+    "requested_bindings",
     "response_event",
 ]
