@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from slee.api.ids import ServiceID
     from slee.kernel.kernel import Kernel
     from slee.kernel.resource import ResourceEntity
+    from slee.kernel.transaction import Transaction
 
 
 class Shell(Protocol):
@@ -73,12 +74,18 @@ class AdaptorContext:
         return self._kernel.random(count)
 
     def enlist(self, command: object) -> None:
+        self._transaction(type(command).__name__).outputs.append((self._entity, command))
+
+    def on_rollback(self, function: Callable[..., object], *arguments: object) -> None:
+        self._transaction("on_rollback").undo.append((function, arguments))
+
+    def _transaction(self, what: str) -> Transaction:
         tx = self._kernel.transaction
         if tx is None:
             raise TransactionRequiredError(
-                f"{self._entity.name}: {type(command).__name__} without a transaction [OUT-2]; call it in a delivery"
+                f"{self._entity.name}: {what} without a transaction [OUT-2]; call it in a delivery"
             )
-        tx.outputs.append((self._entity, command))
+        return tx
 
     def activity_context(self, handle: Hashable) -> ActivityContext | None:
         return self._entity.contexts.get(handle)

@@ -20,7 +20,6 @@ _SHORTEST_SLEEP: Final = 0.005
 """Seconds between two looks at the timers; well within their resolution."""
 
 
-
 class Driver:
     """The kernel's shell on the running loop."""
 
