@@ -55,6 +55,7 @@ class SleeHarness:
         self._links: dict[str, ResourceAdaptor] = {}
         self.kernel.now = self.clock.now
         self.kernel.start()
+        self.run()
 
     # Set-up.
 
