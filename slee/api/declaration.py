@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 E = TypeVar("E")
 E_contra = TypeVar("E_contra", contravariant=True)
-I = TypeVar("I")  # noqa: E741  an interface
+I = TypeVar("I")
 M = TypeVar("M", bound="BaseModel")
 U = TypeVar("U", bound=UsageParameters)
 R = TypeVar("R", bound=msgspec.Struct)

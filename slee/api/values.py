@@ -228,7 +228,7 @@ def field_type(cls: type, name: str) -> ValueType:
     if isinstance(hint, str):
         module = sys.modules.get(cls.__module__)
         names: dict[str, Any] = dict(vars(module)) if module else {}
-        hint = eval(hint, names, dict(vars(cls)))  # noqa: S307  as typing.get_type_hints does
+        hint = eval(hint, names, dict(vars(cls)))
     arguments = typing.get_args(hint)
     origin: object = typing.get_origin(hint)
     if origin is not Cmp or len(arguments) != 1:

@@ -114,8 +114,7 @@ class Kernel:
         Args:
             now: seconds since the epoch; a value below the last one counts as the last one (TMR-31).
         """
-        if now > self.now:
-            self.now = now
+        self.now = max(self.now, now)
         lifecycle = self._lifecycle
         if lifecycle.state is SleeState.STOPPED:
             return False

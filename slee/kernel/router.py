@@ -54,11 +54,10 @@ class Router:
             if type(entry) is Firing and not entry.suspended:
                 try:
                     self._advance(entry)
-                except KeyboardInterrupt:
-                    self._abandon_open()
-                    raise
                 except BaseException as error:
                     self._abandon_open()
+                    if isinstance(error, KeyboardInterrupt):
+                        raise
                     self._fail(entry, FailureReason.INTERNAL_ERROR, error)
                 if context.first is not entry:
                     ready.popleft()
@@ -151,9 +150,9 @@ class Router:
             return False
         try:
             name = convergence_name(initial, firing)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
             self.kernel.reports.selector_failed(service, firing, error)
             return False
         if name is None:
@@ -190,11 +189,11 @@ class Router:
         firing.processed = True
         try:
             instance = tx.create(root)
-        except KeyboardInterrupt:
-            raise
         except CreateError as error:
             tx.refuse_root(root, error)
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
             tx.fail(root, error)
         else:
             firing.context.attach_entity(root, tx)
@@ -214,12 +213,12 @@ class Router:
         told: SbbEntity | None = entity
         try:
             instance = tx.use(entity)
-        except KeyboardInterrupt:
-            raise
         except ActivationError:
             tx.marked = True
             told = None  # SBB-16: the delivery has not begun
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
             tx.fail(entity, error)
         else:
             firing.processed = True
@@ -235,9 +234,9 @@ class Router:
                 handler.function(instance, firing.event, firing.context, firing)
             else:
                 handler.function(instance, firing.event, firing.context)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
             running.pop()
             tx.fail(entity, error, firing.event, firing.context)
         else:
@@ -276,18 +275,18 @@ class Router:
         kernel.transaction = tx = Transaction(kernel)
         try:
             instance = tx.use(entity)
-        except KeyboardInterrupt:
-            raise
         except ActivationError:
             tx.marked = True
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
             tx.fail(entity, error)
         else:
             try:
                 tx.enter(entity, lambda: instance.sbb_rolled_back(context))
-            except KeyboardInterrupt:
-                raise
             except BaseException as error:
+                if isinstance(error, KeyboardInterrupt):
+                    raise
                 tx.marked = True
                 tx.failed |= {entity}
                 kernel.reports.callback_failed(entity, "sbb_rolled_back", error)
@@ -369,9 +368,9 @@ class Router:
             cause: BaseException | None = None
             try:
                 tx.remove_tree(root)
-            except KeyboardInterrupt:
-                raise
             except BaseException as error:
+                if isinstance(error, KeyboardInterrupt):
+                    raise
                 tx.marked = True
                 cause = error.__cause__ or error
             if not kernel.finish(tx):

@@ -146,9 +146,9 @@ class Transaction:
             self.kernel.outside(instance.sbb_activate)
             if instance.__dict__:
                 raise TypeError(f"{entity}: sbb_activate wrote {list(instance.__dict__)} [CMP-3]; write in sbb_load")
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
             _retire(instance, entity)
             self.kernel.reports.callback_failed(entity, "sbb_activate", error)
             raise ActivationError(str(entity)) from error
@@ -190,9 +190,9 @@ class Transaction:
         except CreateError:
             self._discard(child)
             raise
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
             self.fail(child, error)
             raise TransactionRolledBackError(f"{parent}: {relation}.create failed [CHD-4]") from error
         return child
@@ -208,18 +208,18 @@ class Transaction:
         """Call a business method on the entity's instance; undeclared exceptions mark the transaction (LOC-11)."""
         try:
             instance = self.use(entity)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
             raise self._failed_use(entity, error) from error
         self.running.append(entity)
         try:
             return function(instance, *args, **kwargs)
-        except KeyboardInterrupt:
-            raise
         except raises:
             raise
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
             self.fail(entity, error)
             raise TransactionRolledBackError(f"{entity}: {function.__name__} raised [LOC-11]") from error
         finally:
@@ -247,9 +247,9 @@ class Transaction:
             return
         try:
             self.enter(entity, lambda: instance.sbb_exception_thrown(error, event, aci))
-        except KeyboardInterrupt:
-            raise
         except BaseException as second:
+            if isinstance(second, KeyboardInterrupt):
+                raise
             self.kernel.reports.callback_failed(entity, "sbb_exception_thrown", second)
 
     def refuse_root(self, root: SbbEntity, error: CreateError) -> None:
@@ -285,9 +285,9 @@ class Transaction:
     def _remove_callback(self, entity: SbbEntity) -> None:
         try:
             instance = self.use(entity)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
             raise self._failed_use(entity, error) from error
         if not entity.env.removes or entity in self.failed:
             return
@@ -295,9 +295,9 @@ class Transaction:
         self.removing |= {entity}
         try:
             self.enter(entity, instance.sbb_remove)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
             self.fail(entity, error)
             raise TransactionRolledBackError(f"{entity}: sbb_remove raised [CHD-20]") from error
         finally:
@@ -344,9 +344,9 @@ class Transaction:
             if entity.env.stores and not entity.removed:
                 try:
                     self.enter(entity, instance.sbb_store)
-                except KeyboardInterrupt:
-                    raise
                 except BaseException as error:
+                    if isinstance(error, KeyboardInterrupt):
+                        raise
                     self.fail(entity, error)
 
     def check(self) -> None:
@@ -371,9 +371,9 @@ class Transaction:
                 self.kernel.outside(instance.sbb_passivate)
                 if instance.__dict__:
                     raise TypeError(f"{entity}: sbb_passivate wrote {list(instance.__dict__)} [CMP-3]; use sbb_store")
-            except KeyboardInterrupt:
-                raise
             except BaseException as error:
+                if isinstance(error, KeyboardInterrupt):
+                    raise
                 self.kernel.reports.callback_failed(entity, "sbb_passivate", error)
             instance.__dict__ = state
 

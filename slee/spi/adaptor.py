@@ -135,6 +135,10 @@ class ResourceAdaptorContext(Protocol):
     def invoking_service(self) -> ServiceID | None:
         """The service whose SBB is calling down into the adaptor (RA-41)."""
 
+    @property
+    def transaction_id(self) -> int | None:
+        """Number of the active transaction, for logs; `None` if none is active."""
+
     def random_bytes(self, count: int) -> bytes:
         """Random octets from the injected source (OUT-9)."""
 
