@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 HOST: Final = "127.0.0.1"
 DOMAIN: Final = "example.test"
@@ -154,8 +154,14 @@ class Child:
         while wanted not in Path("/proc/net/udp").read_text(encoding="ascii"):
             if not self.is_running or time.monotonic() > deadline:
                 raise PeerError(f"{self.name} did not bind UDP port {port} within {timeout} s; it said:\n{self.output}")
-            with self._news:
-                self._news.wait(timeout=0.005)
+            self.pause(0.005)
+
+    def pause(self, seconds: float) -> None:
+        """Wait for the next line of output, or for so long; the step of a loop that looks at something else."""
+        with self._news:
+            if not self._news.wait(timeout=seconds) or not self._ended:
+                return
+        time.sleep(seconds)
 
     def wait(self, timeout: float) -> int:
         """Return the exit status; a negative number is the signal that ended the program.
@@ -171,17 +177,17 @@ class Child:
         self._reader.join(timeout=5.0)
         return status
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Send the signal `number` to the program, if it still runs."""
         if self.is_running:
             self._process.send_signal(number)
 
     def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 15.0) -> int:
         """Send the signal `number` and return the exit status; see `wait` for the errors."""
-        self.signal(number)
+        self.send(number)
         return self.wait(timeout)
 
-    def __enter__(self) -> Child:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -259,7 +265,7 @@ class Sipp:
         """Start SIPp with the scenario file of that name; with `server` it calls, without it answers.
 
         `rows` become the scenario's [field0], [field1]...; `fields` replace @NAME@ in the scenario file; `hold_ms` is
-        the length of its <pause/>; `timeout`, in seconds, makes a run that hangs a failed one.
+        the length of its <pause/>; `lost_percent` is for scenarios that can lose what they send; `timeout`, in seconds, makes a run that hangs a failed one.
         """
         self.port: Final = free_port()
         self.calls: Final = calls
@@ -267,7 +273,7 @@ class Sipp:
         self._timeout: Final = timeout
         self._stem: Final = folder / f"{scenario}-{next(self._serial)}"
         arguments = [program("sipp")] + ([f"{server[0]}:{server[1]}"] if server else [])
-        arguments += ["-sf", str(self._write(_render(scenario, fields), "xml"))]
+        arguments += ["-sf", str(self._write(_render(scenario, {**fields, "lost": lost_percent}), "xml"))]
         arguments += ["-i", HOST, "-bind_local", "-p", str(self.port), "-cp", str(free_port()), "-nostdin"]
         arguments += ["-m", str(calls), "-d", str(hold_ms), "-timeout", f"{timeout:.0f}s", "-timeout_error"]
         arguments += ["-key", "domain", domain, "-timer_resol", "1", "-buff_size", "4194304", "-f", "3600"]
@@ -278,7 +284,7 @@ class Sipp:
         if table := [";".join(map(str, row)) + ";" for row in rows]:
             arguments += ["-inf", str(self._write("\n".join(["SEQUENTIAL", *table, ""]), "users"))]
         if lost_percent:
-            arguments += ["-lost", str(lost_percent)]
+            arguments += ["-max_retrans", "10", "-max_invite_retrans", "10"]
         if messages:
             arguments += ["-trace_msg", "-message_file", self._name("messages")]
         if response_times:
@@ -330,10 +336,24 @@ class Sipp:
 
         Needs `messages=True`; repetitions that SIPp absorbs are counted, too.
         """
-        blocks = re.split(r"^-{20,} .*$", self._read("messages"), flags=re.MULTILINE)
-        heard = (block for block in blocks if " received " in block.split("\n\n", 1)[0])
-        texts = (block.split("\n\n", 1)[-1] for block in heard)
-        return sum(text.lstrip().startswith(start_line) and header in text for text in texts)
+        return self._logged("received", start_line, header)
+
+    def wait_received(self, start_line: str, timeout: float = 10.0) -> None:
+        """Wait up to `timeout` seconds until one such message has come; PeerError if none does."""
+        deadline = time.monotonic() + timeout
+        while not self.received(start_line):
+            if time.monotonic() > deadline or not self.child.is_running:
+                raise PeerError(f"{self._scenario} received no {start_line!r} within {timeout} s")
+            self.child.pause(0.02)
+
+    def sent(self, start_line: str, header: str = "") -> int:
+        """Count the messages sent, as `received` does."""
+        return self._logged("sent", start_line, header)
+
+    def _logged(self, direction: str, start_line: str, header: str) -> int:
+        entries = re.split(r"^-{20,}.*$", self._read("messages"), flags=re.MULTILINE)
+        ours = (entry.split("\n\n", 1) for entry in entries if f"message {direction} " in entry)
+        return sum(rest[0].startswith(start_line) and header in rest[0] for _, *rest in ours if rest)
 
     @property
     def response_times(self) -> dict[str, list[float]]:
@@ -345,7 +365,7 @@ class Sipp:
             times.setdefault(clock, []).append(float(milliseconds))
         return times
 
-    def __enter__(self) -> Sipp:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
