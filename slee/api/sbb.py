@@ -101,9 +101,17 @@ class Sbb:
     sbb_reentrant: ClassVar[bool] = False
 
     def __init_subclass__(
-        cls, *, vendor: str | None = None, version: str | None = None, name: str | None = None, reentrant: bool = False
+        cls,
+        *,
+        vendor: str | None = None,
+        version: str | None = None,
+        name: str | None = None,
+        reentrant: bool = False,
+        retired: bool = False,
     ) -> None:
         super().__init_subclass__()
+        if retired:  # the twin that an instance becomes after its delivery is no component
+            return
         issues = list(_class_issues(cls, vendor, version))
         if issues:
             raise ComponentDefinitionError(issues)

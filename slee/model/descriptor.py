@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import enum
 import inspect
+import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from slee.api.activity import ActivityContext, EventContext
 from slee.api.declaration import UNSET, Child, Cmp, Configuration, Fires, Resource, Usage, Volatile
-from slee.api.errors import Issue, VerificationError
+from slee.api.errors import Issue, TransactionRequiredError, VerificationError
 from slee.api.event import event_type_id
 from slee.api.facilities import VolatileTable
-from slee.api.handler import HANDLER_MARK, HandlerMark, Select
+from slee.api.handler import HANDLER_MARK, HandlerMark
 from slee.api.ids import EventTypeID, SbbID, ServiceID
 from slee.api.resource import ResourceAdaptorType
 from slee.api.sbb import LOCAL_MARK, Sbb
@@ -134,7 +134,7 @@ def describe_service(
             waiting.extend(child.sbb for child in descriptor.children.values())
     if issues:
         raise VerificationError(issues)
-    return ServiceDescriptor(identity, sbbs[root.sbb_id], MappingProxyType(sbbs), default_priority, durability)
+    return ServiceDescriptor(identity, sbbs[root.sbb_id], types.MappingProxyType(sbbs), default_priority, durability)
 
 
 def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
@@ -153,9 +153,9 @@ def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
         id=cls.sbb_id,
         cls=cls,
         retired=_retired_twin(cls),
-        fields=MappingProxyType(fields),
-        initial=MappingProxyType(initial),
-        handlers=MappingProxyType(handlers),
+        fields=types.MappingProxyType(fields),
+        initial=types.MappingProxyType(initial),
+        handlers=types.MappingProxyType(handlers),
         children={
             n: ChildDescriptor(n, d.sbb, d.default_priority) for n, d in declarations.items() if isinstance(d, Child)
         },
@@ -171,8 +171,7 @@ def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
 
 
 def _methods(cls: type[Sbb]) -> Iterator[tuple[str, Callable[..., object]]]:
-    for name, member in inspect.getmembers(cls, inspect.isfunction):
-        yield name, member
+    yield from inspect.getmembers(cls, inspect.isfunction)
 
 
 def _fields(cls: type[Sbb], found: _Findings) -> tuple[dict[str, ValueType], dict[str, object]]:
@@ -246,8 +245,6 @@ def _handlers(cls: type[Sbb], found: _Findings) -> dict[type, HandlerDescriptor]
                 )
             )
         handlers[handler.event_class] = handler
-        if mark.initial and mark.variables is Select.NONE and mark.selector is None:
-            continue  # IES-18: one root entity takes every such event
     return handlers
 
 
@@ -288,7 +285,6 @@ def _handler(
 
 def _retired_twin(cls: type[Sbb]) -> type[Sbb]:
     """A class that an instance of `cls` can become, and that refuses every access."""
-    from slee.api.errors import TransactionRequiredError
 
     def refuse(self: object, name: str, value: object = None) -> typing.NoReturn:
         raise TransactionRequiredError(
@@ -303,4 +299,4 @@ def _retired_twin(cls: type[Sbb]) -> type[Sbb]:
         "__delattr__": refuse,
         "__module__": cls.__module__,
     }
-    return type.__new__(type, f"Retired{cls.__name__}", (cls,), namespace)
+    return types.new_class(f"Retired{cls.__name__}", (cls,), {"retired": True}, lambda body: body.update(namespace))

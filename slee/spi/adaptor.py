@@ -145,6 +145,13 @@ class ResourceAdaptorContext(Protocol):
             TransactionRequiredError: no transaction is active.
         """
 
+    def on_rollback(self, function: Callable[..., object], *arguments: object) -> None:
+        """Have `function` called if the current transaction rolls back: it takes back what a command noted at its call.
+
+        Raises:
+            TransactionRequiredError: no transaction is active.
+        """
+
     def activity_context(self, handle: Hashable) -> ActivityContext | None:
         """The context of an activity of this entity, `None` if the handle is unknown."""
 
