@@ -77,8 +77,10 @@ def check(model: type[M], data: dict[str, Any], text: str, source: str, kind: Do
         return model.model_validate(data)
     except ValidationError as error:
         lines = dict(key_lines(text))
-        issues = [_issue(model, found["loc"], found["msg"], found["type"], lines, source, kind)
-                  for found in error.errors(include_url=False)]
+        issues = [
+            _issue(model, found["loc"], found["msg"], found["type"], lines, source, kind)
+            for found in error.errors(include_url=False)
+        ]
         raise kind.error("\n".join(str(issue) for issue in issues)) from error
 
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from slee.api.ids import BundleID, ComponentID, ResourceAdaptorID, SbbID, ServiceID, parse_id
 
-_I = TypeVar("_I", BundleID, ComponentID)
 
-
-def _text_form(kind: type[BundleID] | type[ComponentID]) -> tuple[Any, ...]:
+def _text_form(kind: type[BundleID | ComponentID]) -> tuple[Any, ...]:
     def read(value: object) -> object:
-        return parse_id(value, kind) if isinstance(value, str) else _instance(value)
-
-    def _instance(value: object) -> object:
-        if not isinstance(value, kind):
-            raise ValueError(f"a {kind.__name__} is wanted; give its text form, as the lists print it")
-        return value
+        if isinstance(value, kind):
+            return value
+        # pydantic reports a ValueError with the place of the value; a TypeError would pass through.
+        return parse_id(str(value), kind)
 
     schema = WithJsonSchema({"type": "string", "examples": [f"{kind.__name__}[name=n,vendor=v,version=1.0]"]})
     return PlainValidator(read), PlainSerializer(str, return_type=str), schema

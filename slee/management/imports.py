@@ -82,21 +82,29 @@ def import_issues(name: str, module: ModuleSource, provision: Provision) -> list
         where = f"{module.path}:{line}"
         if provision.is_missing(target):
             issues.append(
-                Issue(where, "DU-22", f"imports {target}, which no bundle it depends on provides",
-                      "name its bundle in [depends], or the module in modules")
+                Issue(
+                    where,
+                    "DU-22",
+                    f"imports {target}, which no bundle it depends on provides",
+                    "name its bundle in [depends], or the module in modules",
+                )
             )
         elif target not in provision and top not in SHARED and not _in_environment(top):
             issues.append(
-                Issue(where, "DU-13", f"imports {target}, which the environment does not have",
-                      f"install a distribution that provides {top}")
+                Issue(
+                    where,
+                    "DU-13",
+                    f"imports {target}, which the environment does not have",
+                    f"install a distribution that provides {top}",
+                )
             )
     return issues
 
 
 def rewritten(name: str, module: ModuleSource, provision: Provision, prefix: str) -> ast.Module:
     """The module's syntax tree with imports turned to the namespace `prefix`."""
-    tree = ast.parse(module.source, module.path)
-    return ast.fix_missing_locations(_Rewriting(provision, prefix).visit(tree))
+    tree: ast.Module = _Rewriting(provision, prefix).visit(ast.parse(module.source, module.path))
+    return ast.fix_missing_locations(tree)
 
 
 def assigned_names(module: ModuleSource) -> set[str]:
@@ -115,12 +123,12 @@ class _Rewriting(ast.NodeTransformer):
         self.provision = provision
         self.prefix = prefix
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt:  # noqa: N802  named by ast
-        if not node.level and node.module in self.provision:
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt:
+        if not node.level and node.module is not None and node.module in self.provision:
             node.module = f"{self.prefix}.{node.module}"
         return node
 
-    def visit_Import(self, node: ast.Import) -> list[ast.stmt]:  # noqa: N802  named by ast
+    def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
         """`import a.b` binds `a`: load a.b under that name, then bind the a of the namespace."""
         statements: list[ast.stmt] = []
         for alias in node.names:

@@ -101,10 +101,10 @@ class Management:
             InvalidConfigurationError: the configuration of an RA entity does not fit.
         """
         for record, error in self.bundles.restore():
-            _LOG.error("bundle not restored", extra={"source": record.source, "reason": str(error)})
+            _LOG.error("bundle %s cannot be restored: %s", record.source, error, extra={"component": record.source})
         self.resources.restore()
         for service in self.services.restore():
-            _LOG.error("service not restored", extra={"service": str(service.id), "reason": service.reason})
+            _LOG.error("%s cannot be activated: %s", service.id, service.reason, extra={"component": str(service.id)})
 
     def resume(self) -> None:
         """Start the SLEE if that is desired (SLE-1)."""
@@ -119,9 +119,7 @@ class Management:
             for source, archive in equipment.bundles:
                 self.bundles.install(source, archive)
             for entity in equipment.entities:
-                self.resources.create(
-                    entity.name, self._adaptor(entity.adaptor), section=entity.section
-                )
+                self.resources.create(entity.name, self._adaptor(entity.adaptor), section=entity.section)
                 for link in entity.links:
                     self.resources.bind_link(entity.name, link)
                 self.resources.activate(entity.name)
@@ -144,16 +142,16 @@ def built_in_repository(adaptors: Sequence[type[ResourceAdaptor]], now: float) -
     repository = Repository()
     verification = Verification(BUILT_IN, repository)
     for event_class in _OWN_EVENTS:
-        identity = event_type_id(event_class)
-        assert identity is not None, "the SLEE's own events are event types"
-        verification.add(identity, f"slee.api.event:{event_class.__name__}", event_class)
+        own = event_type_id(event_class)
+        assert own is not None, "the SLEE's own events are event types"
+        verification.add(own, f"slee.api.event:{event_class.__name__}", event_class)
     for adaptor in adaptors:
         source = f"{adaptor.__module__}:{adaptor.__qualname__}"
         verification.add(adaptor.id, source, adaptor)
         for ra_type in adaptor.ra_types:
             verification.add(ra_type.id, source, ra_type)
-            for event_class, identity in ra_type.event_types.items():
-                verification.add(identity, f"{event_class.__module__}:{event_class.__qualname__}", event_class)
+            for fired, identity in ra_type.event_types.items():
+                verification.add(identity, f"{fired.__module__}:{fired.__qualname__}", fired)
     components = verification.finish()
     descriptor = BundleDescriptor(BUILT_IN, "", now, tuple(c.descriptor.id for c in components))
     repository.add(descriptor, components)

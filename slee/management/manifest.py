@@ -103,14 +103,14 @@ class Manifest(Section):
     """`bundle.toml`."""
 
     bundle: BundleSection
-    depends: dict[BundleName, Text] = {}
+    depends: dict[BundleName, Text] = Field(default_factory=dict)
     """Bundles needed, `"name#vendor" = range`."""
     service: tuple[ServiceSection, ...] = ()
-    links: dict[Text, Text] = {}
+    links: dict[Text, Text] = Field(default_factory=dict)
     """RA entity link by name of the RA type."""
-    config: dict[Text, dict[str, Any]] = {}
+    config: dict[Text, dict[str, Any]] = Field(default_factory=dict)
     """Configuration by name of the SBB."""
-    upgrade: dict[Text, UpgradeSection] = {}
+    upgrade: dict[Text, UpgradeSection] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _holds_something(self) -> Manifest:

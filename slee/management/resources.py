@@ -226,7 +226,10 @@ class Resources:
         name = self._links().get(link)
         if name is None:
             return f"link {link} is not bound"
-        if ra_type not in self._entity(name).adaptor.ra_types:
+        entity: Entity | None = self._engine.resources.get(name)
+        if entity is None:
+            return f"link {link} is bound to {name}, which could not be made"
+        if ra_type not in entity.adaptor.ra_types:
             return f"link {link} is bound to {name}, which does not offer {ra_type.id}"
         return ""
 
@@ -292,12 +295,12 @@ class Resources:
     def _links(self) -> dict[str, str]:
         return {link: name for name, record in self._store.desired.resources.items() for link in record.links}
 
-    def _sbbs(self, setup: ServiceSetup, link: str) -> list[SbbID]:
-        return [
+    def _sbbs(self, setup: ServiceSetup, link: str) -> tuple[SbbID, ...]:
+        return tuple(
             sbb.id
             for sbb in setup.descriptor.sbbs.values()
             if any(setup.links[ra_type.id] == link for ra_type in sbb.resources.values())
-        ]
+        )
 
     def _desiring(self, name: str, record: ResourceRecord, *, active: bool | None = None) -> Any:
         if active is not None:
@@ -312,7 +315,9 @@ def checked_properties(adaptor: type[ResourceAdaptor], given: Properties, where:
     if model is None:
         if given:
             names = ", ".join(given)
-            raise InvalidConfigurationError(f"{where}: {names}: {adaptor.id} takes no configuration [RA-3]; leave it out")
+            raise InvalidConfigurationError(
+                f"{where}: {names}: {adaptor.id} takes no configuration [RA-3]; leave it out"
+            )
         return None
     known = {name: field.alias or name for name, field in model.model_fields.items()}
     spelt = {known.get(key.replace("-", "_"), key): value for key, value in given.items()}

@@ -23,9 +23,7 @@ class BundleInfo:
     @classmethod
     def of(cls, bundle: BundleDescriptor) -> BundleInfo:
         """What a bundle's descriptor says."""
-        return cls(
-            bundle.id, bundle.source, bundle.installed_at, bundle.components, bundle.depends, bundle.digest
-        )
+        return cls(bundle.id, bundle.source, bundle.installed_at, bundle.components, bundle.depends, bundle.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +84,3 @@ class SleeInfo:
     name: str
     vendor: str
     version: str
-

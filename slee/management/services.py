@@ -54,7 +54,7 @@ class Services:
             for service in chosen:
                 # Links may have been bound anew since; an Inactive service has no entity that would lose anything.
                 self._engine.remove_service(service)
-                self._engine.add_service(self._setups[service].descriptor, self._bound(service))
+                self._engine.add_service(self._setups[service].descriptor, self._bound(self._setups[service]))
             self._engine.activate_service(*chosen)
         self._host.pump()
         return tuple(self.show(service) for service in chosen)
@@ -103,8 +103,8 @@ class Services:
     def add(self, setup: ServiceSetup) -> None:
         """Take in a service of a bundle that is being installed; it is Inactive."""
         service = setup.descriptor.id
+        self._engine.add_service(setup.descriptor, self._bound(setup))
         self._setups[service] = setup
-        self._engine.add_service(setup.descriptor, self._bound(service))
         self._resources.users[service] = setup
 
     def remove(self, service: ServiceID) -> None:
@@ -127,8 +127,8 @@ class Services:
                 failed.append(self.show(service))
         return tuple(failed)
 
-    def _choose(self, services: Sequence[ServiceID | str]) -> list[ServiceID]:
-        chosen = [self._identity(service) for service in services]
+    def _choose(self, services: Sequence[ServiceID | str]) -> tuple[ServiceID, ...]:
+        chosen = tuple(self._identity(service) for service in services)
         if not chosen or len(set(chosen)) != len(chosen):
             raise InvalidArgumentError("services: none is given, or one twice [SVC-7]; name each once")
         return chosen
@@ -173,8 +173,7 @@ class Services:
         changed = {**desired.services, **{str(service): active for service in services}}
         return msgspec.structs.replace(desired, services=changed)
 
-    def _bound(self, service: ServiceID) -> dict[SbbID, dict[str, object]]:
-        setup = self._setups[service]
+    def _bound(self, setup: ServiceSetup) -> dict[SbbID, dict[str, object]]:
         return {identity: self._values(setup, sbb) for identity, sbb in setup.descriptor.sbbs.items()}
 
     def _values(self, setup: ServiceSetup, sbb: SbbDescriptor) -> dict[str, object]:

@@ -77,7 +77,9 @@ class Verification:
         return tuple(self.components[identity] for identity in sorted(self.components))
 
     def add(self, identity: ComponentID, source: str, value: object) -> None:
-        """Take in one component by the object that defines it."""
+        """Take in one component by the object that defines it; once more has no effect."""
+        if identity in self.components and self.components[identity].definition is value:
+            return
         digest: str | None = None
         references: Iterator[Reference] = iter(())
         if isinstance(value, ResourceAdaptorType):
@@ -152,4 +154,3 @@ def _types(event_classes: Iterable[type]) -> Iterator[Reference]:
         identity = event_type_id(event_class)
         if identity is not None:
             yield identity, event_class
-
