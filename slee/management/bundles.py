@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from slee.api.errors import AlreadyInstalledError, DependencyError, DeploymentError, InvalidStateError
-from slee.api.ids import BundleID, ComponentID, ServiceID, parse_id
+from slee.api.ids import BundleID, ComponentID, ProfileSpecificationID, ServiceID, parse_id
 from slee.management.archive import Archive, ArchiveLimits, read_archive
 from slee.management.bundle import BundleLoader, BundleSource, LoadedBundle
-from slee.management.engine import Engine
+from slee.management.engine import Engine, Host
 from slee.management.namespace import Namespace
 from slee.management.results import BundleInfo, ComponentInfo
 from slee.management.services import Services
@@ -31,7 +31,7 @@ class Bundles:
         store: StateDirectory,
         services: Services,
         engine: Engine,
-        now: Callable[[], float],
+        host: Host,
         limits: ArchiveLimits | None = None,
     ) -> None:
         self._repository = repository
@@ -39,7 +39,7 @@ class Bundles:
         self._store = store
         self._services = services
         self._engine = engine
-        self._now = now
+        self._host = host
         self._limits = limits or ArchiveLimits()
         self._loaded: dict[BundleID, LoadedBundle] = {}
 
@@ -62,7 +62,7 @@ class Bundles:
             raise AlreadyInstalledError(f"{source}: it is installed [DU-15]; uninstall it first")
         judged = read_archive(archive, source, self._limits)
         settings = {name: dict(values) for name, values in (configuration or {}).items()}
-        record = BundleRecord(source, judged.digest, self._now(), settings)
+        record = BundleRecord(source, judged.digest, self._host.now(), settings)
         desired = self._store.desired
         with self._loading(judged, record) as loaded:
             self._store.write_bundle(judged.digest, archive)
@@ -106,6 +106,9 @@ class Bundles:
         with self._store.changing(left):
             for service in services:
                 self._services.remove(service)
+            for component in descriptor.components:
+                if isinstance(component, ProfileSpecificationID):
+                    self._host.drop_table(component)
             self._repository.remove(bundle)
             self._loader.unload(self._loaded.pop(bundle))
         self._store.sweep()

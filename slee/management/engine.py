@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from slee.api.facilities import VolatileTable
@@ -10,9 +10,9 @@ from slee.api.facilities import VolatileTable
 if TYPE_CHECKING:
     import enum
 
-    from slee.api.ids import SbbID, ServiceID
+    from slee.api.ids import ProfileSpecificationID, SbbID, ServiceID
     from slee.model.descriptor import ServiceDescriptor
-    from slee.spi.adaptor import ResourceAdaptor, ResourceAdaptorContext, SleeEndpoint
+    from slee.spi.adaptor import ResourceAdaptor, ResourceAdaptorContext
 
 
 class Entity(Protocol):
@@ -51,11 +51,14 @@ class Engine(Protocol):
 class Host(Protocol):
     """The runtime as management uses it."""
 
-    def context(self, name: str, endpoint: SleeEndpoint) -> ResourceAdaptorContext:
+    def context(self, name: str, endpoint: Any) -> ResourceAdaptorContext:
         """What the adaptor object of an entity is given first of all (RA-1)."""
 
     def table(self, table: VolatileTable[Any]) -> object:
         """The rows of a volatile table, made when first asked for."""
+
+    def drop_table(self, table: ProfileSpecificationID) -> None:
+        """Forget the rows of a table whose bundle is uninstalled."""
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -66,5 +69,3 @@ class Host(Protocol):
     def shut_down(self) -> None:
         """End the server process once the present operation has been answered (SLE-12)."""
 
-
-Listener = Callable[[str], None]

@@ -88,7 +88,7 @@ class Management:
             store=store,
             services=self.services,
             engine=engine,
-            now=host.now,
+            host=host,
         )
         self._engine = engine
 
