@@ -121,4 +121,3 @@ def _put(data: dict[str, Any], dotted: str, value: Any) -> None:
             raise InvalidConfigurationError(f"--set {dotted}: {name} is no section [RA-3]; name a key of a section")
         data = table
     data[last] = value
-

@@ -57,9 +57,13 @@ def run(configuration: ServerConfiguration, sip: tuple[str, int] | None, shipmen
     try:
         prepared = prepare(configuration, sections, shipment)
     except SleeError as error:
-        return _refused(error)
-    options = {"use_uvloop": find_spec("uvloop") is not None}
-    return anyio.run(serve, prepared, backend_options=options)
+        return refused(error)
+    return serve_prepared(prepared)
+
+
+def serve_prepared(prepared: Prepared) -> int:
+    """Run the event loop; returns the exit status."""
+    return anyio.run(serve, prepared, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 
 def prepare(configuration: ServerConfiguration, sections: Sections, shipment: Shipment) -> Prepared:
@@ -97,7 +101,7 @@ async def serve(prepared: Prepared) -> int:
             try:
                 slee.start(_equipment(prepared))
             except SleeError as error:
-                return _refused(error)
+                return refused(error)
             print(_announcement(prepared, slee), flush=True)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_watch, signals, slee.shutdown_asked)
@@ -134,9 +138,7 @@ async def _interfaces(prepared: Prepared, slee: Slee) -> None:
 
     Both sockets listen since before the announcement, so that a client that comes early waits and is served.
     """
-    module = await anyio.to_thread.run_sync(
-        importlib.import_module, "slee.server.interfaces", abandon_on_cancel=True
-    )
+    module = await anyio.to_thread.run_sync(importlib.import_module, "slee.server.interfaces", abandon_on_cancel=True)
     gc.collect()
     gc.freeze()
     async with anyio.create_task_group() as tasks:
@@ -188,7 +190,7 @@ def _announcement(prepared: Prepared, slee: Slee) -> str:
     return f"SLEE {state}: {', '.join(places)}"
 
 
-def _refused(error: SleeError) -> int:
+def refused(error: SleeError) -> int:
     """One clear line, whatever the error has to say."""
     print(f"slee run: {'; '.join(str(error).splitlines())}", file=sys.stderr, flush=True)
     return EXIT_USAGE

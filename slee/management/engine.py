@@ -68,4 +68,3 @@ class Host(Protocol):
 
     def shut_down(self) -> None:
         """End the server process once the present operation has been answered (SLE-12)."""
-

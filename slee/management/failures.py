@@ -61,6 +61,18 @@ def failure_of(error: SleeError | type[SleeError]) -> Failure:
     return Failure("-".join(words).lower(), http, exit_status)
 
 
+def exit_status_of(code: str) -> int:
+    """The exit status that belongs to a code, 1 for a code that this program does not know."""
+    waiting: list[type[SleeError]] = [SleeError]
+    while waiting:
+        cls = waiting.pop()
+        failure = failure_of(cls)
+        if failure.code == code:
+            return failure.exit
+        waiting.extend(cls.__subclasses__())
+    return EXIT_UNEXPECTED
+
+
 def document(error: SleeError) -> FailureDocument:
     """The failure as every surface shows it."""
     if isinstance(error, ComponentDefinitionError | VerificationError):

@@ -131,7 +131,9 @@ _FAMILIES: Final[Mapping[str, Callable[..., Metric]]] = {
 }
 
 
-def registry(kernel: Kernel, management: Management, rows: Callable[[], Iterable[tuple[str, int]]]) -> CollectorRegistry:
+def registry(
+    kernel: Kernel, management: Management, rows: Callable[[], Iterable[tuple[str, int]]]
+) -> CollectorRegistry:
     """Everything that `/metrics` shows: the SLEE, its adaptors, and the process."""
     metrics = CollectorRegistry(auto_describe=False)
     metrics.register(SleeCollector(kernel, management, rows))
@@ -144,7 +146,13 @@ def registry(kernel: Kernel, management: Management, rows: Callable[[], Iterable
 def _slee(s: KernelStatistics) -> Iterator[Figure]:
     contexts = s.null_activities + sum(resource.activities for resource in s.resources)
     for state in SleeState:
-        yield "slee_state", "gauge", "1 for the state of the SLEE.", {"state": state.value}, float(state.value == s.state)
+        yield (
+            "slee_state",
+            "gauge",
+            "1 for the state of the SLEE.",
+            {"state": state.value},
+            float(state.value == s.state),
+        )
     yield "slee_activity_contexts", "gauge", "Activity contexts of adaptors and of null activities.", {}, contexts
     yield "slee_null_activities", "gauge", "Null activities.", {}, s.null_activities
     yield "slee_timers", "gauge", "Timers set.", {}, s.timers
@@ -183,7 +191,13 @@ def _services(s: KernelStatistics) -> Iterator[Figure]:
         labels = _service(service.service)
         for state in ServiceState:
             value = float(state.value == service.state)
-            yield "slee_service_state", "gauge", "1 for the state of a service.", {**labels, "state": state.value}, value
+            yield (
+                "slee_service_state",
+                "gauge",
+                "1 for the state of a service.",
+                {**labels, "state": state.value},
+                value,
+            )
         yield "slee_service_trees", "gauge", "Entity trees.", labels, service.trees
         yield "slee_service_entities", "gauge", "SBB entities.", labels, service.entities
         text = "Initial event selectors that raised."
@@ -196,7 +210,13 @@ def _resources(s: KernelStatistics) -> Iterator[Figure]:
         labels = {"resource": resource.name}
         for state in ResourceState:
             value = float(state.value == resource.state)
-            yield "slee_resource_state", "gauge", "1 for the state of an entity.", {**labels, "state": state.value}, value
+            yield (
+                "slee_resource_state",
+                "gauge",
+                "1 for the state of an entity.",
+                {**labels, "state": state.value},
+                value,
+            )
         yield "slee_resource_activities", "gauge", "Activities.", labels, resource.activities
         performed, failed = {**labels, "outcome": "performed"}, {**labels, "outcome": "failed"}
         yield "slee_resource_commands", "counter", text, performed, resource.performed_commands

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -11,11 +12,18 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 from slee.api import errors
 from slee.api.errors import SleeError
+from slee.management.bundles import Bundles
 from slee.management.identities import AdaptorRef, BundleRef, ComponentRef, SbbRef, ServiceChoice
+from slee.management.resources import Resources
 from slee.management.results import BundleInfo, ComponentInfo, LinkInfo, ResourceInfo, ServiceInfo, SleeInfo
+from slee.management.services import Services
+from slee.management.state import SleeStates
 
 if TYPE_CHECKING:
     from slee.management.management import Management
+
+
+_RULES: Final = re.compile(r",? \(?[A-Z]+-\d+(?:(?:, | to )[A-Z]+-\d+)*\)?")
 
 
 class Role(enum.IntEnum):
@@ -121,8 +129,8 @@ class Operation:
     """The least role that may call it."""
     changes: bool
     """Whether it changes anything; such a one is called by POST, the others by GET."""
-    call: Callable[[Management], Callable[..., Any]]
-    """The Python form."""
+    call: Callable[..., Any]
+    """The Python form: a method of a part of `Management`."""
     raises: tuple[type[SleeError], ...] = ()
     """Errors besides `InvalidArgumentError`."""
 
@@ -141,27 +149,36 @@ class Operation:
         """The route."""
         return f"/v1/{self.family}/{self.verb}"
 
+    @property
+    def summary(self) -> str:
+        """What it does, as the documentation of its Python form begins, without the rules' ids."""
+        first = (self.call.__doc__ or "").strip().partition("\n\n")[0]
+        return _RULES.sub("", " ".join(first.split()))
+
     def run(self, management: Management, arguments: Arguments) -> Any:
         """Call the Python form with checked arguments."""
         values = {name: getattr(arguments, name) for name in type(arguments).model_fields}
-        return self.call(management)(**values)
+        return self.call(_PARTS[self.call.__qualname__.partition(".")[0]](management), **values)
 
 
-def _reading(
-    name: str, arguments: type[Arguments], result: Any, call: Callable[[Management], Callable[..., Any]], *raises: Any
-) -> Operation:
+_PARTS: Final[dict[str, Callable[[Management], object]]] = {
+    SleeStates.__name__: lambda management: management.slee,
+    Bundles.__name__: lambda management: management.bundles,
+    Services.__name__: lambda management: management.services,
+    Resources.__name__: lambda management: management.resources,
+}
+"""The part of `Management` by its class."""
+
+
+def _reading(name: str, arguments: type[Arguments], result: Any, call: Callable[..., Any], *raises: Any) -> Operation:
     return Operation(name, arguments, result, Role.VIEWER, False, call, raises)
 
 
-def _state(
-    name: str, arguments: type[Arguments], result: Any, call: Callable[[Management], Callable[..., Any]], *raises: Any
-) -> Operation:
+def _state(name: str, arguments: type[Arguments], result: Any, call: Callable[..., Any], *raises: Any) -> Operation:
     return Operation(name, arguments, result, Role.OPERATOR, True, call, raises)
 
 
-def _change(
-    name: str, arguments: type[Arguments], result: Any, call: Callable[[Management], Callable[..., Any]], *raises: Any
-) -> Operation:
+def _change(name: str, arguments: type[Arguments], result: Any, call: Callable[..., Any], *raises: Any) -> Operation:
     return Operation(name, arguments, result, Role.ADMIN, True, call, raises)
 
 
@@ -176,34 +193,34 @@ _BINDING: Final = errors.InvalidLinkNameBindingError
 _NEW: Final = (errors.ResourceAdaptorEntityAlreadyExistsError, errors.InvalidConfigurationError)
 
 OPERATIONS: Final = (
-    _reading("state.show", NoArguments, SleeInfo, lambda m: m.slee.show),
-    _state("state.start", NoArguments, SleeInfo, lambda m: m.slee.start, _STATE),
-    _state("state.stop", Stop, SleeInfo, lambda m: m.slee.stop, _STATE),
-    _change("state.shutdown", NoArguments, None, lambda m: m.slee.shutdown, _STATE),
-    _reading("bundle.list", NoArguments, tuple[BundleInfo, ...], lambda m: m.bundles.list),
-    _reading("bundle.show", Bundle, BundleInfo, lambda m: m.bundles.show, _BUNDLE),
-    _reading("bundle.source", Source, BundleInfo, lambda m: m.bundles.find_source, _BUNDLE),
-    _change("bundle.install", Install, BundleInfo, lambda m: m.bundles.install, *_REFUSED),
-    _change("bundle.uninstall", Bundle, None, lambda m: m.bundles.uninstall, _BUNDLE, _STATE, errors.DependencyError),
-    _reading("bundle.installed", Identity, bool, lambda m: m.bundles.is_installed),
-    _reading("component.list", Kind, tuple[ComponentInfo, ...], lambda m: m.bundles.components),
-    _reading("component.show", Component, ComponentInfo, lambda m: m.bundles.component, _COMPONENT),
-    _reading("component.find", Components, tuple[ComponentInfo | None, ...], lambda m: m.bundles.descriptors),
+    _reading("state.show", NoArguments, SleeInfo, SleeStates.show),
+    _state("state.start", NoArguments, SleeInfo, SleeStates.start, _STATE),
+    _state("state.stop", Stop, SleeInfo, SleeStates.stop, _STATE),
+    _change("state.shutdown", NoArguments, None, SleeStates.shutdown, _STATE),
+    _reading("bundle.list", NoArguments, tuple[BundleInfo, ...], Bundles.list),
+    _reading("bundle.show", Bundle, BundleInfo, Bundles.show, _BUNDLE),
+    _reading("bundle.source", Source, BundleInfo, Bundles.find_source, _BUNDLE),
+    _change("bundle.install", Install, BundleInfo, Bundles.install, *_REFUSED),
+    _change("bundle.uninstall", Bundle, None, Bundles.uninstall, _BUNDLE, _STATE, errors.DependencyError),
+    _reading("bundle.installed", Identity, bool, Bundles.is_installed),
+    _reading("component.list", Kind, tuple[ComponentInfo, ...], Bundles.components),
+    _reading("component.show", Component, ComponentInfo, Bundles.component, _COMPONENT),
+    _reading("component.find", Components, tuple[ComponentInfo | None, ...], Bundles.descriptors),
     _reading(
         "component.referring",
         Component,
         tuple[ComponentInfo, ...],
-        lambda m: m.bundles.referring_components,
+        Bundles.referring_components,
         _COMPONENT,
     ),
-    _reading("service.list", State, tuple[ServiceInfo, ...], lambda m: m.services.list),
-    _reading("service.show", ChosenService, ServiceInfo, lambda m: m.services.show, _SERVICE),
-    _reading("service.sbbs", ChosenService, tuple[SbbRef, ...], lambda m: m.services.sbbs, _SERVICE),
+    _reading("service.list", State, tuple[ServiceInfo, ...], Services.list),
+    _reading("service.show", ChosenService, ServiceInfo, Services.show, _SERVICE),
+    _reading("service.sbbs", ChosenService, tuple[SbbRef, ...], Services.sbbs, _SERVICE),
     _state(
         "service.activate",
         ChosenServices,
         tuple[ServiceInfo, ...],
-        lambda m: m.services.activate,
+        Services.activate,
         _SERVICE,
         _STATE,
         _BINDING,
@@ -212,33 +229,33 @@ OPERATIONS: Final = (
         "service.deactivate",
         ChosenServices,
         tuple[ServiceInfo, ...],
-        lambda m: m.services.deactivate,
+        Services.deactivate,
         _SERVICE,
         _STATE,
     ),
-    _reading("resource.list", Entities, tuple[ResourceInfo, ...], lambda m: m.resources.list),
-    _reading("resource.show", Entity, ResourceInfo, lambda m: m.resources.show, _ENTITY),
+    _reading("resource.list", Entities, tuple[ResourceInfo, ...], Resources.list),
+    _reading("resource.show", Entity, ResourceInfo, Resources.show, _ENTITY),
     _change(
         "resource.create",
         NewEntity,
         ResourceInfo,
-        lambda m: m.resources.create,
+        Resources.create,
         errors.UnrecognizedResourceAdaptorError,
         *_NEW,
     ),
-    _change("resource.remove", Entity, None, lambda m: m.resources.remove, _ENTITY, _STATE, errors.DependencyError),
-    _state("resource.activate", Entity, ResourceInfo, lambda m: m.resources.activate, _ENTITY, _STATE),
-    _state("resource.deactivate", Entity, ResourceInfo, lambda m: m.resources.deactivate, _ENTITY, _STATE),
+    _change("resource.remove", Entity, None, Resources.remove, _ENTITY, _STATE, errors.DependencyError),
+    _state("resource.activate", Entity, ResourceInfo, Resources.activate, _ENTITY, _STATE),
+    _state("resource.deactivate", Entity, ResourceInfo, Resources.deactivate, _ENTITY, _STATE),
     _change(
         "resource.bind",
         NewLink,
         ResourceInfo,
-        lambda m: m.resources.bind_link,
+        Resources.bind_link,
         _ENTITY,
         errors.LinkNameAlreadyBoundError,
     ),
-    _change("resource.unbind", Link, ResourceInfo, lambda m: m.resources.unbind_link, _LINK, errors.DependencyError),
-    _reading("resource.links", NoArguments, tuple[LinkInfo, ...], lambda m: m.resources.links),
-    _reading("resource.bound", Link, tuple[SbbRef, ...], lambda m: m.resources.bound_sbbs, _LINK),
+    _change("resource.unbind", Link, ResourceInfo, Resources.unbind_link, _LINK, errors.DependencyError),
+    _reading("resource.links", NoArguments, tuple[LinkInfo, ...], Resources.links),
+    _reading("resource.bound", Link, tuple[SbbRef, ...], Resources.bound_sbbs, _LINK),
 )
 """The table."""

@@ -158,7 +158,7 @@ class StateDirectory:
 
     def _write(self, name: str, data: bytes) -> None:
         try:
-            _replace(self.path / name, data)
+            replace_file(self.path / name, data, 0o600)
         except OSError as error:
             raise StateDirectoryError(
                 f"{self.path / name}: it cannot be written: {error.strerror} [MGT-3]; make room, nothing has changed"
@@ -166,7 +166,7 @@ class StateDirectory:
 
     def _prepare(self) -> None:
         if not (self.path / "format").exists():
-            _replace(self.path / "format", FORMAT.encode())
+            replace_file(self.path / "format", FORMAT.encode(), 0o600)
         (self.path / "bundles").mkdir(mode=0o700, exist_ok=True)
         self._written = self.desired = read_desired(self.path)
         self.sweep()
@@ -224,10 +224,10 @@ def _take_lock(path: Path) -> Any:
     return lock
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Write a file in one step that is on disk when this returns."""
     new = path.with_name(f".{path.name}.new")
-    with new.open("wb") as file:
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

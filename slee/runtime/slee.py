@@ -53,9 +53,7 @@ class Slee:
         """Set when an operator asks for the end of the process (SLE-12)."""
         self._stopped = anyio.Event()
         self.observer.listeners.append(self._changed)
-        self.management = Management(
-            engine=self.kernel, host=self, store=store, adaptors=adaptors, sections=sections
-        )
+        self.management = Management(engine=self.kernel, host=self, store=store, adaptors=adaptors, sections=sections)
 
     def start(self, equipment: Equipment) -> None:
         """Restore what is desired, deploy the equipment at a first start, and run if that is desired (SLE-1).

@@ -50,7 +50,7 @@ def _endpoint(operation: Operation, management: Management) -> Callable[..., Awa
     run.__annotations__["arguments"] = Annotated[operation.arguments, place]
     if operation.arguments is NoArguments:
         run.__defaults__ = (NoArguments(),)
-    run.__doc__ = operation.call(management).__doc__
+    run.__doc__ = operation.summary
     return run
 
 

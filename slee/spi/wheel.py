@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Timer(Generic[T]):
-    __slots__ = ("deadline", "item", "seq", "live", "wheel")
+    __slots__ = ("deadline", "item", "live", "seq", "wheel")
 
     def cancel(self) -> None:
         self.live = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from profiles.places.places import PLACES, Place
 from pydantic import BaseModel, ConfigDict
 from sbbs.greeter import words
+
 from slee import (
     ActivityContext,
     Cmp,
