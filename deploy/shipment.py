@@ -59,7 +59,7 @@ def sip_section(section: Section, listen: tuple[str, int] | None) -> dict[str, A
     if listen is None and "listeners" in section:
         return dict(section)
     host, port = listen or DEFAULT_SIP
-    return {**section, "listeners": [{"transport": "udp", "host": host, "port": port}]}
+    return {**section, "listeners": [{"host": host, "port": port}]}
 
 
 def sip_addresses(section: Section) -> list[tuple[str, int]]:
@@ -70,7 +70,6 @@ def sip_addresses(section: Section) -> list[tuple[str, int]]:
         if isinstance(listener, Mapping)
         and isinstance(listener.get("host"), str)
         and isinstance(listener.get("port"), int)
-        and str(listener.get("transport", "udp")).lower() == "udp"
     ]
 
 
