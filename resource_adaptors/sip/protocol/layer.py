@@ -53,7 +53,7 @@ def response_destination(via: Via, source: Address) -> Address:
 
 def _is_unicast(maddr: str) -> bool:
     """Whether responses may go to a `maddr`: no multicast, broadcast or unspecified address, and no name."""
-    first = maddr.split(".")[0]
+    first = maddr.split(".", maxsplit=1)[0]
     if not first.isdecimal() or len(first) > 3 or maddr in _UNUSABLE_MADDR:
         return False
     return 0 < int(first) < 224
