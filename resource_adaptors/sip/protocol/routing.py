@@ -1,4 +1,4 @@
-"""Where a request goes: our own Route values, strict routers, the next hop (RFC 3261 16.4, 16.6, 16.12; SIP-144, SIP-152).
+"""Where a request goes: our own Route values, strict routers, the next hop (RFC 3261 16.4, 16.6; SIP-144, SIP-152).
 
 There is no DNS yet: only targets with a numeric host have an address.
 """
