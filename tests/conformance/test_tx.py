@@ -8,15 +8,7 @@ import pytest
 
 from slee import ActivityContext, CreateError, RolledBackContext
 from slee.api.errors import TransactionRequiredError, TransactionRolledBackError
-from tests.conformance.kit import LOG, Act, Do, Note, Root, Traced, TracedRoot, World
-
-
-class Boom(Exception):
-    pass
-
-
-def boom(*_: object) -> None:
-    raise Boom
+from tests.conformance.kit import LOG, Act, Boom, Do, Note, Root, Traced, TracedRoot, World, boom
 
 
 def test_tx_1_a_mark_is_for_good_and_seen_by_all_that_take_part() -> None:
