@@ -211,7 +211,7 @@ class Transaction:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
-            raise self._failed_use(entity, error) from error
+            raise self._failed_use(entity, error) from (error.__cause__ or error)
         self.running.append(entity)
         try:
             return function(instance, *args, **kwargs)
@@ -288,7 +288,7 @@ class Transaction:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
-            raise self._failed_use(entity, error) from error
+            raise self._failed_use(entity, error) from (error.__cause__ or error)
         if not entity.env.removes or entity in self.failed:
             return
         before = self.removing
