@@ -92,6 +92,11 @@ class TableRows(Rows[R], Generic[R]):
             if first < _NEVER:
                 self._timers[key] = self._kernel.wheel.set(first, _Expiry(self, key))
 
+    def clear(self) -> None:
+        """Drop every row, without telling anybody."""
+        for key in tuple(self._rows):
+            self._replace(key, ())
+
     def expire(self, key: str, now: float) -> None:
         """Remove the rows of a key whose time has come, and tell each removal."""
         assert self._expires is not None
@@ -126,6 +131,12 @@ class VolatileTables:
         if found is None:
             found = self._tables[table.id] = TableRows(self._kernel, table)
         return found
+
+    def remove(self, table: ProfileSpecificationID) -> None:
+        """Forget a table with its rows; without effect if nobody has used it."""
+        found = self._tables.pop(table, None)
+        if found is not None:
+            found.clear()
 
     @property
     def tables(self) -> Mapping[ProfileSpecificationID, TableRows[Any]]:
