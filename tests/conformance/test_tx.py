@@ -10,7 +10,6 @@ from slee import ActivityContext, CreateError, RolledBackContext
 from slee.api.errors import TransactionRequiredError, TransactionRolledBackError
 from tests.conformance.kit import LOG, Act, Boom, Do, Note, Root, Traced, TracedRoot, World, boom
 
-
 ROLLED_BACK = ("sbb_activate", "sbb_load", "sbb_rolled_back", "sbb_store", "sbb_passivate")
 
 
@@ -69,8 +68,7 @@ def test_tx_3_an_exception_is_told_to_the_instance_in_its_transaction_and_then_t
         world.do("a", act)
         assert seen == [event[0], Boom, event[1], event[2], event[3]]
         assert [
-            f"Traced.{name}"
-            for name in ("sbb_activate", "sbb_load", "on_do", "sbb_exception_thrown", *ROLLED_BACK)
+            f"Traced.{name}" for name in ("sbb_activate", "sbb_load", "on_do", "sbb_exception_thrown", *ROLLED_BACK)
         ] == LOG
         assert world.causes() == [Boom]
 
@@ -87,8 +85,7 @@ def test_tx_5_a_mark_alone_is_followed_by_passivate_and_rolled_back() -> None:
         LOG.clear()
         world.do("a", lambda sbb, aci: sbb.set_rollback_only())
         assert [
-            f"Traced.{name}"
-            for name in ("sbb_activate", "sbb_load", "on_do", "sbb_passivate", *ROLLED_BACK)
+            f"Traced.{name}" for name in ("sbb_activate", "sbb_load", "on_do", "sbb_passivate", *ROLLED_BACK)
         ] == LOG
 
 
