@@ -1,0 +1,68 @@
+"""The authoring API: `from slee import Sbb, Cmp, cmp, ...`; re-exports of `slee.api` and nothing else."""
+
+from slee.api.activity import ActivityContext, EventContext, NullActivity, PreserveMissed
+from slee.api.address import Address, AddressPlan
+from slee.api.declaration import (
+    Cmp,
+    child,
+    cmp,
+    configuration,
+    fires,
+    resource,
+    usage_parameters,
+    volatile,
+)
+from slee.api.errors import CreateError, SleeError
+from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent, TimerID, event_type
+from slee.api.facilities import Rows, TraceLevel, VolatileTable
+from slee.api.handler import InitialEventSelection, Select, handles, initial_event
+from slee.api.ids import BundleID, EventTypeID, SbbID, ServiceID
+from slee.api.local import ChildRelation, SbbLocal, local
+from slee.api.resource import ResourceAdaptorType
+from slee.api.sbb import RolledBackContext, Sbb
+from slee.api.usage import UsageParameters, counter, sample
+
+__all__ = [
+    "ActivityContext",
+    "ActivityEnd",
+    "Address",
+    "AddressPlan",
+    "BundleID",
+    "ChildRelation",
+    "Cmp",
+    "CreateError",
+    "EventContext",
+    "EventTypeID",
+    "InitialEventSelection",
+    "NullActivity",
+    "PreserveMissed",
+    "ResourceAdaptorType",
+    "RolledBackContext",
+    "RowExpired",
+    "Rows",
+    "Sbb",
+    "SbbID",
+    "SbbLocal",
+    "Select",
+    "ServiceID",
+    "ServiceStarted",
+    "SleeError",
+    "TimerEvent",
+    "TimerID",
+    "TraceLevel",
+    "UsageParameters",
+    "VolatileTable",
+    "child",
+    "cmp",
+    "configuration",
+    "counter",
+    "event_type",
+    "fires",
+    "handles",
+    "initial_event",
+    "local",
+    "resource",
+    "sample",
+    "usage_parameters",
+    "volatile",
+]

@@ -1,0 +1,1 @@
+"""What authors of SBBs, events and services use: declarations and value types."""

@@ -1,0 +1,457 @@
+"""The SIP resource adaptor type: its events, its activities, and what SBBs call.
+
+Events are exact: each message fires one event of one type (SIP-178). An event holds the immutable message and where it
+came from. Names follow RFC 3261.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from resource_adaptors.sip.message.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from resource_adaptors.sip.message.message import Message as SipMessage
+from resource_adaptors.sip.message.message import Request, Response
+from resource_adaptors.sip.message.uri import OtherUri, SipUri, TelUri, Uri, parse_uri
+from resource_adaptors.sip.message.values import NameAddr
+from resource_adaptors.sip.registration import ExpiryBounds, Refusal, RequestedBinding, requested_bindings
+from slee.api.activity import ActivityContext
+from slee.api.event import event_type
+from slee.api.resource import ResourceAdaptorType
+from slee.spi import ResourceInterface, command, opening_command, query
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where a message came from."""
+
+    host: str
+    port: int
+    transport: str = "UDP"
+    trust: str = "trusted"
+    """Trust class of the listener: `trusted`, `edge` or `untrusted` (SIP-137)."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where to forward a request: the new Request-URI, and the Route values to put on it (RFC 3327 Path)."""
+
+    uri: str
+    route: tuple[str, ...] = ()
+
+
+class ServerTransaction(msgspec.Struct, frozen=True):
+    """Activity of a request received outside a dialog; ends when its final answer has been sent."""
+
+    request: Request
+    source: Source
+
+
+class ClientTransaction(msgspec.Struct, frozen=True):
+    """Activity of one branch of a forwarded request; ends when its final response or failure has been delivered."""
+
+    branch: str
+    """The branch parameter of its Via, which names it (RFC 3261 17.1.3)."""
+    target: Target
+
+
+# Requests outside a dialog, on the ServerTransaction.
+
+
+@event_type("sip.Invite", vendor="slee", version="1.0")
+class Invite:
+    """INVITE outside a dialog (RFC 3261 13)."""
+
+    request: Request
+    source: Source
+
+
+@event_type("sip.Register", vendor="slee", version="1.0")
+class Register:
+    """REGISTER (RFC 3261 10)."""
+
+    request: Request
+    source: Source
+
+
+@event_type("sip.Options", vendor="slee", version="1.0")
+class Options:
+    """OPTIONS outside a dialog (RFC 3261 11)."""
+
+    request: Request
+    source: Source
+
+
+@event_type("sip.Message", vendor="slee", version="1.0")
+class Message:
+    """MESSAGE outside a dialog (RFC 3428)."""
+
+    request: Request
+    source: Source
+
+
+@event_type("sip.Subscribe", vendor="slee", version="1.0")
+class Subscribe:
+    """SUBSCRIBE outside a dialog (RFC 6665)."""
+
+    request: Request
+    source: Source
+
+
+@event_type("sip.Publish", vendor="slee", version="1.0")
+class Publish:
+    """PUBLISH (RFC 3903)."""
+
+    request: Request
+    source: Source
+
+
+@event_type("sip.Refer", vendor="slee", version="1.0")
+class Refer:
+    """REFER outside a dialog (RFC 3515)."""
+
+    request: Request
+    source: Source
+
+
+@event_type("sip.Notify", vendor="slee", version="1.0")
+class Notify:
+    """NOTIFY outside a dialog (RFC 6665)."""
+
+    request: Request
+    source: Source
+
+
+@event_type("sip.Info", vendor="slee", version="1.0")
+class Info:
+    """INFO outside a dialog (RFC 6086)."""
+
+    request: Request
+    source: Source
+
+
+@event_type("sip.Update", vendor="slee", version="1.0")
+class Update:
+    """UPDATE outside a dialog (RFC 3311)."""
+
+    request: Request
+    source: Source
+
+
+@event_type("sip.OtherRequest", vendor="slee", version="1.0")
+class OtherRequest:
+    """A request of any other method outside a dialog."""
+
+    request: Request
+    source: Source
+
+
+@event_type("sip.Cancel", vendor="slee", version="1.0")
+class Cancel:
+    """The INVITE of this ServerTransaction was cancelled; the adaptor has answered the CANCEL (SIP-68)."""
+
+    request: Request
+    source: Source
+
+
+@event_type("sip.ForkExhausted", vendor="slee", version="1.0")
+class ForkExhausted:
+    """No branch is left; add branches or answer in this event's handler, or `status` goes out (SIP-158)."""
+
+    status: int
+    """Status of the best answer (SIP-156)."""
+    response: Response | None
+    """The best answer, `None` if it was made locally."""
+    unreachable: bool
+    """Whether no branch got any answer because none of the targets could be reached."""
+
+
+# Responses and failures, on the ClientTransaction.
+
+
+@event_type("sip.Trying", vendor="slee", version="1.0")
+class Trying:
+    """100."""
+
+    response: Response
+
+
+@event_type("sip.Ringing", vendor="slee", version="1.0")
+class Ringing:
+    """180."""
+
+    response: Response
+
+
+@event_type("sip.Progress", vendor="slee", version="1.0")
+class Progress:
+    """Any other of 101 to 199."""
+
+    response: Response
+
+
+@event_type("sip.Answered", vendor="slee", version="1.0")
+class Answered:
+    """2xx to INVITE."""
+
+    response: Response
+
+
+@event_type("sip.Accepted", vendor="slee", version="1.0")
+class Accepted:
+    """2xx to another method."""
+
+    response: Response
+
+
+@event_type("sip.Redirected", vendor="slee", version="1.0")
+class Redirected:
+    """3xx."""
+
+    response: Response
+
+
+@event_type("sip.Challenged", vendor="slee", version="1.0")
+class Challenged:
+    """401 or 407."""
+
+    response: Response
+
+
+@event_type("sip.Busy", vendor="slee", version="1.0")
+class Busy:
+    """486 or 600."""
+
+    response: Response
+
+
+@event_type("sip.Unavailable", vendor="slee", version="1.0")
+class Unavailable:
+    """408 or 480."""
+
+    response: Response
+
+
+@event_type("sip.Declined", vendor="slee", version="1.0")
+class Declined:
+    """603, 607 or 608."""
+
+    response: Response
+
+
+@event_type("sip.Rejected", vendor="slee", version="1.0")
+class Rejected:
+    """Any other 4xx or 6xx."""
+
+    response: Response
+
+
+@event_type("sip.Failed", vendor="slee", version="1.0")
+class Failed:
+    """5xx."""
+
+    response: Response
+
+
+@event_type("sip.TransactionTimeout", vendor="slee", version="1.0")
+class TransactionTimeout:
+    """No final response came in time: timer B, C or F (RFC 3261 17.1, 16.8)."""
+
+    timer: str
+    """`B`, `C` or `F`."""
+
+
+@event_type("sip.TransportError", vendor="slee", version="1.0")
+class TransportError:
+    """The request could not be sent, or the target is unreachable."""
+
+    reason: str
+    """One of a closed list: `refused`, `unreachable`, `no_route`, `send_failed`."""
+
+
+REQUEST_EVENTS: Final[dict[str, type]] = {
+    "INVITE": Invite,
+    "REGISTER": Register,
+    "OPTIONS": Options,
+    "MESSAGE": Message,
+    "SUBSCRIBE": Subscribe,
+    "PUBLISH": Publish,
+    "REFER": Refer,
+    "NOTIFY": Notify,
+    "INFO": Info,
+    "UPDATE": Update,
+}
+"""Event class by method; every other method is an `OtherRequest` (SIP-178)."""
+
+_BY_STATUS: Final[dict[int, type]] = {
+    100: Trying,
+    180: Ringing,
+    401: Challenged,
+    407: Challenged,
+    408: Unavailable,
+    480: Unavailable,
+    486: Busy,
+    600: Busy,
+    603: Declined,
+    607: Declined,
+    608: Declined,
+}
+_BY_CLASS: Final[dict[int, type]] = {1: Progress, 2: Accepted, 3: Redirected, 4: Rejected, 5: Failed, 6: Rejected}
+
+RESPONSE_EVENTS: Final = (
+    Trying,
+    Ringing,
+    Progress,
+    Answered,
+    Accepted,
+    Redirected,
+    Challenged,
+    Busy,
+    Unavailable,
+    Declined,
+    Rejected,
+    Failed,
+)
+
+
+def response_event(status: int, method: str) -> type:
+    """The one event class that a response fires (SIP-178); an unknown status counts as its class (SIP-190)."""
+    found = _BY_STATUS.get(status)
+    if found is not None:
+        return found
+    if 200 <= status < 300 and method == "INVITE":
+        return Answered
+    return _BY_CLASS[status // 100]
+
+
+class Sip(ResourceInterface):
+    """What SBBs call on SIP: `self.sip.fork(aci, ...)`.
+
+    Commands take the context of the activity that they act on. Each raises `LocalProtocolError` in the handler when
+    the activity's state forbids it, and is carried out after the handler's transaction has committed.
+    """
+
+    @query
+    def is_served(self, uri: Uri) -> bool:
+        """Whether the URI's host is one of the served domains or listeners (B26 `domains`)."""
+        raise NotImplementedError
+
+    @command
+    def respond(
+        self,
+        aci: ActivityContext,
+        status: int,
+        *,
+        reason: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> None:
+        """Answer the request of a ServerTransaction, provisionally (101 to 199) or finally.
+
+        Raises:
+            LocalProtocolError: a final answer was given already, or a header value is not fit for the wire.
+        """
+        raise NotImplementedError
+
+    @command
+    def reject(self, aci: ActivityContext, status: int, *, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Answer finally with 300 to 699 and its usual reason phrase."""
+        raise NotImplementedError
+
+    @command
+    def redirect(self, aci: ActivityContext, contacts: Sequence[str], status: int = 302) -> None:
+        """Answer 3xx with Contact values."""
+        raise NotImplementedError
+
+    @opening_command
+    def forward(self, aci: ActivityContext, to: Target, *, record_route: bool = False) -> ActivityContext:
+        """Forward the request of a ServerTransaction to one target; returns the branch's context."""
+        raise NotImplementedError
+
+    @opening_command
+    def fork(
+        self, aci: ActivityContext, targets: Sequence[Target], *, record_route: bool = False
+    ) -> tuple[ActivityContext, ...]:
+        """Forward the request to all targets at once; the first 2xx cancels the others (SIP-157).
+
+        Returns the contexts of the branches, in the order of the targets.
+        """
+        raise NotImplementedError
+
+    @command
+    def cancel_branches(self, aci: ActivityContext) -> None:
+        """Cancel every branch of the request that has no final answer yet."""
+        raise NotImplementedError
+
+
+SIP: Final[ResourceAdaptorType[Sip]] = ResourceAdaptorType(
+    "SIP",
+    vendor="slee",
+    version="1.0",
+    interface=Sip,
+    events=(
+        *REQUEST_EVENTS.values(),
+        OtherRequest,
+        Cancel,
+        ForkExhausted,
+        *RESPONSE_EVENTS,
+        TransactionTimeout,
+        TransportError,
+    ),
+    activities=(ServerTransaction, ClientTransaction),
+)
+
+__all__ = [
+    "REQUEST_EVENTS",
+    "RESPONSE_EVENTS",
+    "SIP",
+    "Accepted",
+    "Answered",
+    "Busy",
+    "Cancel",
+    "Challenged",
+    "ClientTransaction",
+    "Declined",
+    "ExpiryBounds",
+    "Failed",
+    "ForkExhausted",
+    "Info",
+    "Invite",
+    "LocalProtocolError",
+    "Message",
+    "NameAddr",
+    "Notify",
+    "Options",
+    "OtherRequest",
+    "OtherUri",
+    "Progress",
+    "ProtocolError",
+    "Publish",
+    "Redirected",
+    "Refer",
+    "Refusal",
+    "Register",
+    "Rejected",
+    "RemoteProtocolError",
+    "Request",
+    "RequestedBinding",
+    "Response",
+    "Ringing",
+    "ServerTransaction",
+    "Sip",
+    "SipMessage",
+    "SipUri",
+    "Source",
+    "Subscribe",
+    "Target",
+    "TelUri",
+    "TransactionTimeout",
+    "TransportError",
+    "Trying",
+    "Unavailable",
+    "Update",
+    "Uri",
+    "parse_uri",
+    "requested_bindings",
+    "response_event",
+]

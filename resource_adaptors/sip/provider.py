@@ -1,0 +1,114 @@
+"""What SBBs call on SIP: each command is judged at the call, noted, and enlisted in the delivery's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from resource_adaptors.sip.api import ClientTransaction, Sip, Target
+from resource_adaptors.sip.message.errors import LocalProtocolError
+from resource_adaptors.sip.message.uri import SipUri, Uri
+from resource_adaptors.sip.message.writer import check_header
+
+if TYPE_CHECKING:
+    from resource_adaptors.sip.activities import Server
+    from resource_adaptors.sip.adaptor import SipAdaptor
+    from slee.api.activity import ActivityContext
+
+_FINAL: Final = 200
+
+
+class Respond(msgspec.Struct, frozen=True):
+    """Answer a request."""
+
+    server: Any
+    status: int
+    reason: str | None
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class Fork(msgspec.Struct, frozen=True):
+    """Forward a request to several targets."""
+
+    server: Any
+    targets: tuple[Target, ...]
+    branches: tuple[str, ...]
+    record_route: bool
+
+
+class CancelBranches(msgspec.Struct, frozen=True):
+    """Cancel the branches of a request."""
+
+    server: Any
+
+
+class SipProvider(Sip):
+    """The interface of one SIP resource adaptor entity."""
+
+    def __init__(self, adaptor: SipAdaptor) -> None:
+        self._adaptor = adaptor
+
+    def is_served(self, uri: Uri) -> bool:
+        return isinstance(uri, SipUri) and self._adaptor.is_served(uri.host)
+
+    def respond(
+        self,
+        aci: ActivityContext,
+        status: int,
+        *,
+        reason: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> None:
+        if not 101 <= status <= 699:
+            raise LocalProtocolError(f"respond: status {status} [SIP-61, SIP-189]; give 101 to 699")
+        server = self._adaptor.server(aci, "respond")
+        for name, value in headers:
+            check_header(name, value)
+        if server.answered:
+            raise LocalProtocolError(f"respond: {server} has its final answer [SIP-64]; answer a request once")
+        context = self._adaptor.context
+        if status >= _FINAL:
+            server.answered = True
+            context.on_rollback(server.forget_answer)
+        context.enlist(Respond(server, status, reason, tuple(headers), bytes(body)))
+
+    def reject(self, aci: ActivityContext, status: int, *, headers: Sequence[tuple[str, str]] = ()) -> None:
+        if status < 300:
+            raise LocalProtocolError(f"reject: status {status} is no refusal [SIP-181]; give 300 to 699")
+        self.respond(aci, status, headers=headers)
+
+    def redirect(self, aci: ActivityContext, contacts: Sequence[str], status: int = 302) -> None:
+        if not 300 <= status <= 399:
+            raise LocalProtocolError(f"redirect: status {status} is no redirection [SIP-181]; give 300 to 399")
+        self.respond(aci, status, headers=[("Contact", f"<{contact}>") for contact in contacts])
+
+    def forward(self, aci: ActivityContext, to: Target, *, record_route: bool = False) -> ActivityContext:
+        return self.fork(aci, (to,), record_route=record_route)[0]
+
+    def fork(
+        self, aci: ActivityContext, targets: Sequence[Target], *, record_route: bool = False
+    ) -> tuple[ActivityContext, ...]:
+        adaptor = self._adaptor
+        server = adaptor.server(aci, "fork")
+        if not targets:
+            raise LocalProtocolError("fork: no target [SIP-151]; give at least one, or reject the request")
+        if server.answered or server.cancelled:
+            what = "cancelled" if server.cancelled else "answered"
+            raise LocalProtocolError(f"fork: {server} is {what} [SIP-68, SIP-151]; leave it alone")
+        context = adaptor.context
+        branches = tuple(adaptor.core.new_branch() for _ in targets)
+        server.open_branches += len(branches)
+        context.on_rollback(server.forget_branches, len(branches))
+        context.enlist(Fork(server, tuple(targets), branches, record_route))
+        start = context.endpoint.start_activity_transacted
+        return tuple(
+            start(branch, ClientTransaction(branch, target)) for branch, target in zip(branches, targets, strict=True)
+        )
+
+    def cancel_branches(self, aci: ActivityContext) -> None:
+        server = self._adaptor.server(aci, "cancel_branches")
+        self._adaptor.context.enlist(CancelBranches(server))

@@ -1,0 +1,141 @@
+"""Proxy: route requests to the contacts under which the callee is registered (RFC 3261 16)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from profiles.location.location import LOCATION
+from pydantic import BaseModel, ConfigDict
+from resource_adaptors.sip.api import (
+    SIP,
+    ForkExhausted,
+    Info,
+    Invite,
+    Message,
+    Notify,
+    Options,
+    OtherRequest,
+    Publish,
+    Refer,
+    Request,
+    SipUri,
+    Subscribe,
+    Target,
+    Update,
+)
+from slee import (
+    ActivityContext,
+    Sbb,
+    Select,
+    UsageParameters,
+    configuration,
+    counter,
+    handles,
+    initial_event,
+    resource,
+    usage_parameters,
+    volatile,
+)
+
+DIALOG_FORMING: Final = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY"})
+"""Requests after which we stay on the path of the dialog (RFC 3261 16.6 step 4)."""
+ALLOWED: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, SUBSCRIBE, NOTIFY, PUBLISH, REFER, INFO, UPDATE"
+
+
+class ProxyConfiguration(BaseModel):
+    """What an operator sets in `[config.Proxy]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    record_route: bool = True
+    """Whether to stay on the path of dialogs."""
+
+
+class ProxyUsage(UsageParameters):
+    """What the proxy counts."""
+
+    forwarded = counter("Requests forwarded to at least one contact")
+    branches = counter("Branches made")
+    unknown = counter("Requests for users without a binding, answered 404")
+    unreachable = counter("Requests none of whose contacts could be reached, answered 480")
+
+
+class Proxy(Sbb, vendor="slee", version="1.0"):
+    """Looks the callee up, and forwards the request to every contact at once; the adaptor does the rest."""
+
+    sip = resource(SIP)
+    location = volatile(LOCATION)
+    config = configuration(ProxyConfiguration)
+    usage = usage_parameters(ProxyUsage)
+
+    @initial_event(Select.ACTIVITY_CONTEXT)
+    def on_invite(self, event: Invite, aci: ActivityContext) -> None:
+        self._route(event.request, aci)
+
+    @initial_event(Select.ACTIVITY_CONTEXT)
+    def on_options(self, event: Options, aci: ActivityContext) -> None:
+        uri = event.request.uri
+        if isinstance(uri, SipUri) and not uri.user and self.sip.is_served(uri):
+            self.sip.respond(aci, 200, headers=(("Allow", ALLOWED), ("Accept", "application/sdp"), ("Supported", "path")))
+        else:
+            self._route(event.request, aci)
+
+    @initial_event(Select.ACTIVITY_CONTEXT)
+    def on_message(self, event: Message, aci: ActivityContext) -> None:
+        self._route(event.request, aci)
+
+    @initial_event(Select.ACTIVITY_CONTEXT)
+    def on_subscribe(self, event: Subscribe, aci: ActivityContext) -> None:
+        self._route(event.request, aci)
+
+    @initial_event(Select.ACTIVITY_CONTEXT)
+    def on_notify(self, event: Notify, aci: ActivityContext) -> None:
+        self._route(event.request, aci)
+
+    @initial_event(Select.ACTIVITY_CONTEXT)
+    def on_publish(self, event: Publish, aci: ActivityContext) -> None:
+        self._route(event.request, aci)
+
+    @initial_event(Select.ACTIVITY_CONTEXT)
+    def on_refer(self, event: Refer, aci: ActivityContext) -> None:
+        self._route(event.request, aci)
+
+    @initial_event(Select.ACTIVITY_CONTEXT)
+    def on_info(self, event: Info, aci: ActivityContext) -> None:
+        self._route(event.request, aci)
+
+    @initial_event(Select.ACTIVITY_CONTEXT)
+    def on_update(self, event: Update, aci: ActivityContext) -> None:
+        self._route(event.request, aci)
+
+    @initial_event(Select.ACTIVITY_CONTEXT)
+    def on_other_request(self, event: OtherRequest, aci: ActivityContext) -> None:
+        self._route(event.request, aci)
+
+    @handles
+    def on_exhausted(self, event: ForkExhausted, aci: ActivityContext) -> None:
+        """No branch is left: a user none of whose contacts can be reached is unavailable, not unknown."""
+        if event.unreachable:
+            self.usage.unreachable.increment()
+            self.sip.reject(aci, 480)
+
+    def _route(self, request: Request, aci: ActivityContext) -> None:
+        """Forward to the contacts of a served user, and as it is anywhere else."""
+        uri = request.uri
+        if not isinstance(uri, SipUri):
+            self.sip.reject(aci, 416)
+            return
+        if not self.sip.is_served(uri):
+            targets = [Target(request.uri_text)]
+        elif not uri.user:
+            self.sip.reject(aci, 484)
+            return
+        else:
+            targets = [Target(binding.contact, binding.path) for binding in self.location.find(uri.aor)]
+        if not targets:
+            self.usage.unknown.increment()
+            self.sip.reject(aci, 404)
+            return
+        self.usage.forwarded.increment()
+        self.usage.branches.increment(len(targets))
+        self.sip.fork(aci, targets, record_route=self.config.record_route and request.method in DIALOG_FORMING)

@@ -1,0 +1,67 @@
+"""Addresses: a plan and a text (group ADR)."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+import msgspec
+
+
+class AddressPlan(enum.Enum):
+    """The closed list of address plans (ADR-3)."""
+
+    NOT_PRESENT = "not present"
+    UNDEFINED = "undefined"
+    IP = "IP"
+    MULTICAST = "multicast"
+    UNICAST = "unicast"
+    E164 = "E.164"
+    E164_MOBILE = "E.164 mobile"
+    AESA = "AESA"
+    URI = "URI"
+    NSAP = "NSAP"
+    SMTP = "SMTP"
+    X400 = "X.400"
+    SIP = "SIP"
+    H323 = "H.323"
+    GT = "GT"
+    SSN = "SSN"
+    SLEE_PROFILE_TABLE = "SLEE profile table"
+    SLEE_PROFILE = "SLEE profile"
+
+    @classmethod
+    def parse(cls, text: str) -> AddressPlan:
+        """Read a plan without regard to case; any other text raises `ValueError`."""
+        plan = _PLANS.get(text.casefold())
+        if plan is None:
+            raise ValueError(f"{text!r} is no address plan [ADR-3]; plans are {', '.join(p.value for p in cls)}")
+        return plan
+
+
+_PLANS: Final = {plan.value.casefold(): plan for plan in AddressPlan}
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where an event was addressed to: equality and hash use plan and text only (ADR-1)."""
+
+    plan: AddressPlan
+    text: str
+    presentation: str | None = None
+    screening: str | None = None
+    sub_address: str | None = None
+    display_name: str | None = None
+
+    def __post_init__(self) -> None:
+        plan: object = self.plan
+        text: object = self.text
+        if not isinstance(plan, AddressPlan) or not isinstance(text, str):
+            raise TypeError("an Address needs an AddressPlan and a str [ADR-2]; give both")
+        if not text:
+            raise ValueError("an Address needs a text that is not empty [ADR-2]; give the address")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Address) and self.plan is other.plan and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash((self.plan, self.text))

@@ -1,0 +1,148 @@
+"""Volatile tables: rows in memory that SBBs write, committed with the delivery, removed when they expire.
+
+The location table of the registrar is one. A row costs its object and its place in a tuple; a key costs one entry of a
+dictionary and, if its rows expire, one timer on the kernel's wheel. There is no pydantic model, activity or SQL
+statement per row or write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+import msgspec
+
+from slee.api.activity import TableActivity
+from slee.api.event import RowExpired
+from slee.api.facilities import Rows, VolatileTable
+from slee.api.ids import ProfileSpecificationID
+from slee.kernel.states import ContextState, SleeState
+
+if TYPE_CHECKING:
+    from slee.kernel.context import Context
+    from slee.kernel.kernel import Kernel
+    from slee.spi.wheel import Timer
+
+R = TypeVar("R", bound=msgspec.Struct)
+_NEVER: Final = float("inf")
+
+
+class _Expiry:
+    """Stands on the wheel for the rows of one key that expire next."""
+
+    __slots__ = ("key", "rows")
+
+    def __init__(self, rows: TableRows[Any], key: str) -> None:
+        self.rows = rows
+        self.key = key
+
+
+class TableRows(Rows[R], Generic[R]):
+    """The rows of one table, and their use by SBBs."""
+
+    __slots__ = ("_context", "_expires", "_kernel", "_rows", "_timers", "count", "table")
+
+    def __init__(self, kernel: Kernel, table: VolatileTable[R]) -> None:
+        self._kernel = kernel
+        self.table = table
+        self._expires = table.expires
+        self._context: Context | None = None
+        """Of the table's activity, which starts with the first removal that is told while the SLEE runs."""
+        self._rows: dict[str, tuple[R, ...]] = {}
+        self._timers: dict[str, Timer[Any]] = {}
+        self.count = 0
+        """Rows in the table."""
+
+    def find(self, key: str) -> tuple[R, ...]:
+        if self._kernel.transaction is None:
+            self._kernel.transaction_for(f"{self.table}.find", "PRF-21")
+        rows = self._rows.get(key, ())
+        expires = self._expires
+        if expires is None or not rows:
+            return rows
+        now = self._kernel.now
+        for row in rows:
+            if getattr(row, expires) <= now:
+                return tuple(row for row in rows if getattr(row, expires) > now)
+        return rows
+
+    def put(self, key: str, rows: tuple[R, ...]) -> None:
+        tx = self._kernel.transaction_for(f"{self.table}.put", "PRF-21")
+        row_type = self.table.row_type
+        if type(rows) is not tuple or any(type(row) is not row_type for row in rows):
+            raise TypeError(f"{self.table}: put({key!r}) of {rows!r} [PRF-17]; give a tuple of {row_type.__name__}")
+        tx.undo.append((self._replace, (key, self._rows.get(key, ()))))
+        self._replace(key, rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def _replace(self, key: str, rows: tuple[R, ...]) -> None:
+        """Set the rows of a key, and the timer for the first of them that expires."""
+        self.count += len(rows) - len(self._rows.get(key, ()))
+        if rows:
+            self._rows[key] = rows
+        else:
+            self._rows.pop(key, None)
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        if self._expires is not None and rows:
+            first = min(getattr(row, self._expires) for row in rows)
+            if first < _NEVER:
+                self._timers[key] = self._kernel.wheel.set(first, _Expiry(self, key))
+
+    def clear(self) -> None:
+        """Drop every row, without telling anybody."""
+        for key in tuple(self._rows):
+            self._replace(key, ())
+
+    def expire(self, key: str, now: float) -> None:
+        """Remove the rows of a key whose time has come, and tell each removal."""
+        assert self._expires is not None
+        self._timers.pop(key, None)
+        kept: list[R] = []
+        gone: list[R] = []
+        for row in self._rows.get(key, ()):
+            (kept if getattr(row, self._expires) > now else gone).append(row)
+        self._replace(key, tuple(kept))
+        kernel = self._kernel
+        if RowExpired not in kernel.initial or kernel.state is not SleeState.RUNNING:
+            return
+        context = self._context
+        if context is None or context.state is not ContextState.ACTIVE:
+            name = self.table.id.name
+            self._context = context = kernel.own_context(("table", self.table.id), TableActivity(name))
+        for row in gone:
+            context.accept(kernel.firing(RowExpired(self.table.id.name, key, row), context))
+
+
+class VolatileTables:
+    """The volatile tables of one kernel, by id: every service that declares one shares its rows."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._tables: dict[ProfileSpecificationID, TableRows[Any]] = {}
+        kernel.expirers[_Expiry] = self._expire
+
+    def rows(self, table: VolatileTable[R]) -> Rows[R]:
+        """The rows of a table; made at first use."""
+        found = self._tables.get(table.id)
+        if found is None:
+            found = self._tables[table.id] = TableRows(self._kernel, table)
+        return found
+
+    def remove(self, table: ProfileSpecificationID) -> None:
+        """Forget a table with its rows; without effect if nobody has used it."""
+        found = self._tables.pop(table, None)
+        if found is not None:
+            found.clear()
+
+    @property
+    def tables(self) -> Mapping[ProfileSpecificationID, TableRows[Any]]:
+        """Every table in use."""
+        return self._tables
+
+    def _expire(self, items: list[_Expiry], now: float) -> None:
+        for item in items:
+            item.rows.expire(item.key, now)

@@ -1,0 +1,101 @@
+"""What an adaptor object is given: its endpoint, clock, randomness, tracer, and the shell's pump and readers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Protocol
+
+from slee.api.errors import TransactionRequiredError
+from slee.kernel.context import Context
+from slee.kernel.states import ContextState
+
+if TYPE_CHECKING:
+    from slee.api.activity import ActivityContext
+    from slee.api.facilities import Tracer
+    from slee.api.ids import ServiceID
+    from slee.kernel.kernel import Kernel
+    from slee.kernel.resource import ResourceEntity
+    from slee.kernel.transaction import Transaction
+
+
+class Shell(Protocol):
+    """What drives the kernel: the runtime's loop, or the test harness."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def pump(self) -> None:
+        """Let the kernel process what has been fired, and hand over its outputs."""
+
+    def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
+        """Call `ready` whenever `fileno` can be read; the result stops that."""
+
+
+class AdaptorContext:
+    """The `ResourceAdaptorContext` of one resource adaptor entity."""
+
+    __slots__ = ("_entity", "_kernel", "_shell", "_tracer", "pump", "spawn_reader")
+
+    def __init__(self, kernel: Kernel, entity: ResourceEntity, shell: Shell, tracer: Tracer) -> None:
+        self._kernel = kernel
+        self._entity = entity
+        self._shell = shell
+        self._tracer = tracer
+        self.pump = shell.pump
+        self.spawn_reader = shell.spawn_reader
+
+    @property
+    def entity_name(self) -> str:
+        return self._entity.name
+
+    @property
+    def endpoint(self) -> ResourceEntity:
+        return self._entity
+
+    @property
+    def tracer(self) -> Tracer:
+        return self._tracer
+
+    @property
+    def now(self) -> float:
+        """In a transaction its own time, elsewhere the clock's."""
+        if self._kernel.transaction is not None:
+            return self._kernel.now
+        return self._shell.now()
+
+    @property
+    def invoking_service(self) -> ServiceID | None:
+        tx = self._kernel.transaction
+        if tx is None or not tx.running:
+            return None
+        return tx.running[-1].env.service.id
+
+    @property
+    def transaction_id(self) -> int | None:
+        tx = self._kernel.transaction
+        return None if tx is None else tx.id
+
+    def random_bytes(self, count: int) -> bytes:
+        return self._kernel.random(count)
+
+    def enlist(self, command: object) -> None:
+        self._transaction(type(command).__name__).outputs.append((self._entity, command))
+
+    def on_rollback(self, function: Callable[..., object], *arguments: object) -> None:
+        self._transaction("on_rollback").undo.append((function, arguments))
+
+    def _transaction(self, what: str) -> Transaction:
+        tx = self._kernel.transaction
+        if tx is None:
+            raise TransactionRequiredError(
+                f"{self._entity.name}: {what} without a transaction [OUT-2]; call it in a delivery"
+            )
+        return tx
+
+    def activity_context(self, handle: Hashable) -> ActivityContext | None:
+        return self._entity.contexts.get(handle)
+
+    def handle_of(self, aci: ActivityContext) -> Hashable | None:
+        if isinstance(aci, Context) and aci.resource is self._entity and aci.state is not ContextState.INVALID:
+            return aci.handle
+        return None

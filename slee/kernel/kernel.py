@@ -1,0 +1,392 @@
+"""The kernel: a sans-IO engine with the verbs `step`, `next_deadline`, `take_outputs` and `statistics`.
+
+It owns the activity contexts, entities and timers of one shard. A shell (`slee.runtime`, or the test harness) owns the
+clock and the sockets, and calls it on one thread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from slee.api.errors import InvalidStateError, TransactionError, TransactionRequiredError
+from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent
+from slee.kernel.context import Context
+from slee.kernel.entity import Local
+from slee.kernel.environment import ServiceRuntime, require_service
+from slee.kernel.firing import EventStatistics, Firing
+from slee.kernel.lifecycle import Lifecycle
+from slee.kernel.naming import Naming, NullActivityFactory
+from slee.kernel.ports import Observer
+from slee.kernel.reports import Reports
+from slee.kernel.resource import ResourceEntity
+from slee.kernel.router import Router
+from slee.kernel.services import ServiceRegistry
+from slee.kernel.states import (
+    ContextState,
+    ResourceState,
+    ServiceState,
+    SleeState,
+)
+from slee.kernel.statistics import KernelStatistics, snapshot
+from slee.kernel.timers import RESOLUTION, TimerRecord, Timers
+from slee.kernel.transaction import Transaction
+from slee.spi.wheel import TimerWheel
+
+if TYPE_CHECKING:
+    from slee.api.activity import ActivityContext
+    from slee.api.address import Address
+    from slee.api.facilities import Tracer
+    from slee.api.ids import SbbID, ServiceID
+    from slee.model.descriptor import ServiceDescriptor
+    from slee.spi.adaptor import ResourceAdaptor
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one kernel."""
+
+    queue: int = 10_000
+    """Events that wait on one activity context; more are refused (CON-6)."""
+    suspension_timeout: float = 60.0
+    """Seconds that a suspension lasts where none is given (ECX-3)."""
+    maximum_age: float | None = None
+    """Seconds that an event may wait before its first delivery; an older one expires. `None`: for ever (CON-7)."""
+
+
+class Kernel:
+    """One SLEE engine; see the module's docstring."""
+
+    def __init__(
+        self,
+        *,
+        observer: Observer,
+        random: Callable[[int], bytes],
+        ticks: Callable[[], float],
+        limits: Limits | None = None,
+    ) -> None:
+        """Make an engine in state Stopped.
+
+        Args:
+            observer: is told of failures and state changes, and makes tracers.
+            random: source of random octets, for ids.
+            ticks: a clock in seconds that measures durations only.
+            limits: bounds; the defaults serve.
+        """
+        self.reports = Reports(self, observer)
+        self.random = random
+        self.ticks = ticks
+        self.limits = limits or Limits()
+        self.now = 0.0
+        """Time of the current step, in seconds since the epoch."""
+        self.transaction: Transaction | None = None
+        self.ready: deque[Context] = deque()
+        self.registry = ServiceRegistry(self)
+        self.services = self.registry.services
+        self.initial = self.registry.initial
+        self.continuing = self.registry.continuing
+        self.resources: dict[str, ResourceEntity] = {}
+        self.own_contexts: dict[Context, None] = {}
+        """Contexts of services and tables."""
+        self.wheel: TimerWheel[Any] = TimerWheel(RESOLUTION)
+        self.timers = Timers(self)
+        self.naming = Naming(self)
+        self.null_activities = NullActivityFactory(self)
+        self.expirers: dict[type, Callable[[list[Any], float], None]] = {TimerRecord: self.timers.expire}
+        """Who is told when items of a class come due on the wheel."""
+        self._router = Router(self)
+        self._events: dict[type, EventStatistics] = {}
+        self._outputs: list[tuple[ResourceEntity, object]] = []
+        self._sequence = 0
+        self._node = random(6).hex()
+        self._outside: str | None = None
+        self._lifecycle = Lifecycle(self)
+        for event_class in (ActivityEnd, TimerEvent, ServiceStarted, RowExpired):
+            self._events[event_class] = EventStatistics(expires=False)
+
+    # The engine's verbs.
+
+    def step(self, now: float) -> bool:
+        """Do one unit of work: one delivery, or the end of one event. `False` when nothing is ready.
+
+        Args:
+            now: seconds since the epoch; a value below the last one counts as the last one (TMR-31).
+        """
+        self.now = max(self.now, now)
+        lifecycle = self._lifecycle
+        if lifecycle.state is SleeState.STOPPED:
+            return False
+        if lifecycle.state is SleeState.STARTING:
+            lifecycle.run()
+        due = self.wheel.next_deadline()
+        if due is not None and due <= self.now:
+            self._expire()
+        return self._router.step()
+
+    def next_deadline(self) -> float | None:
+        """When `step` has to be called next though nothing is ready; `None` if no timer runs."""
+        if self.state is SleeState.STOPPED:
+            return None
+        if self.state is SleeState.STARTING:
+            return self.now
+        return self.wheel.next_deadline()
+
+    def take_outputs(self) -> list[tuple[ResourceEntity, object]]:
+        """The commands of committed transactions, in order; the shell hands each to its entity's `perform`."""
+        outputs = self._outputs
+        if outputs:
+            self._outputs = []
+        return outputs
+
+    def statistics(self) -> KernelStatistics:
+        """A consistent picture of all counters."""
+        return snapshot(self)
+
+    def _expire(self) -> None:
+        """Release timers and suspensions that have come due."""
+        by_class: dict[type, list[Any]] = {}
+        for item in self.wheel.expire(self.now):
+            by_class.setdefault(type(item), []).append(item)
+        for cls, items in by_class.items():
+            if cls is Firing:
+                for firing in items:
+                    firing.timed_out()
+            else:
+                self.expirers[cls](items, self.now)
+
+    # Transactions.
+
+    def begin(self) -> Transaction:
+        """Begin a transaction that is no delivery: of a management operation or an adaptor (OUT-15)."""
+        if self.transaction is not None:
+            raise TransactionError("a transaction is active [RA-46]; complete it before beginning another")
+        self.transaction = tx = Transaction(self)
+        return tx
+
+    def finish(self, tx: Transaction) -> bool:
+        """Store, passivate, and commit unless the transaction is marked; say whether it committed."""
+        if not tx.marked:
+            if tx.has_store:
+                tx.store()
+            if not tx.marked:
+                tx.check()
+        if tx.has_passivate:
+            tx.passivate()
+        if tx.marked:
+            self.roll_back(tx)
+            return False
+        tx.keep_state()
+        self.transaction = None
+        if tx.at_commit is not None:
+            for function, arguments in tx.at_commit:
+                function(*arguments)
+        for firing in tx.fired:
+            firing.context.accept(firing)
+        if tx.outputs:
+            self._outputs.extend(tx.outputs)
+        self._complete(tx)
+        return True
+
+    def _complete(self, tx: Transaction) -> None:
+        """What follows from a commit: barriers open, trees are reclaimed, contexts judged."""
+        if tx.at_end is not None:
+            for function, arguments in tx.at_end:
+                function(*arguments)
+        if tx.lightened is not None:
+            for root in tx.lightened:
+                if root.count == 0 and not root.removed:
+                    self._router.reclaim(root)
+        if tx.loosened is not None:
+            for context in tx.loosened:
+                self.judge_context(context)
+
+    def roll_back(self, tx: Transaction) -> None:
+        """Undo everything that the transaction did (TX-15 to TX-17)."""
+        tx.roll_back()
+        self.transaction = None
+        if tx.at_end is not None:
+            for function, arguments in tx.at_end:
+                function(*arguments)
+
+    def transaction_for(self, what: str, rule: str) -> Transaction:
+        """The active transaction, or the error of an in-delivery operation outside one."""
+        tx = self.transaction
+        if tx is None:
+            if self._outside is not None:
+                raise InvalidStateError(f"{what} in {self._outside} [SBB-8]; do it in the handler")
+            raise TransactionRequiredError(f"{what} without a transaction [{rule}]; call it in a delivery")
+        return tx
+
+    def outside(self, callback: Callable[[], None]) -> None:
+        """Call `sbb_activate` or `sbb_passivate`, which stand outside the transaction (SBB-8)."""
+        tx, self.transaction = self.transaction, None
+        self._outside = callback.__name__
+        try:
+            callback()
+        finally:
+            self._outside = None
+            self.transaction = tx
+
+    # Activities.
+
+    def judge_context(self, context: Context) -> None:
+        """Has the context become unreferenced? Null activities end by themselves, adaptors are told (AC-14, AC-24)."""
+        if context.is_referenced or context.state is not ContextState.ACTIVE:
+            return
+        resource = context.resource
+        if resource is None:
+            if context.handle in self.null_activities.contexts:
+                context.end_now()
+        elif context.referenced:
+            context.referenced = False
+            if context.flags & 4:
+                resource.callback("activity_unreferenced", resource.adaptor.activity_unreferenced, context.handle)
+
+    def forget_context(self, context: Context) -> None:
+        """The end of an activity is complete (AC-10)."""
+        context.complete_end()
+        if context.names:
+            self.naming.forget(context)
+        if context.timers:
+            context.cancel_timers()
+        if context.spent_timers:
+            self.timers.forget(context)
+        resource = context.resource
+        if resource is not None:
+            resource.forget(context)
+            if not resource.contexts:
+                resource.judge()
+        elif self.null_activities.contexts.pop(str(context.handle), None) is None:
+            self.own_contexts.pop(context, None)
+        if self.state is SleeState.STOPPING:
+            self._lifecycle.judge()
+
+    # The SLEE's state.
+
+    @property
+    def state(self) -> SleeState:
+        """The SLEE's state (SLE-1)."""
+        return self._lifecycle.state
+
+    def start(self) -> None:
+        """Stopped to Starting; Running follows by itself with the next step (SLE-2, SLE-3)."""
+        self._lifecycle.start()
+
+    def stop(self, *, within: float | None = None) -> None:
+        """Running to Stopping; Stopped follows when the last activity has ended (SLE-7 to SLE-10).
+
+        Args:
+            within: seconds after which the activities that are left are ended by the SLEE.
+        """
+        self._lifecycle.stop(within)
+
+    def contexts(self) -> Iterator[Context]:
+        """Every activity context."""
+        yield from self.own_contexts
+        yield from self.null_activities.contexts.values()
+        for resource in self.resources.values():
+            yield from resource.contexts.values()
+
+    # Services.
+
+    def add_service(self, descriptor: ServiceDescriptor, bound: Mapping[SbbID, Mapping[str, object]]) -> None:
+        """Take a service in, Inactive; `bound` gives the values of the SBBs' declarations."""
+        self.registry.add(descriptor, bound)
+
+    def remove_service(self, identity: ServiceID) -> None:
+        """Forget an Inactive service."""
+        self.registry.remove(identity)
+
+    def activate_service(self, *identities: ServiceID) -> None:
+        """Inactive to Active, all or none (SVC-2, SVC-3, SVC-7)."""
+        self.registry.activate(identities)
+
+    def deactivate_service(self, *identities: ServiceID) -> None:
+        """Active to Stopping, all or none; Inactive follows when the last tree is gone (SVC-4, SVC-7)."""
+        self.registry.deactivate(identities)
+
+    def service_state(self, identity: ServiceID) -> ServiceState:
+        """The actual state of a service."""
+        return require_service(self.services, identity).state
+
+    def service(self, identity: ServiceID) -> ServiceRuntime:
+        """The service of that id, or `UnrecognizedServiceError`."""
+        return require_service(self.services, identity)
+
+    def remove_event_type(self, event_class: type) -> None:
+        """An event type is being uninstalled: its events that are queued fail when their turn comes (CON-8)."""
+        self.event_statistics(event_class).installed = False
+
+    # Resource adaptor entities.
+
+    def create_resource(self, name: str, adaptor: ResourceAdaptor) -> ResourceEntity:
+        """Take an RA entity in, Inactive; management has constructed and named the adaptor object."""
+        self.resources[name] = entity = ResourceEntity(self, name, adaptor)
+        return entity
+
+    def remove_resource(self, name: str) -> None:
+        """Forget an Inactive RA entity (RA-10)."""
+        resource = self.resources[name]
+        if resource.state is not ResourceState.INACTIVE:
+            raise InvalidStateError(f"{name} is {resource.state.value} [RA-10]; deactivate it and wait for Inactive")
+        del self.resources[name]
+
+    # What the parts of the kernel ask of each other.
+
+    def own_context(self, handle: tuple[str, object], activity: object) -> Context:
+        """A context of the SLEE's own: of a service or a table."""
+        context = Context(self, None, handle, activity)
+        self.own_contexts[context] = None
+        return context
+
+    def context_of(self, aci: ActivityContext, what: str) -> Context:
+        """The context given by an SBB, judged (AC-2)."""
+        if not isinstance(aci, Context):
+            raise TypeError(f"{what}: {aci!r} is no activity context [RTR-24]; give the aci of a handler")
+        aci.require_valid(what)
+        return aci
+
+    def firing(
+        self,
+        event: object,
+        context: Context,
+        address: Address | None = None,
+        target: ServiceRuntime | None = None,
+    ) -> Firing:
+        """A firing by an SBB or by the SLEE itself."""
+        return Firing(event, context, self.event_statistics(type(event)), address, target)
+
+    def event_statistics(self, event_class: type) -> EventStatistics:
+        """The counters of one event type."""
+        statistics = self._events.get(event_class)
+        if statistics is None:
+            statistics = self._events[event_class] = EventStatistics()
+        return statistics
+
+    @property
+    def events(self) -> Mapping[type, EventStatistics]:
+        """The counters of every event type met."""
+        return self._events
+
+    def is_stale(self, value: object) -> bool:
+        """Whether a stored reference has lost its target (CMP-16, CMP-17, ECX-18)."""
+        if isinstance(value, Local):
+            return value.entity.removed
+        if isinstance(value, Context):
+            return value.state is ContextState.INVALID
+        return isinstance(value, Firing) and value.done
+
+    def next_sequence(self) -> int:
+        """The next number of the one sequence of creations."""
+        self._sequence += 1
+        return self._sequence
+
+    def new_id(self, kind: str) -> str:
+        """An id that is unique across processes and restarts (AC-26, TMR-11)."""
+        return f"{kind}-{self._node}-{self.next_sequence()}"
+
+    def tracer_for(self, service: ServiceID, sbb: SbbID) -> Tracer:
+        """The root tracer of an SBB in a service (SBB-22)."""
+        return self.reports.observer.tracer(service, sbb)

@@ -1,0 +1,47 @@
+"""What the kernel needs from outside itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from slee.api.facilities import Tracer
+    from slee.api.ids import SbbID, ServiceID
+    from slee.kernel.states import StateChange
+    from slee.spi.flags import FailureReason
+
+
+class Observer(Protocol):
+    """Is told what happens in the kernel; provides tracers. None of its methods may raise."""
+
+    def tracer(self, service: ServiceID, sbb: SbbID) -> Tracer:
+        """The root tracer of an SBB in a service."""
+
+    def state_changed(self, change: StateChange) -> None:
+        """A state changed (SLE-11, SVC-8)."""
+
+    def sbb_raised(self, service: ServiceID, entity: str, event: object, activity: str, error: BaseException) -> None:
+        """Code of an SBB raised; its transaction is rolled back."""
+
+    def callback_failed(self, service: ServiceID, entity: str, callback: str, error: BaseException) -> None:
+        """A callback of an SBB raised where nothing can be rolled back for it."""
+
+    def selector_failed(self, service: ServiceID, event: object, activity: str, error: BaseException) -> None:
+        """An initial event selector failed."""
+
+    def tree_dropped(self, service: ServiceID, root: str, cause: BaseException | None) -> None:
+        """A tree was dropped because its removal failed (ATT-19)."""
+
+    def event_failed(
+        self, event: object, activity: str, age: float, reason: FailureReason, cause: BaseException | None
+    ) -> None:
+        """An event ended as failed or expired, `age` seconds after it was accepted (CON-10).
+
+        With reason `INTERNAL_ERROR` the kernel itself is at fault, and `cause` says how (CON-9).
+        """
+
+    def adaptor_failed(self, entity_name: str, callback: str, error: BaseException) -> None:
+        """A callback of a resource adaptor raised."""
+
+    def command_failed(self, entity_name: str, command: object, reason: object) -> None:
+        """A committed command could not be performed."""

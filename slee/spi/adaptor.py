@@ -1,0 +1,259 @@
+"""The resource adaptor: the object that turns protocol traffic into events and commands into traffic (group RA)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import msgspec
+
+from slee.api.address import Address
+from slee.api.facilities import Tracer
+from slee.api.ids import EventTypeID, ResourceAdaptorID, ServiceID
+from slee.api.resource import ResourceAdaptorType
+from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
+from slee.spi.interface import ResourceInterface
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from slee.api.activity import ActivityContext
+
+
+class ReceivableEvent(msgspec.Struct, frozen=True):
+    """An event type that a service receives, with the resource option of its handler (RA-37)."""
+
+    event_type: EventTypeID
+    event_class: type
+    option: str | None
+    initial: bool
+
+
+class ReceivableService(msgspec.Struct, frozen=True):
+    """A service and the event types of this adaptor that it receives (RA-37, RA-38)."""
+
+    id: ServiceID
+    events: tuple[ReceivableEvent, ...]
+
+
+class SleeEndpoint:
+    """Through which an adaptor starts activities, fires events on them and ends them (RA-17 to RA-28).
+
+    Handles are immutable values that compare alike in every process (AC-19). The variants ending in `_transacted`
+    take effect when the current transaction commits and need one; the others take effect at once.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def start_activity(
+        self, handle: Hashable, activity: object, flags: ActivityFlags | int = 0, *, continuing: bool = False
+    ) -> ActivityContext:
+        """Start an activity.
+
+        Raises:
+            TypeError: handle or activity is `None`, or the handle hashes by identity (RA-18, RA-45).
+            ActivityAlreadyExistsError: the handle is known (RA-18).
+            InvalidStateError: the adaptor is not Active, or Stopping without `continuing` (RA-17).
+        """
+
+    @abstractmethod
+    def start_activity_transacted(
+        self, handle: Hashable, activity: object, flags: ActivityFlags | int = 0
+    ) -> ActivityContext:
+        """Start an activity that exists from the commit on; also the half of an opening command (OUT-8)."""
+
+    @abstractmethod
+    def start_activity_suspended(
+        self, handle: Hashable, activity: object, flags: ActivityFlags | int = 0
+    ) -> ActivityContext:
+        """Start an activity at once, whose events wait until the current transaction completes (RA-22, RA-24)."""
+
+    @abstractmethod
+    def suspend_activity(self, handle: Hashable) -> None:
+        """Let events accepted from now on wait until the current transaction completes (RA-22)."""
+
+    @abstractmethod
+    def fire(
+        self,
+        handle: Hashable,
+        event: object,
+        address: Address | None = None,
+        service: ServiceID | None = None,
+        flags: EventFlags | int = 0,
+    ) -> None:
+        """Fire an event on an activity.
+
+        Raises:
+            UnrecognizedActivityHandleError: no activity of that handle is known (RA-18).
+            ActivityIsEndingError: the activity is ending (AC-5).
+            IllegalEventError: the event's class is no installed event type of this adaptor (RA-25, RA-26).
+            FireEventError: refused for want of resources (RA-27).
+        """
+
+    @abstractmethod
+    def fire_transacted(
+        self,
+        handle: Hashable,
+        event: object,
+        address: Address | None = None,
+        service: ServiceID | None = None,
+        flags: EventFlags | int = 0,
+    ) -> None:
+        """Fire an event that is accepted when the current transaction commits (RA-20)."""
+
+    @abstractmethod
+    def end_activity(self, handle: Hashable) -> None:
+        """End an activity; `ActivityEnd` is its last event. Ending one that is ending has no effect (AC-4)."""
+
+    @abstractmethod
+    def end_activity_transacted(self, handle: Hashable) -> None:
+        """End an activity when the current transaction commits (RA-20)."""
+
+
+class ResourceAdaptorContext(Protocol):
+    """What an adaptor object is given first of all (RA-1)."""
+
+    @property
+    def entity_name(self) -> str:
+        """Name of the resource adaptor entity that this object serves."""
+
+    @property
+    def endpoint(self) -> SleeEndpoint:
+        """Starts, fires on and ends activities."""
+
+    @property
+    def tracer(self) -> Tracer:
+        """Root tracer of the entity."""
+
+    @property
+    def now(self) -> float:
+        """Time in seconds since the epoch, by the product's clock; never steps back while the process runs."""
+
+    @property
+    def invoking_service(self) -> ServiceID | None:
+        """The service whose SBB is calling down into the adaptor (RA-41)."""
+
+    @property
+    def transaction_id(self) -> int | None:
+        """Number of the active transaction, for logs; `None` if none is active."""
+
+    def random_bytes(self, count: int) -> bytes:
+        """Random octets from the injected source (OUT-9)."""
+
+    def enlist(self, command: object) -> None:
+        """Enlist a command in the current transaction; `perform` gets it after the commit (OUT-2, OUT-3).
+
+        Raises:
+            TransactionRequiredError: no transaction is active.
+        """
+
+    def on_rollback(self, function: Callable[..., object], *arguments: object) -> None:
+        """Have `function` called if the current transaction rolls back: it takes back what a command noted at its call.
+
+        Raises:
+            TransactionRequiredError: no transaction is active.
+        """
+
+    def activity_context(self, handle: Hashable) -> ActivityContext | None:
+        """The context of an activity of this entity, `None` if the handle is unknown."""
+
+    def handle_of(self, aci: ActivityContext) -> Hashable | None:
+        """The handle behind a context, `None` if the activity is not one of this entity's."""
+
+    def pump(self) -> None:
+        """Let the SLEE process what has been fired; call it after each batch of input from outside."""
+
+    def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
+        """Call `ready` on the kernel's thread whenever `fileno` can be read; the result stops that."""
+
+
+class ResourceAdaptor:
+    """Subclass it to bring a protocol into the SLEE; callbacks run on the kernel's thread and default to nothing.
+
+    Class attributes: `id`; `ra_types`, the types whose events it fires; `configuration`, its frozen pydantic model.
+    """
+
+    id: ClassVar[ResourceAdaptorID]
+    ra_types: ClassVar[tuple[ResourceAdaptorType[ResourceInterface], ...]] = ()
+    configuration: ClassVar[type[BaseModel] | None] = None
+    fires_any_event_type: ClassVar[bool] = False
+    """Whether the adaptor may fire, and is told of, event types that are not among those of `ra_types` (RA-26, RA-38)."""
+
+    def set_context(self, context: ResourceAdaptorContext) -> None:
+        """Called first of all (RA-1)."""
+
+    def unset_context(self) -> None:
+        """Called last of all (RA-10)."""
+
+    def ra_verify_configuration(self, configuration: BaseModel) -> None:
+        """Judge a complete configuration; raise `InvalidConfigurationError` to refuse it (RA-2, RA-11)."""
+
+    def ra_configure(self, configuration: BaseModel) -> None:
+        """Take the configuration; the object becomes Inactive (RA-1)."""
+
+    def ra_unconfigure(self) -> None:
+        """Let go of the configuration (RA-10)."""
+
+    def ra_active(self) -> None:
+        """Begin work: the SLEE is Running and the entity Active (RA-6)."""
+
+    def ra_stopping(self) -> None:
+        """Begin no new work; what is in progress may complete (RA-8)."""
+
+    def ra_inactive(self) -> None:
+        """Let go of sockets: no activity is left (RA-8)."""
+
+    def provider(self, ra_type: ResourceAdaptorType[ResourceInterface]) -> ResourceInterface:
+        """The object that SBBs call for one of `ra_types`."""
+        raise NotImplementedError(f"{type(self).__name__} offers no interface for {ra_type}")
+
+    def perform(self, command: object) -> None:
+        """Carry out a command whose transaction has committed (OUT-2); an exception counts as a failed send."""
+        raise NotImplementedError(f"{type(self).__name__} performs no command")
+
+    def next_deadline(self) -> float | None:
+        """When `tick` has to be called next, in the time of `now`; `None` if nothing is due."""
+        return None
+
+    def tick(self, now: float) -> None:
+        """Do what has come due."""
+
+    def get_activity(self, handle: Hashable) -> object:
+        """The activity object of a handle (AC-13, RA-40)."""
+        raise NotImplementedError(f"{type(self).__name__} has no activities")
+
+    def get_activity_handle(self, activity: object) -> Hashable | None:
+        """The handle of an activity, `None` if it is not one of this adaptor's (RA-40)."""
+        return None
+
+    def query_liveness(self, handle: Hashable) -> None:
+        """End the activity if it is dead; do nothing otherwise (AC-18)."""
+
+    def administrative_remove(self, handle: Hashable) -> None:
+        """An operator removed the activity: say the protocol's goodbye (AC-17)."""
+
+    def activity_ended(self, handle: Hashable) -> None:
+        """The activity's end is complete and the handle unknown (AC-16)."""
+
+    def activity_unreferenced(self, handle: Hashable) -> None:
+        """Nothing refers to the activity any more (AC-14)."""
+
+    def event_processing_successful(self, handle: Hashable, event: object, flags: int) -> None:
+        """Every candidate has been served (RA-31, RA-32)."""
+
+    def event_processing_failed(self, handle: Hashable, event: object, flags: int, reason: FailureReason) -> None:
+        """Delivery could not be attempted (TX-21)."""
+
+    def event_unreferenced(self, handle: Hashable, event: object, flags: int) -> None:
+        """Nothing refers to the event any more (RA-32)."""
+
+    def service_active(self, service: ReceivableService) -> None:
+        """A service has become Active (RA-37)."""
+
+    def service_stopping(self, service: ReceivableService) -> None:
+        """A service has become Stopping (RA-37)."""
+
+    def service_inactive(self, service: ReceivableService) -> None:
+        """A service has become Inactive (RA-37)."""

@@ -1,0 +1,273 @@
+"""Run services without sockets, on the product's own kernel and a manual clock (group TST)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from slee.api.declaration import Configuration
+from slee.api.ids import ServiceID
+from slee.api.usage import UsageParameters
+from slee.facilities.volatile import VolatileTables
+from slee.kernel.adaptor_context import AdaptorContext
+from slee.kernel.firing import Firing
+from slee.kernel.kernel import Kernel, Limits
+from slee.kernel.states import ResourceState, SleeState
+from slee.model.descriptor import Durability, SbbDescriptor, describe_service
+from slee.testing.clock import ManualClock
+from slee.testing.observer import Failure, RecordingObserver
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from slee.api.activity import ActivityContext
+    from slee.api.sbb import Sbb
+    from slee.kernel.entity import SbbEntity
+    from slee.spi.adaptor import ResourceAdaptor
+
+A = TypeVar("A", bound="ResourceAdaptor")
+U = TypeVar("U", bound=UsageParameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step of the kernel did (TST-2)."""
+
+    kind: str
+    """`delivery` to one entity, `end` of an event's processing, or `other`."""
+    event: object
+    activity_context: ActivityContext | None
+
+
+class SleeHarness:
+    """A SLEE in a test: the kernel, a manual clock, and the adaptors that the test brings.
+
+        with SleeHarness() as slee:
+            sip = slee.add_resource("sip-main", SipSimulator())
+            slee.install(Proxy)
+            sip.receive(...)
+            slee.clock.advance(20)
+
+    Leaving the block checks that every accepted event is accounted for and that nothing failed unseen (TST-10);
+    give `failures_allowed=True` where a test provokes failures, and read `failures`.
+    """
+
+    def __init__(self, *, seed: int = 0, limits: Limits | None = None, failures_allowed: bool = False) -> None:
+        self.clock = ManualClock()
+        self.clock.drives(self._advance_to)
+        self.random = random.Random(seed)
+        self.observer = RecordingObserver()
+        self.failures_allowed = failures_allowed
+        self.kernel = Kernel(
+            observer=self.observer, random=self.random.randbytes, ticks=lambda: self.clock.now, limits=limits
+        )
+        self.tables = VolatileTables(self.kernel)
+        self._usage: dict[tuple[ServiceID, type], UsageParameters] = {}
+        self._links: dict[str, ResourceAdaptor] = {}
+        self.kernel.now = self.clock.now
+        self.kernel.start()
+        self.run()
+
+    # Set-up.
+
+    def add_resource(self, link: str, adaptor: A, configuration: BaseModel | None = None) -> A:
+        """Create and activate an RA entity named like its link, and return the adaptor."""
+        entity = self.kernel.create_resource(link, adaptor)
+        adaptor.set_context(AdaptorContext(self.kernel, entity, self, self.observer.named_tracer(link)))
+        if configuration is None and adaptor.configuration is not None:
+            configuration = adaptor.configuration()
+        if configuration is not None:
+            adaptor.ra_verify_configuration(configuration)
+            adaptor.ra_configure(configuration)
+        entity.activate()
+        self._links[link] = adaptor
+        return adaptor
+
+    def install(
+        self,
+        root: type[Sbb],
+        *,
+        name: str | None = None,
+        version: str | None = None,
+        default_priority: int = 0,
+        durability: Durability = Durability.ASYNC,
+        configuration: Mapping[str, object] | None = None,
+        activate: bool = True,
+    ) -> ServiceID:
+        """Install a service with that root SBB, bound to the adaptors added, and activate it.
+
+        `configuration` fills the configuration model of the root SBB; the service bears the SBB's name and version
+        unless others are given.
+        """
+        sbb_id = root.sbb_id
+        identity = ServiceID(name or sbb_id.name, sbb_id.vendor, version or sbb_id.version)
+        descriptor = describe_service(identity, root, default_priority=default_priority, durability=durability)
+        bound = {
+            sbb.id: self._bound(identity, sbb, configuration if sbb.cls is root else None)
+            for sbb in descriptor.sbbs.values()
+        }
+        self.kernel.add_service(descriptor, bound)
+        if activate:
+            self.kernel.activate_service(identity)
+            self.run()
+        return identity
+
+    def _bound(
+        self, service: ServiceID, sbb: SbbDescriptor, configuration: Mapping[str, object] | None
+    ) -> dict[str, object]:
+        bound: dict[str, object] = {}
+        for attribute, ra_type in sbb.resources.items():
+            providers = [a for a in self._links.values() if ra_type in a.ra_types]
+            if not providers:
+                raise LookupError(
+                    f"{sbb.id}.{attribute} needs {ra_type} [SVC-3]; add_resource() an adaptor of it first"
+                )
+            bound[attribute] = providers[0].provider(ra_type)  # type: ignore[arg-type]
+        for attribute in sbb.configuration:
+            declaration = sbb.cls.sbb_declarations[attribute]
+            assert isinstance(declaration, Configuration)
+            bound[attribute] = declaration.model(**(configuration or {}))
+        for attribute, parameters in sbb.usage.items():
+            usage = parameters()
+            self._usage[service, parameters] = usage
+            bound[attribute] = usage
+        for attribute, table in sbb.tables.items():
+            bound[attribute] = self.tables.rows(table)
+        return bound
+
+    # Running.
+
+    def now(self) -> float:
+        """The manual clock's time, in seconds since the epoch."""
+        return self.clock.now
+
+    def step(self) -> Step | None:
+        """Make one step of the kernel, hand over its outputs, and say what it did; `None` when nothing was ready."""
+        ready = self.kernel.ready
+        entry = ready[0].first if ready else None
+        before = len(entry.served or ()) if isinstance(entry, Firing) else 0
+        if not self.kernel.step(self.clock.now):
+            return None
+        self._perform()
+        if not isinstance(entry, Firing):
+            return Step("other", None, None)
+        kind = "delivery" if len(entry.served or ()) > before else "end"
+        return Step(kind, entry.event, entry.activity_context)
+
+    def run(self, limit: int = 1_000_000) -> int:
+        """Run until nothing is ready, and hand outputs to their adaptors; the number of steps made (TST-2).
+
+        Raises:
+            RuntimeError: `limit` steps were made and something is ready still.
+        """
+        steps = 0
+        while self.kernel.step(self.clock.now):
+            self._perform()
+            steps += 1
+            if steps >= limit:
+                raise RuntimeError(f"{limit} steps and no end [TST-2]; two handlers may fire at each other for ever")
+        return steps
+
+    def run_until_idle(self, limit: int = 1_000_000) -> int:
+        """The same as `run`, then on from deadline to deadline until no timer runs: time jumps by itself (TST-1).
+
+        Raises:
+            RuntimeError: `limit` steps were made and something is ready or due still.
+        """
+        steps = self.run(limit)
+        while (due := self._next_deadline()) is not None:
+            self._reach(due)
+            steps += 1 + self.run(limit)
+            if steps >= limit:
+                raise RuntimeError(f"{limit} steps and no end [TST-2]; a timer may run for ever")
+        return steps
+
+    def pump(self) -> None:
+        """What an adaptor calls after input; the same as `run`, but not inside it."""
+        if self.kernel.transaction is None:
+            self.run()
+
+    def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
+        """There are no sockets here (TST-3)."""
+        raise RuntimeError(f"a reader for descriptor {fileno} in a harness [TST-3]; give the adaptor no socket")
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock, and do everything due in between, each at its own instant (TST-1)."""
+        self.clock.advance(seconds)
+
+    def _advance_to(self, end: float) -> None:
+        self.run()
+        while (due := self._next_deadline()) is not None and due <= end:
+            self._reach(due)
+            self.run()
+        self.clock.move_to(end)
+        self.run()
+
+    def _reach(self, due: float) -> None:
+        """Go to the time of a deadline, and let the adaptors do what is due."""
+        self.clock.move_to(max(due, self.clock.now))
+        for adaptor in self._links.values():
+            adaptor.tick(self.clock.now)
+
+    def _next_deadline(self) -> float | None:
+        deadlines = [self.kernel.next_deadline(), *(a.next_deadline() for a in self._links.values())]
+        return min((d for d in deadlines if d is not None), default=None)
+
+    def _perform(self) -> None:
+        for resource, command in self.kernel.take_outputs():
+            resource.perform(command)
+
+    # Looking.
+
+    def entities(self, root: type[Sbb]) -> list[SbbEntity]:
+        """The root entities of every service with that root SBB, oldest first."""
+        return [e for s in self.kernel.services.values() if s.root.cls is root for e in s.roots]
+
+    def usage(self, parameters: type[U], service: ServiceID | None = None) -> U:
+        """The usage parameters of that class, of the one service that has them or of `service`."""
+        found = [u for (s, p), u in self._usage.items() if p is parameters and service in (None, s)]
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} sets of {parameters.__name__} [USG-3]; name the service")
+        usage = found[0]
+        assert isinstance(usage, parameters)
+        return usage
+
+    @property
+    def failures(self) -> list[Failure]:
+        """What went wrong so far: SBB code, callbacks, selectors, adaptors, commands."""
+        return self.observer.failures
+
+    def check(self) -> None:
+        """Check conservation, and that nothing failed unless allowed (TST-10).
+
+        Raises:
+            AssertionError: lists what is wrong.
+        """
+        problems = [str(failure) for failure in self.failures if not self.failures_allowed]
+        statistics = self.kernel.statistics()
+        waiting = sum(context.queued for context in self.kernel.contexts())
+        if statistics.queued != waiting:
+            problems.append(f"{statistics.queued} events are not accounted for, {waiting} are queued [CON-3]")
+        if problems:
+            raise AssertionError("\n".join(problems))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.check()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the SLEE is Running."""
+        return self.kernel.state is SleeState.RUNNING
+
+    def resource_state(self, link: str) -> ResourceState:
+        """The state of an RA entity."""
+        return self.kernel.resources[link].state
