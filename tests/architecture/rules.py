@@ -31,7 +31,7 @@ Findings = list[str]
 
 
 def module_size(modules: Iterable[Module], *, allowed: Mapping[str, str]) -> Findings:
-    """A module has at most 400 lines, or a reason in `allowed`, and never more than 700; no reason outlives its cause."""
+    """A module has at most 400 lines, or a reason in `allowed`, and never more than 700; no reason outlives it."""
     sizes = {module.path: module.text.count("\n") for module in modules}
     found = [f"{path}: {size} lines, more than {HARD_SIZE}" for path, size in sizes.items() if size > HARD_SIZE]
     found += [
@@ -115,17 +115,20 @@ def swallowed_errors(modules: Iterable[Module]) -> Findings:
                     found.append(f"{module.path}:{node.lineno}: bare except")
                 elif names_in(node.type) & CATCH_ALLS and all(is_idle(statement) for statement in node.body):
                     found.append(f"{module.path}:{node.lineno}: catches everything and does nothing")
-            elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"suppress", "contextlib.suppress"}:
-                if any(names_in(argument) & CATCH_ALLS for argument in node.args):
-                    found.append(f"{module.path}:{node.lineno}: suppresses everything")
+            elif (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) in {"suppress", "contextlib.suppress"}
+                and any(names_in(argument) & CATCH_ALLS for argument in node.args)
+            ):
+                found.append(f"{module.path}:{node.lineno}: suppresses everything")
     return found
 
 
 def exports(modules: Iterable[Module]) -> Findings:
     """Where there is an `__all__`, it is sorted (constants, classes, the rest) and equal to the public names.
 
-    The public names of a module are those that it defines (type variables apart), and of a package those that it imports as well. A module
-    may list what it imports to re-export it.
+    The public names of a module are those that it defines (type variables apart), and of a package those that it
+    imports as well. A module may list what it imports to re-export it.
     """
     found: Findings = []
     for module in modules:
@@ -247,7 +250,7 @@ def imported_names(node: ast.stmt) -> list[str]:
 
 
 def changed_names(node: ast.AST) -> list[str]:
-    """The plain names whose object a node changes: `name[...] = `, `name.attribute = `, `del name[...]`, `name.append()`."""
+    """Plain names whose object a node changes: `name[...] = `, `name.attribute = `, `del name[...]`, `name.add()`."""
     if isinstance(node, ast.Assign):
         targets: list[ast.expr] = node.targets
     elif isinstance(node, ast.AugAssign | ast.AnnAssign):

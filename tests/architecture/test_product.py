@@ -15,7 +15,7 @@ LONG_MODULES = {
     "slee/kernel/kernel.py": "the kernel's verbs, one after the other; what they do lies in the modules beside it",
 }
 
-# TODO, FIXME, type: ignore, noqa and their like must fit on one screen.
+# The lines that put something off or silence a checker must fit on one screen.
 DEBT_BUDGET = 25
 
 
