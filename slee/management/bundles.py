@@ -151,6 +151,12 @@ class Bundles:
         self._repository.bundle(bundle)
         return self._loaded[bundle].namespace
 
+    def close(self) -> None:
+        """Forget the modules of every bundle, as at the end of the process."""
+        for loaded in self._loaded.values():
+            self._loader.unload(loaded)
+        self._loaded.clear()
+
     @contextmanager
     def _loading(self, archive: Archive, record: BundleRecord) -> Iterator[LoadedBundle]:
         """Load an archive; an exception before the end of the block leaves nothing of it (DU-17)."""

@@ -128,6 +128,11 @@ class Management:
             with self.store.changing(msgspec.structs.replace(self.store.desired, equipped=True)):
                 pass
 
+    def close(self) -> None:
+        """Forget the modules of every bundle, and let go of the state directory."""
+        self.bundles.close()
+        self.store.close()
+
     def _adaptor(self, name: str) -> ResourceAdaptorID:
         """The id of a built-in adaptor by its name."""
         return next(

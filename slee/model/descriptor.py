@@ -215,7 +215,7 @@ def _annotation(owner: type, name: str) -> object:
     if isinstance(hint, str):
         module = inspect.getmodule(owner)
         names = dict(vars(module)) if module else {}
-        hint = eval(hint, names, dict(vars(owner)))
+        hint = eval(hint, names, dict(vars(owner)))  # noqa: S307  as typing.get_type_hints does
     arguments = typing.get_args(hint)
     origin: object = typing.get_origin(hint)
     if origin is not Cmp or len(arguments) != 1:
