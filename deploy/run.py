@@ -52,7 +52,6 @@ class Prepared:
 
 def run(configuration: ServerConfiguration, sip: tuple[str, int] | None, shipment: Shipment = SHIPPED) -> int:
     """Run a server until it is told to end; returns the exit status."""
-    configure_logging(configuration.log.format, configuration.log.level)
     sections = {"sip": sip_section(configuration.sip, sip)}
     try:
         prepared = prepare(configuration, sections, shipment)
@@ -63,6 +62,7 @@ def run(configuration: ServerConfiguration, sip: tuple[str, int] | None, shipmen
 
 def serve_prepared(prepared: Prepared) -> int:
     """Run the event loop; returns the exit status."""
+    configure_logging(prepared.configuration.log.format, prepared.configuration.log.level)
     return anyio.run(serve, prepared, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 

@@ -70,6 +70,11 @@ class AdaptorContext:
             return None
         return tx.running[-1].env.service.id
 
+    @property
+    def transaction_id(self) -> int | None:
+        tx = self._kernel.transaction
+        return None if tx is None else tx.id
+
     def random_bytes(self, count: int) -> bytes:
         return self._kernel.random(count)
 

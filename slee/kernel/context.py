@@ -13,13 +13,14 @@ from slee.api.errors import (
     TransactionRolledBackError,
     UnrecognizedEventError,
 )
-from slee.api.event import ActivityEnd
+from slee.api.event import ActivityEnd, TimerID
 from slee.kernel.entity import SbbEntity, entity_of
 from slee.kernel.firing import Barrier, Entry, Firing
 from slee.kernel.states import CONTEXT, ContextState, next_state
 
 if TYPE_CHECKING:
-    from slee.api.sbb import Sbb, SbbLocal
+    from slee.api.local import SbbLocal
+    from slee.api.sbb import Sbb
     from slee.kernel.kernel import Kernel
     from slee.kernel.resource import ResourceEntity
     from slee.kernel.timers import TimerRecord
@@ -34,6 +35,7 @@ class Context(ActivityContext):
     __slots__ = (
         "_activity",
         "attached",
+        "continuing",
         "first",
         "flags",
         "handle",
@@ -44,6 +46,7 @@ class Context(ActivityContext):
         "referenced",
         "resource",
         "scheduled",
+        "spent_timers",
         "state",
         "timers",
         "visible",
@@ -68,8 +71,13 @@ class Context(ActivityContext):
         self.referenced = False
         self.visible = True
         """`False` until the commit of a transacted start (RA-21)."""
+        self.continuing = False
+        """Whether it belongs to work admitted earlier: services that are stopping still take its events (SVC-5)."""
         self.names: dict[str, None] | None = None
         self.timers: dict[TimerRecord, None] | None = None
+        """Timers with occurrences outstanding."""
+        self.spent_timers: list[TimerID] | None = None
+        """Timers that have expired or been cancelled (TMR-23)."""
 
     def __repr__(self) -> str:
         owner = "slee" if self.resource is None else self.resource.name
@@ -162,7 +170,9 @@ class Context(ActivityContext):
         mask = self.attached[entity]
         self.drop(entity)
         tx.undo.append((self._restore, (entity, mask)))
-        tx.loosened.append(self)
+        tx.judge_later(self)
+        if tx.lightened is None:
+            tx.lightened = {}
         tx.lightened[entity.root] = None
 
     def drop(self, entity: SbbEntity) -> None:
@@ -181,6 +191,7 @@ class Context(ActivityContext):
     def accept(self, firing: Firing) -> None:
         """Put an accepted event at the end of the queue (CON-1)."""
         firing.statistics.accepted += 1
+        firing.accepted_at = self.kernel.now
         self.referenced = True
         self.enqueue(firing)
         if not self.scheduled:
@@ -224,28 +235,20 @@ class Context(ActivityContext):
 
     # The end.
 
-    def begin_end(self) -> None:
-        """Active to Ending; further ends have no effect (AC-4)."""
-        self.state = next_state(CONTEXT, self.state, "END", f"activity {self}", "AC-4")
-
-    def end(self) -> None:
-        """End the activity at once: `ActivityEnd` becomes the last event (AC-3)."""
+    def end_now(self) -> None:
+        """End the activity at once: `ActivityEnd` becomes the last event (AC-3); no effect if it is ending (AC-4)."""
         if self.state is ContextState.ACTIVE:
-            self.begin_end()
+            self._begin_end()
             self.cancel_timers()
-            self.accept(self.end_firing())
+            self.accept(self._end_firing())
 
     def end_in(self, tx: Transaction) -> None:
         """End the activity when `tx` commits."""
         if self.state is ContextState.ACTIVE:
-            self.begin_end()
+            self._begin_end()
             tx.undo.append((self._reopen, ()))
-            tx.fired.append(self.end_firing())
-            tx.at_commit.append((self.cancel_timers, ()))
-
-    def end_firing(self) -> Firing:
-        """The firing of `ActivityEnd`, the last one of the context."""
-        return Firing(_END, self, self.kernel.event_statistics(ActivityEnd))
+            tx.fired.append(self._end_firing())
+            tx.when_committed(self.cancel_timers)
 
     def cancel_timers(self) -> None:
         """No timer event is accepted after the end began (TMR-27)."""
@@ -253,8 +256,18 @@ class Context(ActivityContext):
             for record in tuple(self.timers):
                 self.kernel.timers.drop(record)
 
+    def complete_end(self) -> None:
+        """Ending to Invalid (AC-10)."""
+        self.state = next_state(CONTEXT, self.state, "end processed", f"activity {self}", "AC-1")
+
+    def _begin_end(self) -> None:
+        self.state = next_state(CONTEXT, self.state, "END", f"activity {self}", "AC-4")
+
     def _reopen(self) -> None:
         self.state = ContextState.ACTIVE
+
+    def _end_firing(self) -> Firing:
+        return Firing(_END, self, self.kernel.event_statistics(ActivityEnd))
 
     @property
     def is_referenced(self) -> bool:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from slee.api.facilities import Tracer
     from slee.api.ids import SbbID, ServiceID
     from slee.kernel.states import StateChange
+    from slee.spi.flags import FailureReason
 
 
 class Observer(Protocol):
@@ -25,13 +26,21 @@ class Observer(Protocol):
     def callback_failed(self, service: ServiceID, entity: str, callback: str, error: BaseException) -> None:
         """A callback of an SBB raised where nothing can be rolled back for it."""
 
-    def selector_failed(self, service: ServiceID, event: object, activity: str, error: Exception) -> None:
+    def selector_failed(self, service: ServiceID, event: object, activity: str, error: BaseException) -> None:
         """An initial event selector failed."""
 
-    def tree_dropped(self, service: ServiceID, root: str) -> None:
+    def tree_dropped(self, service: ServiceID, root: str, cause: BaseException | None) -> None:
         """A tree was dropped because its removal failed (ATT-19)."""
 
-    def adaptor_failed(self, entity_name: str, callback: str, error: Exception) -> None:
+    def event_failed(
+        self, event: object, activity: str, age: float, reason: FailureReason, cause: BaseException | None
+    ) -> None:
+        """An event ended as failed or expired, `age` seconds after it was accepted (CON-10).
+
+        With reason `INTERNAL_ERROR` the kernel itself is at fault, and `cause` says how (CON-9).
+        """
+
+    def adaptor_failed(self, entity_name: str, callback: str, error: BaseException) -> None:
         """A callback of a resource adaptor raised."""
 
     def command_failed(self, entity_name: str, command: object, reason: object) -> None:

@@ -14,26 +14,15 @@ from dataclasses import dataclass, field
 
 from slee.api.activity import ActivityContext, EventContext
 from slee.api.declaration import UNSET, Child, Cmp, Configuration, Fires, Resource, Usage, Volatile
-from slee.api.errors import Issue, TransactionRequiredError, VerificationError
+from slee.api.errors import Issue, VerificationError
 from slee.api.event import event_type_id
 from slee.api.facilities import VolatileTable
 from slee.api.handler import HANDLER_MARK, HandlerMark
 from slee.api.ids import EventTypeID, SbbID, ServiceID
+from slee.api.local import LOCAL_MARK
 from slee.api.resource import ResourceAdaptorType
-from slee.api.sbb import LOCAL_MARK, Sbb
-from slee.model.values import ValueType, value_type
-
-CALLBACKS = (
-    "sbb_create",
-    "sbb_post_create",
-    "sbb_activate",
-    "sbb_passivate",
-    "sbb_load",
-    "sbb_store",
-    "sbb_remove",
-    "sbb_exception_thrown",
-    "sbb_rolled_back",
-)
+from slee.api.sbb import CALLBACKS, Sbb, SbbContext
+from slee.api.values import ValueType, default_issue, field_type
 
 
 class Durability(enum.Enum):
@@ -181,46 +170,32 @@ def _fields(cls: type[Sbb], found: _Findings) -> tuple[dict[str, ValueType], dic
     for name, declaration in cls.sbb_declarations.items():
         if not isinstance(declaration, Cmp):
             continue
-        where = f"{cls.__qualname__}.{name}"
-        try:
-            annotation = _annotation(declaration.owner, name)
-            kind = value_type(annotation)
-        except (NameError, TypeError) as error:
-            found.issues.append(
-                Issue(
-                    where,
-                    "CMP-10",
-                    str(error),
-                    "annotate it Cmp[...] with an immutable type: tuple, frozenset, frozen struct",
-                )
-            )
+        kind = declaration.kind
+        if kind is None:
+            kind = declaration.kind = _late_kind(declaration, found)
+        if kind is None:
             continue
         fields[name] = kind
         if declaration.default is not UNSET:
-            if not kind.accepts(declaration.default):
-                found.issues.append(
-                    Issue(where, "CMP-11", f"default {declaration.default!r} is no {kind}", "give a value of the type")
-                )
             initial[name] = declaration.default
         elif kind.has_zero:
             initial[name] = kind.zero
     return fields, initial
 
 
-def _annotation(owner: type, name: str) -> object:
-    """The T of `name: Cmp[T]` as declared in `owner`."""
-    hint = owner.__annotations__.get(name)
-    if hint is None:
-        raise TypeError("it has no annotation")
-    if isinstance(hint, str):
-        module = inspect.getmodule(owner)
-        names = dict(vars(module)) if module else {}
-        hint = eval(hint, names, dict(vars(owner)))  # noqa: S307  as typing.get_type_hints does
-    arguments = typing.get_args(hint)
-    origin: object = typing.get_origin(hint)
-    if origin is not Cmp or len(arguments) != 1:
-        raise TypeError(f"it is annotated {hint!r}, not Cmp[...]")
-    return arguments[0]
+def _late_kind(declaration: Cmp[typing.Any], found: _Findings) -> ValueType | None:
+    """The type of a field whose annotation did not resolve when its class was created."""
+    where = str(declaration)
+    try:
+        kind = field_type(declaration.owner, declaration.name)
+    except NameError as error:
+        found.issues.append(Issue(where, "CMP-10", str(error), "import the type at run time, not under TYPE_CHECKING"))
+        return None
+    except TypeError as error:
+        found.issues.append(Issue(where, "CMP-10", str(error), "annotate it Cmp[...] with an immutable type"))
+        return None
+    found.issues.extend(default_issue(where, kind, declaration.default))
+    return kind
 
 
 def _handlers(cls: type[Sbb], found: _Findings) -> dict[type, HandlerDescriptor]:
@@ -284,13 +259,11 @@ def _handler(
 
 
 def _retired_twin(cls: type[Sbb]) -> type[Sbb]:
-    """A class that an instance of `cls` can become, and that refuses every access."""
+    """A class that an instance of `cls` can become, and that refuses every access (SBB-4)."""
 
     def refuse(self: object, name: str, value: object = None) -> typing.NoReturn:
-        raise TransactionRequiredError(
-            f"{cls.sbb_id}: {name} was used on an instance whose delivery is over [SBB-4]; "
-            "keep state in CMP fields, not the instance"
-        )
+        context: SbbContext = object.__getattribute__(self, "_slee")
+        context.refuse_late_use(name)
 
     namespace = {
         "__slots__": (),

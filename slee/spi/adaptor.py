@@ -135,6 +135,10 @@ class ResourceAdaptorContext(Protocol):
     def invoking_service(self) -> ServiceID | None:
         """The service whose SBB is calling down into the adaptor (RA-41)."""
 
+    @property
+    def transaction_id(self) -> int | None:
+        """Number of the active transaction, for logs; `None` if none is active."""
+
     def random_bytes(self, count: int) -> bytes:
         """Random octets from the injected source (OUT-9)."""
 
@@ -174,6 +178,8 @@ class ResourceAdaptor:
     id: ClassVar[ResourceAdaptorID]
     ra_types: ClassVar[tuple[ResourceAdaptorType[ResourceInterface], ...]] = ()
     configuration: ClassVar[type[BaseModel] | None] = None
+    fires_any_event_type: ClassVar[bool] = False
+    """Whether the adaptor may fire, and is told of, event types that are not among those of `ra_types` (RA-26, RA-38)."""
 
     def set_context(self, context: ResourceAdaptorContext) -> None:
         """Called first of all (RA-1)."""
