@@ -91,6 +91,7 @@ class Management:
             host=host,
         )
         self._engine = engine
+        self._host = host
 
     def restore(self) -> None:
         """Bring back what the state directory holds, as at every start; the SLEE stays Stopped (SLE-1, SVC-9).
@@ -110,6 +111,7 @@ class Management:
         """Start the SLEE if that is desired (SLE-1)."""
         if self.store.desired.running:
             self._engine.start()
+            self._host.pump()
 
     def equip(self, equipment: Equipment) -> None:
         """Deploy the shipped bundles, once in the life of a state directory, in one durable step."""

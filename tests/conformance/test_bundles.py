@@ -36,6 +36,7 @@ from tests.deploy.workshop import GREETER, PLACES, Server, build, manifest, plai
 def server(tmp_path: Path) -> Iterator[Server]:
     server = Server(tmp_path / "state")
     server.kernel.start()
+    server.pump()
     yield server
     server.close()
 
@@ -85,10 +86,12 @@ def repacked(bundle: Built, change: Callable[[dict[str, bytes]], None], *, lock:
 
 def test_du_6_a_build_and_an_install_list_every_issue_of_every_class(tmp_path: Path) -> None:
     source = """
-from slee import Sbb, Cmp, cmp, handles
+from slee import ActivityContext, Sbb, handles
+from tests.deploy.echo import Heard
 
 class One(Sbb, vendor="test", version="1.0"):
-    bad: Cmp[list[int]] = cmp()
+    @handles
+    async def on_what(self, event: Heard, aci: ActivityContext): ...
 
 class Two(Sbb, vendor="test", version="1.0"):
     @handles
@@ -97,7 +100,10 @@ class Two(Sbb, vendor="test", version="1.0"):
     folder = write(tmp_path, {"bundle.toml": manifest(), "sbbs/plain.py": source})
     with pytest.raises(VerificationError) as error:
         build(folder)
-    assert {issue.rule for issue in error.value.issues} == {"CMP-10", "DU-4"}
+    assert [(issue.component, issue.rule) for issue in error.value.issues] == [
+        ("One.on_what", "DU-4"),
+        ("Two.on_what", "DU-4"),
+    ]
     assert all(issue.component and issue.remedy for issue in error.value.issues)
 
 

@@ -28,6 +28,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     """A running server with two services, of which none is Active, and a bound link."""
     server = Server(tmp_path / "state")
     server.kernel.start()
+    server.pump()
     server.install(plain(tmp_path, "1.0"), plain(tmp_path, "2.0"))
     server.connect()
     server.observer.changes.clear()
@@ -77,6 +78,7 @@ def test_svc_2_a_name_stands_for_the_only_version_of_a_service(server: Server) -
 def test_svc_3_an_unbound_link_or_one_of_another_type_keeps_the_service_inactive(tmp_path: Path) -> None:
     server = Server(tmp_path / "state")
     server.kernel.start()
+    server.pump()
     server.install(plain(tmp_path))
     message = refuses(server, InvalidLinkNameBindingError, lambda: server.services.activate([OLD]))
     assert "SbbID[name=Plain" in message

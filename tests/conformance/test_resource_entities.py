@@ -29,6 +29,7 @@ ECHO = EchoAdaptor.id
 def server(tmp_path: Path) -> Iterator[Server]:
     server = Server(tmp_path / "state", {"echo": {"listen-port": 7, "greeting": "from the file"}})
     server.kernel.start()
+    server.pump()
     yield server
     server.close()
 
