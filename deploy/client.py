@@ -14,7 +14,7 @@ from slee.management.operations import Arguments, Operation
 _TIMEOUT = 60.0
 
 
-class Refusal(Exception):  # noqa: N818  it is no fault of ours
+class Refusal(Exception):
     """An operation that failed, as the server told it, and the exit status of its class (MGT-2)."""
 
     def __init__(self, document: dict[str, Any], exit_status: int) -> None:

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from deploy.builder import Builder
 from slee.management.management import EntityEquipment, Equipment
@@ -64,14 +64,12 @@ def sip_section(section: Section, listen: tuple[str, int] | None) -> dict[str, A
 
 def sip_addresses(section: Section) -> list[tuple[str, int]]:
     """Hosts and ports of the configured UDP listeners; malformed ones are left to the adaptor's model."""
-    return [
-        (listener["host"], listener["port"])
-        for listener in section.get("listeners", ())
-        if isinstance(listener, Mapping)
-        and isinstance(listener.get("host"), str)
-        and isinstance(listener.get("port"), int)
-        and str(listener.get("transport", "udp")).lower() == "udp"
-    ]
+    found: list[tuple[str, int]] = []
+    for listener in cast("list[dict[str, Any]]", section.get("listeners", ())):
+        host, port = listener.get("host"), listener.get("port")
+        if isinstance(host, str) and isinstance(port, int) and listener.get("transport", "udp") == "udp":
+            found.append((host, port))
+    return found
 
 
 SHIPPED: Final = Shipment(

@@ -36,6 +36,7 @@ class Measured(Protocol):
 
     def metrics(self) -> Iterable[Figure]:
         """Every figure with name, type, help, labels and value; figures of one name share type, help and label names."""
+        ...
 
 
 @runtime_checkable
@@ -44,6 +45,7 @@ class MeasuredAdaptor(Protocol):
 
     def statistics(self) -> Measured:
         """A frozen picture of its counters (SIP-196)."""
+        ...
 
 
 class SleeCollector(Collector):
