@@ -183,8 +183,9 @@ def _no_address(what: str, host: str, port: int, error: OSError) -> InvalidConfi
 def _announcement(prepared: Prepared, slee: Slee) -> str:
     """The line that says where it listens, and that it is ready if it is."""
     host, port = prepared.metrics.getsockname()[:2]
-    addresses = [address for section in prepared.sections.values() for address in prepared.shipment.addresses(section)]
-    places = [f"SIP on {sip_host}:{sip_port} (UDP)" for sip_host, sip_port in addresses]
+    entities = slee.kernel.resources.values()
+    places = [prepared.shipment.announce(entity.adaptor) for entity in entities if entity.is_object_active]
+    places = [place for place in places if place]
     places += [f"metrics on http://{host}:{port}/metrics", f"management on {prepared.store.socket}"]
     state = slee.kernel.state.value.lower()
     return f"SLEE {state}: {', '.join(places)}"

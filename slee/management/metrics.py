@@ -82,7 +82,7 @@ class SleeCollector(Collector):
         yield from self._usage()
         for name, entity in self._kernel.resources.items():
             adaptor: object = entity.adaptor
-            if isinstance(adaptor, MeasuredAdaptor):
+            if entity.is_object_active and isinstance(adaptor, MeasuredAdaptor):
                 for metric, kind, text, labels, value in adaptor.statistics().metrics():
                     yield metric, kind, text, {**labels, "resource": name}, value
 

@@ -23,6 +23,7 @@ from slee.api.errors import (
 from slee.api.ids import ResourceAdaptorID, SbbID, ServiceID, parse_id
 from slee.api.resource import ResourceAdaptorType
 from slee.management.bundle import ServiceSetup
+from slee.management.document import with_field_names
 from slee.management.engine import Engine, Entity, Host
 from slee.management.results import LinkInfo, ResourceInfo
 from slee.management.store import ResourceRecord, StateDirectory
@@ -304,10 +305,8 @@ def checked_properties(adaptor: type[ResourceAdaptor], given: Properties, where:
                 f"{where}: {names}: {adaptor.id} takes no configuration [RA-3]; leave it out"
             )
         return None
-    known = {name: field.alias or name for name, field in model.model_fields.items()}
-    spelt = {known.get(key.replace("-", "_"), key): value for key, value in given.items()}
     try:
-        return model.model_validate(spelt, extra="forbid")
+        return model.model_validate(with_field_names(model, given), extra="forbid")
     except ValidationError as error:
         issues = [
             Issue(

@@ -85,7 +85,7 @@ class Child:
     ) -> None:
         """Start `argv`, on the processor `core` alone if one is given and this machine has it."""
         self.name: Final = Path(argv[0]).name
-        pinned = [program("taskset"), "-c", str(core), *argv] if core in os.sched_getaffinity(0) else argv
+        pinned = [program("taskset"), "-c", str(core), *argv] if core in range(os.cpu_count() or 1) else argv
         self.argv: Final = tuple(pinned)
         self._lines: list[str] = []
         self._news = threading.Condition()
