@@ -54,7 +54,6 @@ class Prepared:
 
 def run(configuration: ServerConfiguration, sip: tuple[str, int] | None, shipment: Shipment = SHIPPED) -> int:
     """Run a server until it is told to end; returns the exit status."""
-    configure_logging(configuration.log.format, configuration.log.level)
     sections = {"sip": sip_section(configuration.sip, sip)}
     try:
         prepared = prepare(configuration, sections, shipment)
@@ -65,6 +64,7 @@ def run(configuration: ServerConfiguration, sip: tuple[str, int] | None, shipmen
 
 def serve_prepared(prepared: Prepared) -> int:
     """Run the event loop; returns the exit status."""
+    configure_logging(prepared.configuration.log.format, prepared.configuration.log.level)
     return anyio.run(serve, prepared, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 
@@ -194,8 +194,9 @@ def _no_address(what: str, host: str, port: int, error: OSError) -> InvalidConfi
 def _announcement(prepared: Prepared, slee: Slee) -> str:
     """The line that says where it listens, and that it is ready if it is."""
     host, port = prepared.metrics.getsockname()[:2]
-    addresses = [address for section in prepared.sections.values() for address in prepared.shipment.addresses(section)]
-    places = [f"SIP on {sip_host}:{sip_port} (UDP)" for sip_host, sip_port in addresses]
+    entities = slee.kernel.resources.values()
+    places = [prepared.shipment.announce(entity.adaptor) for entity in entities if entity.is_object_active]
+    places = [place for place in places if place]
     places += [f"metrics on http://{host}:{port}/metrics", f"management on {prepared.store.socket}"]
     state = slee.kernel.state.value.lower()
     return f"SLEE {state}: {', '.join(places)}"

@@ -24,6 +24,8 @@ class Entity(Protocol):
     def state(self) -> enum.Enum: ...
     @property
     def is_object_active(self) -> bool: ...
+    @property
+    def failure(self) -> BaseException | None: ...
     def activate(self) -> None: ...
     def deactivate(self) -> None: ...
 
@@ -53,6 +55,7 @@ class Host(Protocol):
 
     def context(self, name: str, endpoint: Any) -> ResourceAdaptorContext:
         """What the adaptor object of an entity is given first of all (RA-1)."""
+        ...
 
     def table(self, table: VolatileTable[Any]) -> object:
         """The rows of a volatile table, made when first asked for."""
@@ -62,6 +65,7 @@ class Host(Protocol):
 
     def now(self) -> float:
         """Seconds since the epoch."""
+        ...
 
     def pump(self) -> None:
         """Let the kernel work on what an operation has set going."""

@@ -80,7 +80,7 @@ def import_issues(name: str, module: ModuleSource, provision: Provision) -> list
     for line, target in _imports(tree, name, module.is_package, provision):
         top = target.partition(".")[0]
         where = f"{module.path}:{line}"
-        if provision.is_missing(target):
+        if provision.is_missing(target) or target.startswith(".") or not target:
             issues.append(
                 Issue(
                     where,
@@ -161,8 +161,8 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
     if not node.level:
         return node.module or ""
     parts = package.split(".")
-    base = ".".join(parts[: len(parts) - node.level + 1])
-    return f"{base}.{node.module}" if node.module else base
+    base = ".".join(parts[: max(len(parts) - node.level + 1, 0)])
+    return f"{base}.{node.module or ''}".rstrip(".")
 
 
 def _in_environment(top: str) -> bool:

@@ -72,8 +72,8 @@ class Importer(MetaPathFinder):
         """
         label = re.sub(r"\W+", "_", f"{name}_{digest[:8]}")
         prefix, count = f"{ROOT}.{label}", 1
-        while prefix in self._namespaces or prefix in sys.modules:
-            # Another server in this process, or a check of the same archive: a class of its own for each.
+        while any(isinstance(finder, Importer) and prefix in finder._namespaces for finder in sys.meta_path):
+            # Another server in this process, or a check of the same archive: classes of its own for each.
             count += 1
             prefix = f"{ROOT}.{label}_{count}"
         self._namespaces[prefix] = namespace = Namespace(prefix, name, modules, lenders)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -101,7 +101,7 @@ class StateDirectory:
         return self.path / SOCKET
 
     @contextmanager
-    def changing(self, desired: Desired) -> Iterator[None]:
+    def changing(self, desired: Desired) -> Generator[None]:
         """Make `desired` durable, then run the block; if it raises, what was desired before holds again.
 
         Nested in `together`, the writing waits for the end of the outermost block.
@@ -115,7 +115,7 @@ class StateDirectory:
             raise
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self) -> Generator[None]:
         """Make all changes of the block durable in one step at its end, or none of them."""
         before = self.desired
         self._depth += 1
