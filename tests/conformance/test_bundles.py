@@ -360,11 +360,11 @@ def test_du_13_an_import_that_the_environment_lacks_refuses_the_bundle(tmp_path:
 
 
 def test_du_14_a_bundle_is_found_by_its_source(server: Server, places: Built) -> None:
-    installed = server.bundles.install("/tmp/places.whl", places.archive)
+    installed = server.bundles.install("/srv/places.whl", places.archive)
     assert installed.id == BundleID("places", "test", "1.0")
-    assert server.bundles.find_source("/tmp/places.whl").id == installed.id
+    assert server.bundles.find_source("/srv/places.whl").id == installed.id
     with pytest.raises(UnrecognizedBundleError):
-        server.bundles.find_source("/tmp/other.whl")
+        server.bundles.find_source("/srv/other.whl")
     with pytest.raises(UnrecognizedBundleError):
         server.bundles.show(BundleID("other", "test", "1.0"))
 
