@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from slee.spi.adaptor import ResourceAdaptor
 
 _LOG = logging.getLogger(__name__)
+_COLLECTOR_THRESHOLDS: Final = (20_000, 50, 100)
+"""Net allocations before a young collection, and how many of each generation before the next older one."""
 _GRACE: Final = 2.0
 """Seconds beyond the drain timeout after which an end that does not come is given up."""
 Sections = Mapping[str, Mapping[str, Any]]
@@ -139,14 +141,23 @@ async def _interfaces(prepared: Prepared, slee: Slee) -> None:
     Both sockets listen since before the announcement, so that a client that comes early waits and is served.
     """
     module = await anyio.to_thread.run_sync(importlib.import_module, "slee.server.interfaces", abandon_on_cancel=True)
-    gc.collect()
-    gc.freeze()
+    _quieten_collector()
     async with anyio.create_task_group() as tasks:
         for app, listener in (
             (module.api(slee.management), prepared.api),
             (module.metrics(slee.kernel, slee.management, slee.tables), prepared.metrics),
         ):
             tasks.start_soon(module.serve, app, listener, slee.shutdown_asked)
+
+
+def _quieten_collector() -> None:
+    """Keep what start-up made out of the collector's sight, and let it look less often.
+
+    What lives for a call is freed by reference counts; the collector only finds the cycles that services make.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTOR_THRESHOLDS)
 
 
 async def _watch(signals: AsyncIterator[int], asked: anyio.Event) -> None:

@@ -81,6 +81,8 @@ class Kernel:
         self.limits = limits or Limits()
         self.now = 0.0
         """Time of the current step, in seconds since the epoch."""
+        self.is_routing = False
+        """Whether the SLEE is Running or Stopping (RTR-34); kept by its life cycle."""
         self.transaction: Transaction | None = None
         self.ready: deque[Context] = deque()
         self.registry = ServiceRegistry(self)
@@ -115,11 +117,10 @@ class Kernel:
             now: seconds since the epoch; a value below the last one counts as the last one (TMR-31).
         """
         self.now = max(self.now, now)
-        lifecycle = self._lifecycle
-        if lifecycle.state is SleeState.STOPPED:
-            return False
-        if lifecycle.state is SleeState.STARTING:
-            lifecycle.run()
+        if not self.is_routing:
+            if self.state is SleeState.STOPPED:
+                return False
+            self._lifecycle.run()
         due = self.wheel.next_deadline()
         if due is not None and due <= self.now:
             self._expire()
@@ -233,7 +234,7 @@ class Kernel:
 
     def judge_context(self, context: Context) -> None:
         """Has the context become unreferenced? Null activities end by themselves, adaptors are told (AC-14, AC-24)."""
-        if context.is_referenced or context.state is not ContextState.ACTIVE:
+        if context.state is not ContextState.ACTIVE or context.is_referenced:
             return
         resource = context.resource
         if resource is None:

@@ -88,4 +88,5 @@ class Lifecycle:
     def _move(self, event: str) -> None:
         old = self.state
         self.state = next_state(SLEE, old, event, "the SLEE", "SLE-2")
+        self._kernel.is_routing = self.state in (SleeState.RUNNING, SleeState.STOPPING)
         self._kernel.reports.state_changed("slee", "", old, self.state)

@@ -77,6 +77,14 @@ def key(event: Do) -> str:
     return event.key
 
 
+class Boom(Exception):
+    """What SBBs raise in tests of failures."""
+
+
+def boom(*_: object) -> None:
+    raise Boom
+
+
 def play(sbb: Any, method: str, *arguments: Any) -> None:
     name = type(sbb).__name__
     LOG.append(f"{name}.{method}")

@@ -179,7 +179,7 @@ def test_rtr_5_an_ancestor_precedes_its_descendants() -> None:
 def test_rtr_6_initial_processing_goes_first_on_a_tie_and_by_service_priority() -> None:
     with World() as world:
         order: list[str] = []
-        act = lambda sbb, aci: order.append(sbb.service_id.name)  # noqa: E731
+        act = lambda sbb, aci: order.append(sbb.service_id.name)
         world.slee.install(Root, name="five", default_priority=5)
         world.slee.install(Root, name="nine", default_priority=9)
         world.do("a", act, key="1")
@@ -194,7 +194,7 @@ def test_rtr_6_initial_processing_goes_first_on_a_tie_and_by_service_priority() 
 def test_rtr_7_an_existing_root_is_served_at_the_place_of_its_service() -> None:
     with World() as world:
         order: list[str] = []
-        act = lambda sbb, aci: order.append(sbb.service_id.name)  # noqa: E731
+        act = lambda sbb, aci: order.append(sbb.service_id.name)
         world.slee.install(Root, name="low", default_priority=1)
         high = world.slee.install(Root, name="high", default_priority=2)
         world.fire("a", Do(lambda sbb, aci: setattr(sbb.local, "priority", -5)), service=high)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from slee.spi.wheel import TimerWheel
 
 DEFAULT_PORT: Final = 5060
-_UNUSABLE_MADDR: Final = ("0.0.0.0", "::", "255.255.255.255")
+_BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
 
 
 def server_key(request: Request, method: str) -> Key:
@@ -47,16 +48,17 @@ def response_destination(via: Via, source: Address) -> Address:
     port = via.port or DEFAULT_PORT
     maddr = via.maddr
     if maddr is not None and _is_unicast(maddr):
-        return (maddr, port)
+        return (maddr.strip("[]"), port)
     return (source[0], port)
 
 
 def _is_unicast(maddr: str) -> bool:
     """Whether responses may go to a `maddr`: no multicast, broadcast or unspecified address, and no name."""
-    first = maddr.split(".")[0]
-    if not first.isdecimal() or len(first) > 3 or maddr in _UNUSABLE_MADDR:
+    try:
+        address = ipaddress.ip_address(maddr.strip("[]"))
+    except ValueError:
         return False
-    return 0 < int(first) < 224
+    return not (address.is_multicast or address.is_unspecified or address == _BROADCAST)
 
 
 class TransactionLayer:
