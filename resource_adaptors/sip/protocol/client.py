@@ -86,7 +86,7 @@ class ClientTransaction(Transaction):
         self.wire = payload.raw
         self.layer.send(self.wire, self.destination)
 
-    def pass_up(self, payload: Response, now: float) -> None:
+    def deliver(self, payload: Response, now: float) -> None:
         self.layer.user.on_response(self, payload, now)
 
     def _finish(self) -> None:

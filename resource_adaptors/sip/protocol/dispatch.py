@@ -1,4 +1,4 @@
-"""What arrives: each datagram is matched, and delivered, answered or dropped, once (RFC 3261 16.3, 18; B7, B23; COM-14)."""
+"""What arrives: each datagram is matched, then delivered, answered or dropped (RFC 3261 16.3, 18; B7, B23; COM-14)."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from slee.spi.wheel import TimerWheel
 
 DEFAULT_PORT: Final = 5060
-_UNUSABLE_MADDR: Final = ("0.0.0.0", "::", "255.255.255.255")
+_BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
 
 
 def server_key(request: Request, method: str) -> Key:
@@ -47,16 +48,17 @@ def response_destination(via: Via, source: Address) -> Address:
     port = via.port or DEFAULT_PORT
     maddr = via.maddr
     if maddr is not None and _is_unicast(maddr):
-        return (maddr, port)
+        return (maddr.strip("[]"), port)
     return (source[0], port)
 
 
 def _is_unicast(maddr: str) -> bool:
     """Whether responses may go to a `maddr`: no multicast, broadcast or unspecified address, and no name."""
-    first = maddr.split(".")[0]
-    if not first.isdecimal() or len(first) > 3 or maddr in _UNUSABLE_MADDR:
+    try:
+        address = ipaddress.ip_address(maddr.strip("[]"))
+    except ValueError:
         return False
-    return 0 < int(first) < 224
+    return not (address.is_multicast or address.is_unspecified or address == _BROADCAST)
 
 
 class TransactionLayer:
@@ -66,6 +68,7 @@ class TransactionLayer:
         self,
         timing: Timing,
         wheel: TimerWheel[Transaction],
+        sent_by: Address,
         own: tuple[Address, ...],
         counters: Counters,
         *,
@@ -79,6 +82,7 @@ class TransactionLayer:
         self.looped: deque[tuple[bytes, Address]] = deque()
         """Messages to this listener itself."""
         self._own = own
+        self._host, self._port = sent_by
         self.counters = counters
         self._force_rport = force_rport
         self.clients: dict[Key, ClientTransaction] = {}
@@ -124,8 +128,12 @@ class TransactionLayer:
         return transaction
 
     def match(self, response: Response) -> ClientTransaction | None:
-        """The client transaction of a response (SIP-59)."""
-        return self.clients.get((response.top_via.branch, response.cseq.method))
+        """The client transaction of a response, whose top Via must be the one we wrote (SIP-54, SIP-59)."""
+        via = response.top_via
+        found = self.clients.get((via.branch, response.cseq.method))
+        if found is None or via.host != self._host or via.port != self._port:
+            return None
+        return found
 
     def settled(self, transaction: ClientTransaction) -> None:
         """A client transaction has its final response: its destination is not asked any more."""

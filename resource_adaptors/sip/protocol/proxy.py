@@ -72,13 +72,14 @@ class Proxy:
         if context is None:
             context = transaction.context = ResponseContext(is_silent=is_silent)
         context.is_exhausted = False
+        record_routes = self._record_routes if record_route else ()
         general = self._general_refusal(transaction, request)
         for new in branches:
             refusal = general or self._branch_refusal(request, new)
             if refusal is not None:
                 self._refuse(transaction, context, new.branch, refusal)
             else:
-                self._launch(transaction, context, path, request, new, record_route, now)
+                self._launch(transaction, context, path, request, new, record_routes, now)
         if len(branches) > 1:
             self._counters.forks += 1
         self.settle(transaction, now)
@@ -134,7 +135,7 @@ class Proxy:
         path: Path,
         request: Request,
         new: NewBranch,
-        record_route: bool,
+        record_routes: tuple[str, ...],
         now: float,
     ) -> None:
         plan = self._router.plan(path, new.uri, new.routes)
@@ -146,7 +147,7 @@ class Proxy:
             uri=plan.uri,
             via=self._via + new.branch,
             max_forwards=self._lower(request.max_forwards),
-            record_routes=self._record_routes if record_route else (),
+            record_routes=record_routes,
             drop_routes=plan.drop,
             routes=plan.routes,
         )

@@ -1,4 +1,4 @@
-"""Where a request goes: our own Route values, strict routers, and the next hop (RFC 3261 16.4, 16.6, 16.12; SIP-144, SIP-152).
+"""Where a request goes: our own Route values, strict routers, the next hop (RFC 3261 16.4, 16.6; SIP-144, SIP-152).
 
 There is no DNS yet: only targets with a numeric host have an address.
 """
@@ -84,6 +84,7 @@ class Router:
 
     def __init__(self, settings: Settings) -> None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        self.sent_by_address = (host, settings.port)
         self.sent_by = f"{host}:{settings.port}"
         """Host and port of our Via, Record-Route and Contact values."""
         self.own_uri = f"sip:{self.sent_by};lr"
@@ -140,14 +141,14 @@ class Router:
             return Plan(uri, path.total, (), self.hop(uri).destination)
         first = self.hop(remaining[0])
         if not first.is_loose:
-            # A strict router takes its own URI for the Request-URI and the Request-URI for the last Route (16.6 step 6).
+            # A strict router wants its own URI in the Request-URI, and what was there as the last Route (16.6 step 6).
             return Plan(first.uri, path.total, (*remaining[1:], f"<{uri}>"), first.destination)
         if path.is_rewritten:
             return Plan(uri, path.total, remaining, first.destination)
         return Plan(uri, path.own, routes, first.destination)
 
     def loop_mark(self, request: Request, uri: str) -> str:
-        """A digest of what routing a request to a target depends on: equal if the request comes back the same (SIP-74)."""
+        """A digest of what routing a request to a target depends on: a looping request has the same again (SIP-74)."""
         return format(
             zlib.crc32(
                 "\0".join(

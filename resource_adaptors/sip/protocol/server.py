@@ -127,7 +127,7 @@ class ServerInvite(ServerTransaction):
     def send_once(self, payload: bytes, now: float) -> None:
         self.layer.send(payload, self.destination)
 
-    def pass_up(self, payload: Request, now: float) -> None:
+    def deliver(self, payload: Request, now: float) -> None:
         self.layer.user.on_ack(self, payload, now)
 
     def start_g(self, payload: object, now: float) -> None:

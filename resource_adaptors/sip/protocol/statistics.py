@@ -1,4 +1,4 @@
-"""What the core counts: plain integers on the way, a frozen snapshot for whoever reads them (SIP-192, SIP-196, COM-14)."""
+"""What the core counts: plain integers on the way, a frozen snapshot for its readers (SIP-192, SIP-196, COM-14)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-METHODS: Final = (
+METHODS: Final[tuple[str, ...]] = (
     "INVITE",
     "ACK",
     "BYE",
@@ -26,7 +26,7 @@ METHODS: Final = (
 )
 """Methods counted by name; any other is `other`, so that the network cannot make labels (COM-15)."""
 
-DROPPED: Final = (
+DROPPED: Final[tuple[str, ...]] = (
     "keep_alive",
     "stun",
     "malformed",
@@ -42,8 +42,12 @@ DROPPED: Final = (
 )
 """Why a datagram got no further: the closed list of COM-14."""
 
-STRAY: Final = ("ack", "response", "late_response", "cancel", "request")
+STRAY: Final[tuple[str, ...]] = ("ack", "response", "late_response", "cancel", "request")
 """Messages that matched nothing (B7)."""
+
+
+TIMEOUTS: Final[tuple[str, ...]] = ("B", "C", "F", "H", "L", "server")
+"""What ran out: a timer of RFC 3261 17, or `server`, the time for a service's answer (SIP-63)."""
 
 
 class Statistics(msgspec.Struct, frozen=True):
@@ -119,18 +123,18 @@ class Counters:
         self.forks = 0
         self.late_answers = 0
         self.unroutable_responses = 0
-        self.dropped = dict.fromkeys(DROPPED, 0)
-        self.requests_in = dict.fromkeys(METHODS, 0)
-        self.requests_out = dict.fromkeys(METHODS, 0)
+        self.dropped: dict[str, int] = dict.fromkeys(DROPPED, 0)
+        self.requests_in: dict[str, int] = dict.fromkeys(METHODS, 0)
+        self.requests_out: dict[str, int] = dict.fromkeys(METHODS, 0)
         by_class = [(method, status_class) for method in METHODS for status_class in range(1, 7)]
-        self.responses_in = dict.fromkeys(by_class, 0)
-        self.responses_out = dict.fromkeys(by_class, 0)
-        self.retransmissions_in = {"request": 0, "response": 0, "ack": 0}
-        self.retransmissions_out = {"request": 0, "response": 0}
+        self.responses_in: dict[tuple[str, int], int] = dict.fromkeys(by_class, 0)
+        self.responses_out: dict[tuple[str, int], int] = dict.fromkeys(by_class, 0)
+        self.retransmissions_in: dict[str, int] = {"request": 0, "response": 0, "ack": 0}
+        self.retransmissions_out: dict[str, int] = {"request": 0, "response": 0}
         self.malformed: dict[str, int] = {}
-        self.timeouts = dict.fromkeys(("B", "C", "F", "H", "L", "server"), 0)
+        self.timeouts: dict[str, int] = dict.fromkeys(TIMEOUTS, 0)
         self.transport_errors: dict[str, int] = {}
-        self.stray = dict.fromkeys(STRAY, 0)
+        self.stray: dict[str, int] = dict.fromkeys(STRAY, 0)
 
     def count_request_in(self, method: str) -> None:
         """Count a request received."""
