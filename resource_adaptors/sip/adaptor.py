@@ -16,11 +16,11 @@ from resource_adaptors.sip.activities import Server
 from resource_adaptors.sip.answers import answer_without_service, unclaimed
 from resource_adaptors.sip.config import SipConfiguration
 from resource_adaptors.sip.message.errors import LocalProtocolError
+from resource_adaptors.sip.metrics import SipStatistics
 from resource_adaptors.sip.protocol import events
 from resource_adaptors.sip.protocol.context import NewBranch
 from resource_adaptors.sip.protocol.core import SipCore
 from resource_adaptors.sip.protocol.server import ServerTransaction
-from resource_adaptors.sip.protocol.statistics import Statistics
 from resource_adaptors.sip.provider import CancelBranches, Fork, Respond, SipProvider
 from resource_adaptors.sip.transport.udp import Address, UdpListener
 from slee.api.address import Address as SleeAddress
@@ -145,9 +145,11 @@ class SipAdaptor(ResourceAdaptor):
             raise InvalidStateError(f"{self.context.entity_name} does not listen [SIP-31]; activate the entity")
         return self._listener.host, self._listener.port
 
-    def statistics(self) -> Statistics:
-        """A frozen picture of the core's counters (SIP-196)."""
-        return self.core.statistics()
+    def statistics(self) -> SipStatistics:
+        """A frozen picture of all counters (SIP-196)."""
+        branches = sum(len(server.live_branches) for server in self._servers.values())
+        activities = {"ServerTransaction": len(self._servers), "ClientTransaction": branches}
+        return SipStatistics(self.core.statistics(), self.unanswered, activities)
 
     # From the wire.
 

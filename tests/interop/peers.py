@@ -6,6 +6,7 @@ says and never for a guessed time. :class:`Sipp` adds the verdict of a SIPp run,
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import errno
 import itertools
@@ -85,7 +86,7 @@ class Child:
     ) -> None:
         """Start `argv`, on the processor `core` alone if one is given and this machine has it."""
         self.name: Final = Path(argv[0]).name
-        pinned = [program("taskset"), "-c", str(core), *argv] if core in os.sched_getaffinity(0) else argv
+        pinned = [program("taskset"), "-c", str(core), *argv] if core in range(os.cpu_count() or 1) else argv
         self.argv: Final = tuple(pinned)
         self._lines: list[str] = []
         self._news = threading.Condition()
@@ -99,6 +100,7 @@ class Child:
             env=None if env is None else {**os.environ, **env},
             text=True,
             errors="replace",
+            start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read, name=f"{self.name}-output", daemon=True)
         self._reader.start()
@@ -173,9 +175,16 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+            self._clear()
             raise PeerError(f"{self.name} had not ended after {timeout} s; it said:\n{self.output}") from None
-        self._reader.join(timeout=5.0)
+        self._clear()
         return status
+
+    def _clear(self) -> None:
+        """End what the program left behind of its own group, which would keep ports and this program's pipe."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._reader.join()
 
     def send(self, number: signal.Signals) -> None:
         """Send the signal `number` to the program, if it still runs."""
@@ -265,7 +274,8 @@ class Sipp:
         """Start SIPp with the scenario file of that name; with `server` it calls, without it answers.
 
         `rows` become the scenario's [field0], [field1]...; `fields` replace @NAME@ in the scenario file; `hold_ms` is
-        the length of its <pause/>; `lost_percent` is for scenarios that can lose what they send; `timeout`, in seconds, makes a run that hangs a failed one.
+        the length of its <pause/>; `lost_percent` is for scenarios that can lose what they send; `timeout`, in seconds,
+        makes a run that hangs a failed one.
         """
         self.port: Final = free_port()
         self.calls: Final = calls

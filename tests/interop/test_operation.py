@@ -1,4 +1,4 @@
-"""Lanes of the operator: what the product promises on its command line and to Prometheus (issue: command line contract)."""
+"""Lanes of the operator: what the product promises on its command line, at its end, and to Prometheus."""
 
 from __future__ import annotations
 
@@ -98,4 +98,4 @@ def test_restart_keeps_the_desired_state(slee: StartSlee) -> None:
 def _services(slee: Slee) -> dict[str, str]:
     status, output = slee.cli("service", "list", "--json")
     assert status == 0, output
-    return {str(row["name"]): str(row["state"]) for row in json.loads(output)}
+    return {str(row["id"]): str(row["state"]) for row in json.loads(output)}
