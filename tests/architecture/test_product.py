@@ -15,6 +15,11 @@ LONG_MODULES = {
     "slee/kernel/kernel.py": "the kernel's verbs, one after the other; what they do lies in the modules beside it",
 }
 
+# Objects of modules that functions write to, each with the reason why it is no state.
+MEMOS = {
+    "slee/api/values.py: _structs": "what a class is as a value never changes, and one that holds itself must be found",
+}
+
 # The lines that put something off or silence a checker must fit on one screen.
 DEBT_BUDGET = 25
 
@@ -32,7 +37,7 @@ def test_kernel_is_made_of_short_steps() -> None:
 
 
 def test_modules_hold_no_mutable_state() -> None:
-    assert rules.mutable_globals(product()) == []
+    assert rules.mutable_globals(product(), allowed=MEMOS) == []
 
 
 def test_names_name_the_concept() -> None:
