@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deploy.builder import Built
 from slee.api.errors import (
@@ -19,6 +21,7 @@ from slee.api.errors import (
 from slee.api.ids import SbbID
 from slee.management.archive import read_archive, record
 from tests.deploy.workshop import (
+    PLACES,
     Server,
     build,
     manifest,
@@ -276,6 +279,29 @@ def test_du_12_a_hostile_archive_is_refused_whole_and_leaves_nothing(
         server.bundles.install("hostile.whl", hostile.make(places))
     assert trace(server) == before
     server.install(places)
+
+
+def deflated(archive: bytes) -> bytes:
+    """The same files, deflated."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as copy:
+        for member in source.infolist():
+            copy.writestr(member.filename, source.read(member))
+    return target.getvalue()
+
+
+@given(data=st.data())
+def test_du_12_a_damaged_archive_is_read_as_it_was_or_refused(data: st.DataObject) -> None:
+    original = build(PLACES).archive
+    damaged = bytearray(data.draw(st.sampled_from([original, deflated(original)])))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(damaged)))
+        damaged[at : at + data.draw(st.integers(0, 40))] = data.draw(st.binary(max_size=8))
+    try:
+        archive = read_archive(bytes(damaged), "damaged")
+    except DeploymentError:
+        return
+    assert archive.files == read_archive(original, "original").files
 
 
 def test_du_12_sizes_beyond_the_limits_are_refused(places: Built) -> None:
