@@ -13,7 +13,6 @@ from resource_adaptors.sip.message.uri import Uri
 from resource_adaptors.sip.message.writer import check_header
 
 if TYPE_CHECKING:
-    from resource_adaptors.sip.activities import Server
     from resource_adaptors.sip.adaptor import SipAdaptor
     from slee.api.activity import ActivityContext
 

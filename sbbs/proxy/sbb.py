@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from profiles.location.location import LOCATION
 from pydantic import BaseModel, ConfigDict
+
+from profiles.location.location import LOCATION
 from resource_adaptors.sip.api import (
     SIP,
     ForkExhausted,

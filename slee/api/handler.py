@@ -46,10 +46,8 @@ class InitialEventSelection(msgspec.Struct, Generic[E], frozen=True):
     initial: bool = True
 
 
-Selector: TypeAlias = (
-    "Callable[[E], CustomName | InitialEventSelection[E] | None]"
-    " | Callable[[E, InitialEventSelection[E]], CustomName | InitialEventSelection[E] | None]"
-)
+Selected: TypeAlias = "CustomName | InitialEventSelection[E] | None"
+Selector: TypeAlias = "Callable[[E], Selected[E]] | Callable[[E, InitialEventSelection[E]], Selected[E]]"
 
 
 @dataclass(frozen=True, slots=True)

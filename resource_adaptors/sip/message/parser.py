@@ -46,7 +46,7 @@ SINGLE: Final = frozenset(
 ADDRESSES: Final = ("contact", "route", "record-route", "reply-to", "refer-to")
 
 _KEYS: Final[dict[str, str]] = {
-    **{name: key for name, key in COMPACT.items()},
+    **COMPACT,
     **{name.upper(): key for name, key in COMPACT.items()},
 }
 """Canonical name by name as written; filled with the usual spellings."""
