@@ -699,7 +699,7 @@ def test_du_33_descriptors_name_bundle_source_and_references_and_cannot_change(
         EventTypeID("echo.Heard", "test", "1.0"),
     }
     with pytest.raises(AttributeError):
-        info.source = "elsewhere"  # type: ignore[misc]
+        info.source = "elsewhere"
     bundle = server.bundles.show(greeter.manifest.id)
     assert (bundle.source, bundle.installed_at) == (greeter.file_name, 1_000.0)
     assert bundle.depends == (places.manifest.id,)
@@ -758,10 +758,10 @@ def _crash_on(patch: pytest.MonkeyPatch, call: str, crash_at: int) -> None:
     real = getattr(os, call)
 
     def counted(*arguments: object, **more: object) -> object:
-        _crash_on.count = getattr(_crash_on, "count", 0) + 1  # type: ignore[attr-defined]
-        if _crash_on.count > crash_at:  # type: ignore[attr-defined]
+        _crash_on.count = getattr(_crash_on, "count", 0) + 1
+        if _crash_on.count > crash_at:
             raise _Crash
         return real(*arguments, **more)
 
-    _crash_on.count = 0  # type: ignore[attr-defined]
+    _crash_on.count = 0
     patch.setattr(os, call, counted)

@@ -30,7 +30,7 @@ def request(server: Server, method: str, path: str, **more: object) -> httpx.Res
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(management_app(server.management), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://slee") as client:
-            return await client.request(method, path, **more)  # type: ignore[arg-type]
+            return await client.request(method, path, **more)
 
     return anyio.run(ask)
 
