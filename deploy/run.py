@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
+import click
 
 from deploy.configuration import ServerConfiguration, parse_address
 from deploy.shipment import SHIPPED, Shipment, sip_section
@@ -104,7 +104,7 @@ async def serve(prepared: Prepared) -> int:
                 slee.start(_equipment(prepared))
             except SleeError as error:
                 return refused(error)
-            print(_announcement(prepared, slee), flush=True)
+            click.echo(_announcement(prepared, slee))
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_watch, signals, slee.shutdown_asked)
                 tasks.start_soon(_interfaces, prepared, slee)
@@ -204,5 +204,5 @@ def _announcement(prepared: Prepared, slee: Slee) -> str:
 
 def refused(error: SleeError) -> int:
     """One clear line, whatever the error has to say."""
-    print(f"slee run: {'; '.join(str(error).splitlines())}", file=sys.stderr, flush=True)
+    click.echo(f"slee run: {'; '.join(str(error).splitlines())}", err=True)
     return EXIT_USAGE

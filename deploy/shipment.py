@@ -30,7 +30,7 @@ class Shipment:
     """Names of services that a first start activates."""
     addresses: Callable[[Section], list[tuple[str, int]]]
     """The UDP addresses that the configuration of the entities asks for."""
-    announce: Callable[[Any], str] = lambda adaptor: ""
+    announce: Callable[[Any], str] = lambda _: ""
     """What the announcement says of an adaptor at work, if anything."""
 
     def load_adaptors(self) -> tuple[type[ResourceAdaptor], ...]:

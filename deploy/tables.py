@@ -1,11 +1,13 @@
-"""Results of operations on a terminal: a table for people, or the server's own document."""
+"""Results of operations as tables for people."""
 
 from __future__ import annotations
 
-import json
 from typing import Final, TypeAlias
 
 import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
 
 Json: TypeAlias = dict[str, "Json"] | list["Json"] | str | float | bool | None
 
@@ -15,11 +17,9 @@ _SHOWN: Final = 3
 """Members of a list that a cell shows; of a longer one it shows the length."""
 
 
-def show(result: Json, *, as_json: bool) -> None:
+def show(result: Json) -> None:
     """Print the result of an operation."""
-    if as_json:
-        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
-    elif isinstance(result, dict):
+    if isinstance(result, dict):
         _print([{"": key, " ": value} for key, value in result.items()], header=False)
     elif isinstance(result, list) and (rows := [row for row in result if isinstance(row, dict)]):
         _print(rows)
@@ -31,10 +31,6 @@ def show(result: Json, *, as_json: bool) -> None:
 
 def _print(rows: list[dict[str, Json]], *, header: bool = True) -> None:
     """Print rows of equal keys as a table; without header, whole lists are shown."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
     table = Table(box=box.SIMPLE_HEAD, show_header=header, pad_edge=False, show_edge=False)
     for name in rows[0]:
         table.add_column(name.replace("_", " "), overflow="fold")

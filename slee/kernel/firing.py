@@ -139,7 +139,7 @@ class Firing(Entry, EventContext):
             raise ValueError(f"a suspension timeout of {timeout} [ECX-4]; give a finite number of seconds above 0")
         self._require(suspended=False, what="suspend")
         self.suspended = True
-        self.timeout = timer = kernel.wheel.set(kernel.now + timeout, self)
+        self.timeout = timer = kernel.schedule(kernel.now + timeout, self)
         tx.undo.append((self._unsuspend, (timer,)))
 
     def resume(self) -> None:
@@ -180,3 +180,9 @@ class Firing(Entry, EventContext):
         if self.suspended is not suspended:
             state = "suspended" if self.suspended else "not suspended"
             raise InvalidStateError(f"{what}: the event is {state} [ECX-5]; ask is_suspended first")
+
+
+def time_out(firings: list[Firing], now: float) -> None:
+    """Resume the suspensions whose timeouts have passed."""
+    for firing in firings:
+        firing.timed_out()

@@ -56,7 +56,7 @@ class Lifecycle:
         for resource in tuple(kernel.resources.values()):
             resource.halt()
         if within is not None:
-            self._deadline = kernel.wheel.set(kernel.now + within, _StopDeadline())
+            self._deadline = kernel.schedule(kernel.now + within, _StopDeadline())
         self.judge()
 
     def judge(self) -> None:

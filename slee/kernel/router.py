@@ -309,7 +309,8 @@ class Router:
             statistics.unserved += 1
         if firing.flags and context.resource is not None:
             context.resource.event_done(context, firing)
-        self._after(firing)
+        if firing.cls is ActivityEnd or (context.first is None and not context.attached):
+            self._after(firing)
 
     def _fail(self, firing: Firing, reason: FailureReason, cause: BaseException | None = None) -> None:
         """Delivery could not be attempted or completed: tell it, and go on with the next event (CON-8 to CON-10)."""
@@ -326,6 +327,7 @@ class Router:
         self._after(firing)
 
     def _after(self, firing: Firing) -> None:
+        """What the end of an event brings about: the end of its activity, or of the last reference to it."""
         context = firing.context
         if firing.cls is ActivityEnd:
             self._complete_end(context)

@@ -114,7 +114,7 @@ def key_lines(text: str) -> Iterator[tuple[Path, int]]:
 
 
 def with_field_names(model: type[BaseModel], data: Mapping[str, Any]) -> dict[str, Any]:
-    """The data with keys spelt as the model's fields: TOML's `timer-c` for the field `timer_c`, in nested tables too."""
+    """The data with keys spelt as the model's fields, in nested tables too: `timer_c` for TOML's `timer-c`."""
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
     spelt: dict[str, Any] = {}
     for key, value in data.items():

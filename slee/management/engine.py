@@ -1,4 +1,4 @@
-"""What management needs of the kernel and the runtime; `slee.kernel.kernel.Kernel` fits, and so does a test's stand-in."""
+"""What management needs of the kernel and of the runtime."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Measured(Protocol):
     """A snapshot of an adaptor's counters."""
 
     def metrics(self) -> Iterable[Figure]:
-        """Every figure with name, type, help, labels and value; figures of one name share type, help and label names."""
+        """Every figure; those of one name share type, help and label names."""
         ...
 
 

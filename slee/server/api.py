@@ -54,12 +54,12 @@ def _endpoint(operation: Operation, management: Management) -> Callable[..., Awa
     return run
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, SleeError)
     return _answer(document(error), failure_of(error))
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
+async def _invalid(_request: Request, error: Exception) -> Response:
     """Arguments of a wrong form, each named with its place."""
     assert isinstance(error, RequestValidationError)
     issues = tuple(

@@ -25,7 +25,7 @@ from slee.api.errors import (
     UnrecognizedServiceError,
     VerificationError,
 )
-from slee.api.ids import BundleID, EventTypeID, ProfileSpecificationID, SbbID, ServiceID
+from slee.api.ids import BundleID, EventTypeID, ProfileSpecificationID, ResourceAdaptorID, SbbID, ServiceID
 from slee.management.archive import digest, read_archive, record, write_archive
 from slee.management.manifest import write_lock
 from tests.deploy.echo import ECHO, EchoAdaptor, Heard
@@ -360,11 +360,11 @@ def test_du_13_an_import_that_the_environment_lacks_refuses_the_bundle(tmp_path:
 
 
 def test_du_14_a_bundle_is_found_by_its_source(server: Server, places: Built) -> None:
-    installed = server.bundles.install("/tmp/places.whl", places.archive)
+    installed = server.bundles.install("/srv/places.whl", places.archive)
     assert installed.id == BundleID("places", "test", "1.0")
-    assert server.bundles.find_source("/tmp/places.whl").id == installed.id
+    assert server.bundles.find_source("/srv/places.whl").id == installed.id
     with pytest.raises(UnrecognizedBundleError):
-        server.bundles.find_source("/tmp/other.whl")
+        server.bundles.find_source("/srv/other.whl")
     with pytest.raises(UnrecognizedBundleError):
         server.bundles.show(BundleID("other", "test", "1.0"))
 
@@ -633,6 +633,63 @@ def test_du_27_a_bundle_that_another_one_references_stays(server: Server, places
     with pytest.raises(DependencyError) as error:
         server.bundles.uninstall(places.manifest.id)
     assert "SbbID[name=Greeter,vendor=test,version=1.0]: of BundleID[name=greeter" in str(error.value)
+    assert trace(server) == before
+
+
+def test_du_26_the_rows_of_a_table_go_with_its_bundle(server: Server, places: Built, greeter: Built) -> None:
+    server.connect()
+    for _ in range(2):
+        server.install(places, greeter)
+        server.services.activate(["Greeter"])
+        server.fire("a", Heard("bob", "hi"))
+        assert [table.count for table in server.tables.tables.values()] == [1]
+        server.services.deactivate(["Greeter"])
+        server.kernel.resources["echo"].end_activity("a")
+        server.pump()
+        server.bundles.uninstall(greeter.manifest.id)
+        server.bundles.uninstall(places.manifest.id)
+        assert server.tables.tables == {}
+
+
+def test_du_27_a_bundle_whose_modules_another_one_may_import_stays(
+    server: Server, places: Built, tmp_path: Path
+) -> None:
+    text = manifest("user", more='[depends]\n"places#test" = ">=1.0"\n')
+    server.install(places, build(write(tmp_path, {"bundle.toml": text, "sbbs/plain.py": "x = 1\n"}), places))
+    with pytest.raises(DependencyError, match=r"BundleID\[name=user.*: depends on BundleID\[name=places"):
+        server.bundles.uninstall(places.manifest.id)
+
+
+def test_du_29_a_bundle_whose_adaptor_has_entities_stays(server: Server, tmp_path: Path) -> None:
+    source = """
+from slee.api.ids import ResourceAdaptorID
+from tests.deploy.echo import ECHO, EchoAdaptor
+
+class Louder(EchoAdaptor):
+    id = ResourceAdaptorID("louder", "test", "1.0")
+"""
+    bundle = build(write(tmp_path, {"bundle.toml": manifest(), "sbbs/plain.py": source}))
+    server.install(bundle)
+    server.resources.create("loud", ResourceAdaptorID("louder", "test", "1.0"), {"listen-port": 5})
+    with pytest.raises(DependencyError, match=r"loud: is an entity of ResourceAdaptorID\[name=louder"):
+        server.bundles.uninstall(bundle.manifest.id)
+    server.resources.remove("loud")
+    server.bundles.uninstall(bundle.manifest.id)
+
+
+def test_du_11_components_other_than_the_lock_says_refuse_the_bundle(server: Server, places: Built) -> None:
+    lie = 'id = "ProfileSpecificationID[name=spaces,vendor=test,version=1.0]"'
+
+    def spoil(files: dict[str, bytes]) -> None:
+        path = next(path for path in files if path.endswith("bundle.lock"))
+        folder = path.rpartition("/")[0]
+        text = files[path].decode().replace('id = "ProfileSpecificationID[name=places,vendor=test,version=1.0]"', lie)
+        files[path] = text.encode()
+        files[f"{folder}/RECORD"] = record({p: d for p, d in files.items() if not p.endswith("RECORD")}, folder)
+
+    before = trace(server)
+    with pytest.raises(DeploymentError, match=r"is not what the lock says \[DU-11\]"):
+        server.bundles.install("a", repacked(places, spoil, lock=False))
     assert trace(server) == before
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 
@@ -70,32 +71,45 @@ def start(state: Path, *settings: str) -> Process:
     return Process(process, state, process.stdout.readline())
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Process]:
-    server = start(tmp_path / "state")
-    yield server
+def close(server: Process) -> None:
+    """End a server, unless the test has, and close its pipes."""
     if server.process.poll() is None:
         server.end()
-    assert server.process.stdout is not None
-    assert server.process.stderr is not None
-    server.process.stdout.close()
-    server.process.stderr.close()
+    for pipe in (server.process.stdout, server.process.stderr):
+        assert pipe is not None
+        pipe.close()
 
 
-def test_the_announcement_is_one_line_that_says_running_and_where(server: Process) -> None:
-    assert "SLEE running" in server.line
-    assert f"management on {server.state}/slee.sock" in server.line
-    assert "metrics on http://127.0.0.1:" in server.line
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Process]:
+    """A server of the test's own, which may change it."""
+    server = start(tmp_path / "state")
+    yield server
+    close(server)
 
 
-def test_a_first_start_deploys_what_is_shipped(server: Process) -> None:
-    assert [bundle["source"] for bundle in server.json("bundle", "list")] == [
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A server that tests only look at."""
+    server = start(tmp_path_factory.mktemp("shared") / "state")
+    yield server
+    close(server)
+
+
+def test_the_announcement_is_one_line_that_says_running_and_where(shared: Process) -> None:
+    assert "SLEE running" in shared.line
+    assert f"management on {shared.state}/slee.sock" in shared.line
+    assert "metrics on http://127.0.0.1:" in shared.line
+
+
+def test_a_first_start_deploys_what_is_shipped(shared: Process) -> None:
+    assert [bundle["source"] for bundle in shared.json("bundle", "list")] == [
         "",
         "shipped:profiles/places",
         "shipped:sbbs/greeter",
     ]
-    assert server.json("service", "list") == [{"id": GREETER, "state": "Active", "desired": "Active", "reason": ""}]
-    assert server.json("resource", "list")[0]["links"] == ["echo-main"]
+    assert shared.json("service", "list") == [{"id": GREETER, "state": "Active", "desired": "Active", "reason": ""}]
+    assert shared.json("resource", "list")[0]["links"] == ["echo-main"]
 
 
 def test_desired_state_survives_a_restart_and_is_left_by_sigterm(server: Process) -> None:
@@ -128,11 +142,11 @@ def test_a_bundle_is_built_installed_activated_and_uninstalled(server: Process, 
     assert server.json("bundle", "installed", installed["id"]) is False
 
 
-def test_tables_are_printed_whole_where_there_is_no_terminal(server: Process) -> None:
-    result = server.slee("service", "list")
+def test_tables_are_printed_whole_where_there_is_no_terminal(shared: Process) -> None:
+    result = shared.slee("service", "list")
     assert result.exit_code == 0
     assert f"{GREETER}   Active   Active" in result.stdout
-    assert server.slee("service", "list", "--state", "Stopping").stdout == "none\n"
+    assert shared.slee("service", "list", "--state", "Stopping").stdout == "none\n"
 
 
 @pytest.mark.parametrize(
@@ -154,13 +168,13 @@ def test_tables_are_printed_whole_where_there_is_no_terminal(server: Process) ->
     ],
 )
 def test_mgt_2_an_error_has_the_same_code_everywhere(
-    server: Process, arguments: tuple[str, ...], status: int, code: str
+    shared: Process, arguments: tuple[str, ...], status: int, code: str
 ) -> None:
-    plain_text = server.slee(*arguments)
+    plain_text = shared.slee(*arguments)
     assert plain_text.exit_code == status
     assert plain_text.stdout == ""
     assert plain_text.stderr.startswith("slee: ")
-    as_json = server.slee(*arguments, "--json")
+    as_json = shared.slee(*arguments, "--json")
     assert as_json.exit_code == status
     document = json.loads(as_json.stdout)
     assert document["code"] == code
@@ -175,7 +189,7 @@ def test_an_unreachable_server_and_a_wrong_argument_have_their_own_status(tmp_pa
     assert (result.exit_code, "CID-7" in result.stderr) == (2, True)
 
 
-def test_mgt_1_every_operation_has_a_command_and_help(server: Process) -> None:
+def test_mgt_1_every_operation_has_a_command_and_help() -> None:
     assert {operation.family for operation in OPERATIONS} == FAMILIES.keys()
     for operation in OPERATIONS:
         result = CliRunner().invoke(main, [operation.family, operation.verb, "--help"])
@@ -183,15 +197,15 @@ def test_mgt_1_every_operation_has_a_command_and_help(server: Process) -> None:
         assert operation.summary.split(".")[0][:40] in " ".join(result.output.split())
 
 
-def test_the_management_socket_is_for_this_user_only(server: Process) -> None:
-    assert (server.state / "slee.sock").stat().st_mode & 0o777 == 0o600
-    assert (server.state / "desired.json").stat().st_mode & 0o777 == 0o600
+def test_the_management_socket_is_for_this_user_only(shared: Process) -> None:
+    assert (shared.state / "slee.sock").stat().st_mode & 0o777 == 0o600
+    assert (shared.state / "desired.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_metrics_are_served_and_promtool_finds_nothing_to_say(server: Process, tmp_path: Path) -> None:
-    with urllib.request.urlopen(server.metrics, timeout=5) as response:
-        text = response.read()
-        assert response.headers["Content-Type"].startswith("text/plain")
+def test_metrics_are_served_and_promtool_finds_nothing_to_say(shared: Process) -> None:
+    response = httpx.get(shared.metrics, timeout=5)
+    text = response.content
+    assert response.headers["Content-Type"].startswith("text/plain")
     for name in (
         b'slee_events_accepted_total{event_type="echo.Heard"} 0.0',
         b'slee_service_state{service="Greeter",state="Active",version="1.0.0"} 1.0',
@@ -201,8 +215,8 @@ def test_metrics_are_served_and_promtool_finds_nothing_to_say(server: Process, t
         b'slee_usage{parameter="greeted",sbb="Greeter",service="Greeter",version="1.0.0"} 0.0',
     ):
         assert name in text
-    promtool = "/usr/bin/promtool"
-    if not os.path.exists(promtool):
+    promtool = shutil.which("promtool")
+    if promtool is None:
         if os.environ.get("CI"):
             pytest.fail("promtool is missing; install the package prometheus")
         pytest.skip("promtool is not installed")
@@ -260,9 +274,9 @@ def test_a_state_directory_of_another_version_is_refused_unchanged(tmp_path: Pat
     assert [path.name for path in state.iterdir()] == ["format"]
 
 
-def test_a_second_process_on_one_state_directory_is_refused(server: Process) -> None:
-    assert "another process runs on it" in refused(server.state)
-    assert server.json("state", "show")["state"] == "Running"
+def test_a_second_process_on_one_state_directory_is_refused(shared: Process) -> None:
+    assert "another process runs on it" in refused(shared.state)
+    assert shared.json("state", "show")["state"] == "Running"
 
 
 def test_sigterm_waits_for_what_is_in_progress_until_the_drain_timeout(tmp_path: Path) -> None:

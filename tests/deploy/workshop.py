@@ -87,7 +87,7 @@ class Server:
         self.shutdowns = 0
         self.successor: Server | None = None
         self.observer = RecordingObserver()
-        self.kernel = Kernel(observer=self.observer, random=lambda count: bytes(count), ticks=lambda: self.time)
+        self.kernel = Kernel(observer=self.observer, random=bytes, ticks=lambda: self.time)
         self.tables = VolatileTables(self.kernel)
         self.management = Management(
             engine=self.kernel,

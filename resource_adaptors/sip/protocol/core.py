@@ -56,7 +56,7 @@ class SipCore:
         """Tells which URIs are ours: `is_own`, `is_served`."""
         own = ((settings.host, settings.port), settings.bound)
         self._layer = layer = TransactionLayer(
-            settings.timing, self._wheel, own, self._counters, force_rport=settings.force_rport
+            settings.timing, self._wheel, router.sent_by_address, own, self._counters, force_rport=settings.force_rport
         )
         answers = Answers(ids, self._counters, settings.server_name)
         self._uas = uas = AnsweringSide(layer, answers, notices)

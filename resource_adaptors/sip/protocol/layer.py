@@ -68,6 +68,7 @@ class TransactionLayer:
         self,
         timing: Timing,
         wheel: TimerWheel[Transaction],
+        sent_by: Address,
         own: tuple[Address, ...],
         counters: Counters,
         *,
@@ -81,6 +82,7 @@ class TransactionLayer:
         self.looped: deque[tuple[bytes, Address]] = deque()
         """Messages to this listener itself."""
         self._own = own
+        self._host, self._port = sent_by
         self.counters = counters
         self._force_rport = force_rport
         self.clients: dict[Key, ClientTransaction] = {}
@@ -126,8 +128,12 @@ class TransactionLayer:
         return transaction
 
     def match(self, response: Response) -> ClientTransaction | None:
-        """The client transaction of a response (SIP-59)."""
-        return self.clients.get((response.top_via.branch, response.cseq.method))
+        """The client transaction of a response, whose top Via must be the one we wrote (SIP-54, SIP-59)."""
+        via = response.top_via
+        found = self.clients.get((via.branch, response.cseq.method))
+        if found is None or via.host != self._host or via.port != self._port:
+            return None
+        return found
 
     def settled(self, transaction: ClientTransaction) -> None:
         """A client transaction has its final response: its destination is not asked any more."""

@@ -84,6 +84,7 @@ class Router:
 
     def __init__(self, settings: Settings) -> None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        self.sent_by_address = (host, settings.port)
         self.sent_by = f"{host}:{settings.port}"
         """Host and port of our Via, Record-Route and Contact values."""
         self.own_uri = f"sip:{self.sent_by};lr"

@@ -44,7 +44,9 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def scraped(server: Server) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    tables = lambda: [(identity.name, table.count) for identity, table in server.tables.tables.items()]
+    def tables() -> list[tuple[str, int]]:
+        return [(identity.name, table.count) for identity, table in server.tables.tables.items()]
+
     text = generate_latest(registry(server.kernel, server.management, tables)).decode()
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value

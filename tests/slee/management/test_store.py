@@ -52,9 +52,7 @@ def test_changes_made_together_are_written_at_the_end_or_never(store: StateDirec
             pass
         assert (store.desired, read_desired(store.path)) == (SOME, Desired())
     assert read_desired(store.path) == SOME
-    with pytest.raises(RuntimeError), store.together():
-        with store.changing(Desired()):
-            pass
+    with pytest.raises(RuntimeError), store.together(), store.changing(Desired()):
         raise RuntimeError
     assert store.desired == SOME == read_desired(store.path)
 
