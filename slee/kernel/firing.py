@@ -182,7 +182,7 @@ class Firing(Entry, EventContext):
             raise InvalidStateError(f"{what}: the event is {state} [ECX-5]; ask is_suspended first")
 
 
-def time_out(firings: list[Firing], now: float) -> None:
+def time_out(firings: list[Firing], now: float) -> None:  # noqa: ARG001  every expirer is given the time
     """Resume the suspensions whose timeouts have passed."""
     for firing in firings:
         firing.timed_out()

@@ -317,7 +317,7 @@ class ResourceEntity(SleeEndpoint):
             self.callback("event_unreferenced", adaptor.event_unreferenced, context.handle, firing.event, firing.flags)
 
     def remove_activity(self, handle: Hashable) -> None:
-        """End an activity for an operator: the adaptor is told first, and it ends in any case (AC-17)."""
+        """End an activity for an operator; the adaptor is told first, and it ends whatever that does (AC-17)."""
         context = self._known(handle, "remove")
         self.callback("administrative_remove", self.adaptor.administrative_remove, handle)
         context.end_now()

@@ -185,7 +185,7 @@ class ResourceAdaptor:
     ra_types: ClassVar[tuple[ResourceAdaptorType[ResourceInterface], ...]] = ()
     configuration: ClassVar[type[BaseModel] | None] = None
     fires_any_event_type: ClassVar[bool] = False
-    """Whether the adaptor may fire, and is told of, event types that are not those of `ra_types` (RA-26, RA-38)."""
+    """Whether the adaptor may fire, and is told of, event types that are not among those of `ra_types` (RA-26)."""
 
     def set_context(self, context: ResourceAdaptorContext) -> None:
         """Called first of all (RA-1)."""

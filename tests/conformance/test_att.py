@@ -191,7 +191,7 @@ def test_att_12_a_tree_with_count_0_goes_before_the_next_candidate() -> None:
         handler = ["sbb_activate", "sbb_load", "on_note"]
         removal = ["sbb_store", "sbb_passivate", "sbb_activate", "sbb_load", "sbb_remove"]
         expected = [f"TracedRoot.{name}" for name in handler + removal]
-        assert LOG == [*expected[:3], "2 roots", *expected[3:6], *expected[6:], *expected[:3], "1 roots", *expected[3:]]
+        assert [*expected[:3], "2 roots", *expected[3:6], *expected[6:], *expected[:3], "1 roots", *expected[3:]] == LOG
 
 
 def test_att_13_a_root_that_detaches_in_its_first_delivery_is_gone_after_it() -> None:

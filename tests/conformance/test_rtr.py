@@ -324,7 +324,7 @@ def test_rtr_13_an_unknown_target_is_refused_at_the_fire() -> None:
     with World(Root) as world:
         unknown = ServiceID("unknown", "test", "1.0")
         world.start("a")
-        with pytest.raises(UnrecognizedServiceError, match="RTR-13|SVC-2"):
+        with pytest.raises(UnrecognizedServiceError, match="SVC-2"):
             world.ra.endpoint.fire("a", Note(), None, unknown)
 
         def act(sbb: Any, aci: ActivityContext) -> None:
@@ -627,11 +627,11 @@ def test_rtr_30_the_order_of_callbacks_of_a_delivery() -> None:
     with World(Traced) as world:
         world.do("a")
         names = ["sbb_create", "sbb_post_create", "on_do", "sbb_store", "sbb_passivate"]
-        assert LOG == [f"Traced.{name}" for name in names]
+        assert [f"Traced.{name}" for name in names] == LOG
         LOG.clear()
         world.do("a")
         names = ["sbb_activate", "sbb_load", "on_do", "sbb_store", "sbb_passivate"]
-        assert LOG == [f"Traced.{name}" for name in names]
+        assert [f"Traced.{name}" for name in names] == LOG
 
 
 def test_rtr_31_an_event_whose_target_is_gone_fails_and_the_next_is_processed() -> None:

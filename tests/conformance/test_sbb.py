@@ -136,10 +136,10 @@ def test_sbb_5_creation_runs_before_anything_else_of_the_entity() -> None:
 def test_sbb_6_activate_and_load_run_for_existing_entities_only() -> None:
     with World(Traced) as world:
         world.do("a")
-        assert LOG == names("Traced", *CREATED)
+        assert names("Traced", *CREATED) == LOG
         LOG.clear()
         world.do("a")
-        assert LOG == names("Traced", *USED)
+        assert names("Traced", *USED) == LOG
 
 
 def test_sbb_7_passivate_is_last_on_all_instances_in_the_order_of_first_use() -> None:
@@ -263,11 +263,11 @@ def test_sbb_13_remove_sees_everything_as_before_and_nothing_follows_it() -> Non
         world.on(TracedRoot, "sbb_remove", remove)
         LOG.clear()
         world.do("a", lambda sbb, aci: sbb.local.remove())
-        assert LOG == [
+        assert [
             *names("TracedRoot", "sbb_activate", "sbb_load", "on_do", "sbb_remove"),
             "seen",
             *names("TracedLeaf", "sbb_activate", "sbb_load", "sbb_remove"),
-        ]
+        ] == LOG
 
 
 def test_sbb_13_created_and_removed_in_one_transaction() -> None:
@@ -341,7 +341,7 @@ def test_sbb_16_an_exception_from_activate_fails_the_delivery_before_it_begins()
         world.on(Traced, "sbb_activate", boom)
         LOG.clear()
         world.do("a")
-        assert LOG == names("Traced", "sbb_activate")
+        assert names("Traced", "sbb_activate") == LOG
         assert [failure.kind for failure in world.slee.failures] == ["callback"]
         assert world.kernel.events[Do].delivered == 2
 

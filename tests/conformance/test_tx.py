@@ -10,6 +10,8 @@ from slee import ActivityContext, CreateError, RolledBackContext
 from slee.api.errors import TransactionRequiredError, TransactionRolledBackError
 from tests.conformance.kit import LOG, Act, Boom, Do, Note, Root, Traced, TracedRoot, World, boom
 
+ROLLED_BACK = ("sbb_activate", "sbb_load", "sbb_rolled_back", "sbb_store", "sbb_passivate")
+
 
 def test_tx_1_a_mark_is_for_good_and_seen_by_all_that_take_part() -> None:
     with World(Root) as world:
@@ -65,11 +67,9 @@ def test_tx_3_an_exception_is_told_to_the_instance_in_its_transaction_and_then_t
         world.on(Traced, "sbb_exception_thrown", thrown)
         world.do("a", act)
         assert seen == [event[0], Boom, event[1], event[2], event[3]]
-        assert LOG == [
-            f"Traced.{name}"
-            for name in ("sbb_activate", "sbb_load", "on_do", "sbb_exception_thrown")
-            + ("sbb_activate", "sbb_load", "sbb_rolled_back", "sbb_store", "sbb_passivate")
-        ]
+        assert [
+            f"Traced.{name}" for name in ("sbb_activate", "sbb_load", "on_do", "sbb_exception_thrown", *ROLLED_BACK)
+        ] == LOG
         assert world.causes() == [Boom]
 
 
@@ -84,11 +84,9 @@ def test_tx_5_a_mark_alone_is_followed_by_passivate_and_rolled_back() -> None:
         world.do("a")
         LOG.clear()
         world.do("a", lambda sbb, aci: sbb.set_rollback_only())
-        assert LOG == [
-            f"Traced.{name}"
-            for name in ("sbb_activate", "sbb_load", "on_do", "sbb_passivate")
-            + ("sbb_activate", "sbb_load", "sbb_rolled_back", "sbb_store", "sbb_passivate")
-        ]
+        assert [
+            f"Traced.{name}" for name in ("sbb_activate", "sbb_load", "on_do", "sbb_passivate", *ROLLED_BACK)
+        ] == LOG
 
 
 @pytest.mark.parametrize("callback", ["sbb_load", "sbb_store"])

@@ -49,18 +49,22 @@ class Layer(Protocol):
     @property
     def timing(self) -> Timing:
         """Durations of the timers."""
+        ...
 
     @property
     def wheel(self) -> TimerWheel[Transaction]:
         """Where timers are set."""
+        ...
 
     @property
     def counters(self) -> Counters:
         """Where retransmissions are counted."""
+        ...
 
     @property
     def user(self) -> TransactionUser:
         """Who is told."""
+        ...
 
     def send(self, data: bytes, destination: Address) -> None:
         """Put a message on the wire."""
