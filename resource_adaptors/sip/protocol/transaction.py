@@ -186,7 +186,7 @@ class Transaction:
 
     def arm(self) -> None:
         """Have one timer on the wheel, for the clock that is due first."""
-        due = self.resend_at if self.resend_at < self.expire_at else self.expire_at  # noqa: FURB136 - twice as fast
+        due = self.resend_at if self.resend_at < self.expire_at else self.expire_at  # min() takes twice as long
         if due == self._armed:
             return
         if self._timer is not None:
