@@ -296,7 +296,7 @@ def test_sip_54_a_response_that_bears_no_via_but_ours_is_not_sent_on() -> None:
     rig = Rig()
     rig.call(BOB)
     raw = rig.requests_to(BOB)[0].raw
-    ours = [line for line in raw.split(b"\r\n") if line.startswith(b"Via: ")][0]
+    ours = next(line for line in raw.split(b"\r\n") if line.startswith(b"Via: "))
     for status in (b"180 Ringing", b"200 OK"):
         response = b"\r\n".join(
             (
