@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import AfterValidator, Field
 
@@ -119,5 +119,5 @@ def _put(data: dict[str, Any], dotted: str, value: Any) -> None:
         table = data.setdefault(name, {})
         if not isinstance(table, dict):
             raise InvalidConfigurationError(f"--set {dotted}: {name} is no section [RA-3]; name a key of a section")
-        data = table
+        data = cast("dict[str, Any]", table)
     data[last] = value

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from profiles.location.location import LOCATION
 from pydantic import BaseModel, ConfigDict
+
+from profiles.location.location import LOCATION
 from resource_adaptors.sip.api import (
     SIP,
     ForkExhausted,
@@ -76,7 +77,9 @@ class Proxy(Sbb, vendor="slee", version="1.0"):
     def on_options(self, event: Options, aci: ActivityContext) -> None:
         uri = event.request.uri
         if isinstance(uri, SipUri) and not uri.user and self.sip.is_served(uri):
-            self.sip.respond(aci, 200, headers=(("Allow", ALLOWED), ("Accept", "application/sdp"), ("Supported", "path")))
+            self.sip.respond(
+                aci, 200, headers=(("Allow", ALLOWED), ("Accept", "application/sdp"), ("Supported", "path"))
+            )
         else:
             self._route(event.request, aci)
 
@@ -136,6 +139,6 @@ class Proxy(Sbb, vendor="slee", version="1.0"):
             self.usage.unknown.increment()
             self.sip.reject(aci, 404)
             return
+        record_route = self.config.record_route and request.method in DIALOG_FORMING
+        self.usage.branches.increment(len(self.sip.fork(aci, targets, record_route=record_route)))
         self.usage.forwarded.increment()
-        self.usage.branches.increment(len(targets))
-        self.sip.fork(aci, targets, record_route=self.config.record_route and request.method in DIALOG_FORMING)

@@ -77,6 +77,7 @@ class RolledBackContext(Protocol):
     @property
     def is_remove_rolled_back(self) -> bool:
         """Whether it was a cascade removal that the SLEE began."""
+        ...
 
 
 class Sbb:

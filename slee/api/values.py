@@ -48,7 +48,7 @@ _PLAIN: Final = (
     datetime.timedelta,
     datetime.timezone,
 )
-_INTEGERS: Final = range(-(2**63), 2**63)
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
 _INSTEAD: Final[dict[object, str]] = {
     list: "tuple[..., ...]",
     dict: "a frozen struct, or tuple[tuple[K, V], ...]",
@@ -122,7 +122,7 @@ def value_type(annotation: object) -> ValueType:
 
 def _plain(cls: type) -> ValueType:
     if cls is int:
-        return ValueType("int", lambda v: type(v) is int and v in _INTEGERS, zero=0)
+        return ValueType("int", _is_integer, zero=0)
     if cls is float:  # type checkers admit an int for a float, so it must not fail at the commit
         return ValueType("float", lambda v: type(v) in (float, int), zero=0.0, exact=frozenset((float, int)))
     if cls in _PLAIN:
@@ -135,6 +135,10 @@ def _plain(cls: type) -> ValueType:
     if _is_frozen(cls):
         return _struct(cls)
     raise TypeError(_refusal(cls))
+
+
+def _is_integer(value: object) -> bool:
+    return type(value) is int and _LEAST <= value <= _GREATEST
 
 
 def _is_frozen(cls: type) -> bool:

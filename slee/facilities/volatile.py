@@ -90,7 +90,7 @@ class TableRows(Rows[R], Generic[R]):
         if self._expires is not None and rows:
             first = min(getattr(row, self._expires) for row in rows)
             if first < _NEVER:
-                self._timers[key] = self._kernel.wheel.set(first, _Expiry(self, key))
+                self._timers[key] = self._kernel.schedule(first, _Expiry(self, key))
 
     def clear(self) -> None:
         """Drop every row, without telling anybody."""

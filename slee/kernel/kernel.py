@@ -16,7 +16,7 @@ from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent
 from slee.kernel.context import Context
 from slee.kernel.entity import Local
 from slee.kernel.environment import ServiceRuntime, require_service
-from slee.kernel.firing import EventStatistics, Firing
+from slee.kernel.firing import EventStatistics, Firing, time_out
 from slee.kernel.lifecycle import Lifecycle
 from slee.kernel.naming import Naming, NullActivityFactory
 from slee.kernel.ports import Observer
@@ -33,7 +33,7 @@ from slee.kernel.states import (
 from slee.kernel.statistics import KernelStatistics, snapshot
 from slee.kernel.timers import RESOLUTION, TimerRecord, Timers
 from slee.kernel.transaction import Transaction
-from slee.spi.wheel import TimerWheel
+from slee.spi.wheel import Timer, TimerWheel
 
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
@@ -81,6 +81,8 @@ class Kernel:
         self.limits = limits or Limits()
         self.now = 0.0
         """Time of the current step, in seconds since the epoch."""
+        self.is_routing = False
+        """Whether the SLEE is Running or Stopping (RTR-34); kept by its life cycle."""
         self.transaction: Transaction | None = None
         self.ready: deque[Context] = deque()
         self.registry = ServiceRegistry(self)
@@ -94,11 +96,16 @@ class Kernel:
         self.timers = Timers(self)
         self.naming = Naming(self)
         self.null_activities = NullActivityFactory(self)
-        self.expirers: dict[type, Callable[[list[Any], float], None]] = {TimerRecord: self.timers.expire}
+        self.expirers: dict[type, Callable[[list[Any], float], None]] = {
+            TimerRecord: self.timers.expire,
+            Firing: time_out,
+        }
         """Who is told when items of a class come due on the wheel."""
         self._router = Router(self)
         self._events: dict[type, EventStatistics] = {}
         self._outputs: list[tuple[ResourceEntity, object]] = []
+        self._has_news = True
+        """Whether time has moved, or something was set that is due at once, since the wheel was last asked."""
         self._sequence = 0
         self._node = random(6).hex()
         self._outside: str | None = None
@@ -114,14 +121,15 @@ class Kernel:
         Args:
             now: seconds since the epoch; a value below the last one counts as the last one (TMR-31).
         """
-        self.now = max(self.now, now)
-        lifecycle = self._lifecycle
-        if lifecycle.state is SleeState.STOPPED:
-            return False
-        if lifecycle.state is SleeState.STARTING:
-            lifecycle.run()
-        due = self.wheel.next_deadline()
-        if due is not None and due <= self.now:
+        if now > self.now:
+            self.now = now
+            self._has_news = True
+        if not self.is_routing:
+            if self.state is SleeState.STOPPED:
+                return False
+            self._lifecycle.run()
+        if self._has_news:
+            self._has_news = False
             self._expire()
         return self._router.step()
 
@@ -144,17 +152,22 @@ class Kernel:
         """A consistent picture of all counters."""
         return snapshot(self)
 
+    def schedule(self, deadline: float, item: object) -> Timer[Any]:
+        """Set a timer on the wheel; when it is due, `item` goes to the expirer of its class."""
+        if deadline <= self.now:
+            self._has_news = True
+        return self.wheel.set(deadline, item)
+
     def _expire(self) -> None:
         """Release timers and suspensions that have come due."""
+        due = self.wheel.next_deadline()
+        if due is None or due > self.now:
+            return
         by_class: dict[type, list[Any]] = {}
         for item in self.wheel.expire(self.now):
             by_class.setdefault(type(item), []).append(item)
         for cls, items in by_class.items():
-            if cls is Firing:
-                for firing in items:
-                    firing.timed_out()
-            else:
-                self.expirers[cls](items, self.now)
+            self.expirers[cls](items, self.now)
 
     # Transactions.
 
@@ -233,7 +246,7 @@ class Kernel:
 
     def judge_context(self, context: Context) -> None:
         """Has the context become unreferenced? Null activities end by themselves, adaptors are told (AC-14, AC-24)."""
-        if context.is_referenced or context.state is not ContextState.ACTIVE:
+        if context.state is not ContextState.ACTIVE or context.is_referenced:
             return
         resource = context.resource
         if resource is None:

@@ -56,7 +56,7 @@ class Lifecycle:
         for resource in tuple(kernel.resources.values()):
             resource.halt()
         if within is not None:
-            self._deadline = kernel.wheel.set(kernel.now + within, _StopDeadline())
+            self._deadline = kernel.schedule(kernel.now + within, _StopDeadline())
         self.judge()
 
     def judge(self) -> None:
@@ -88,4 +88,5 @@ class Lifecycle:
     def _move(self, event: str) -> None:
         old = self.state
         self.state = next_state(SLEE, old, event, "the SLEE", "SLE-2")
+        self._kernel.is_routing = self.state in (SleeState.RUNNING, SleeState.STOPPING)
         self._kernel.reports.state_changed("slee", "", old, self.state)

@@ -186,7 +186,7 @@ class Timers(TimerFacility):
 
     def _add(self, record: TimerRecord) -> None:
         context = record.context
-        record.timer = self.kernel.wheel.set(record.due, record)
+        record.timer = self.kernel.schedule(record.due, record)
         self.records[record.id] = record
         if context.timers is None:
             context.timers = {}
@@ -238,7 +238,7 @@ class Timers(TimerFacility):
                 self.drop(record)
                 kernel.judge_context(record.context)
             else:
-                record.timer = kernel.wheel.set(record.due, record)
+                record.timer = kernel.schedule(record.due, record)
 
 
 def _judge(

@@ -77,9 +77,9 @@ class Slee:
             await self._stopped.wait()
 
     def close(self) -> None:
-        """Let go of timers and of the state directory."""
+        """Let go of timers, modules and the state directory."""
         self.driver.close()
-        self.management.store.close()
+        self.management.close()
 
     # What management asks of its host.
 

@@ -1,8 +1,8 @@
 """SBBs, events and a harness that the conformance tests share.
 
 A test says what a handler does by putting a function into the event: `world.do("a", lambda sbb, aci: ...)`. What the
-other handlers and the callbacks do is said by `world.on(Root, "on_note", ...)`. An assertion that fails inside a handler
-is an exception of that SBB, and leaving the world reports it.
+other handlers and the callbacks do is said by `world.on(Root, "on_note", ...)`. An assertion that fails inside a
+handler is an exception of that SBB, and leaving the world reports it.
 """
 
 from __future__ import annotations
@@ -75,6 +75,14 @@ RA = recording_type(Do, Note, Other)
 
 def key(event: Do) -> str:
     return event.key
+
+
+class Boom(Exception):
+    """What SBBs raise in tests of failures."""
+
+
+def boom(*_: object) -> None:
+    raise Boom
 
 
 def play(sbb: Any, method: str, *arguments: Any) -> None:
