@@ -41,7 +41,7 @@ def test_ac_2_an_invalid_context_keeps_identity_and_refuses_the_rest() -> None:
         world.start("a")
         context = kept(world)
         world.end("a")
-        assert context == context  # noqa: PLR0124
+        assert context == context
         assert hash(context) == hash(context)
         assert str(context) == "test:a"
 
