@@ -109,7 +109,7 @@ def _parse(data: bytes, limits: Limits, tolerant: bool) -> Request | Response:
     if len(index) != len(keys):
         judge_repetition(keys)
     keys.insert(0, "")
-    if text.count(",") + len(keys) - len(index) >= limits.vias or text.count(";") > limits.parameters:
+    if text.count(",") + len(keys) - len(index) >= limits.few or text.count(";") > limits.parameters:
         judge_numbers(lines, keys, limits)
     message: Request | Response
     if lines[0][:4].upper() == "SIP/":
