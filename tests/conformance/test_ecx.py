@@ -51,7 +51,7 @@ def test_ecx_1_the_context_tells_what_was_given_at_the_fire() -> None:
         assert (first.address, first.service) == (address, world.service)
         assert (second.address, second.service) == (None, None)
         assert first != second
-        assert first == first  # noqa: PLR0124
+        assert first == first
         assert isinstance(first.service, ServiceID)
 
 
