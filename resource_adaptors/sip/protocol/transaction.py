@@ -72,6 +72,7 @@ class Layer(Protocol):
 
     def outlet(self, destination: Address) -> Outlet:
         """Where to put messages to a destination."""
+        ...
 
     def settled(self, transaction: ClientTransaction) -> None:
         """A client transaction has its final response."""
@@ -83,7 +84,7 @@ class Layer(Protocol):
 class TransactionUser(Protocol):
     """What is told about transactions: RFC 3261's TU."""
 
-    def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+    def on_response(self, transaction: ClientTransaction, response: Response, now: float, /) -> None:
         """A response that the client transaction does not absorb."""
 
     def on_ack(self, transaction: ServerTransaction, request: Request, now: float) -> None:
