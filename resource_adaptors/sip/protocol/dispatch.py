@@ -74,6 +74,8 @@ class Dispatcher:
         except RemoteProtocolError as error:
             self._refuse(data, error, source, now)
             return
+        if message.leniencies:
+            counters.count_leniencies(message.leniencies)
         if isinstance(message, Request):
             self._take_request(message, source, now)
         else:

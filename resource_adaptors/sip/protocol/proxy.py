@@ -247,6 +247,8 @@ class Proxy:
         if context is None or branch not in context.open:
             return
         context.open.remove(branch)
+        if data is None:
+            context.take(Candidate(500, None))
         if self._notices.finals and not context.is_silent:
             self._notices.events.append(FinalReceived(transaction, branch.branch, response))
         if not was_answered and transaction.is_answered:

@@ -213,6 +213,15 @@ class TestMalformed:
         assert rig.dropped() == {reason: 1}
 
 
+def test_sip_25_what_the_parser_overlooks_is_counted_by_kind() -> None:
+    rig = Rig(tolerant=True)
+    rig.feed(rig.request("OPTIONS").raw.replace(b"\r\n", b"\n"), ALICE)
+    rig.feed(rig.request("OPTIONS").raw + b"more", ALICE)
+    assert len(rig.take(events.RequestReceived)) == 2
+    assert sum(rig.core.statistics().leniencies.values()) == 2
+    assert len(rig.core.statistics().leniencies) == 2
+
+
 def test_com_14_every_datagram_is_counted_once() -> None:
     rig = Rig(wanted=ALL_KINDS)
     invite, transaction = rig.call(BOB, CAROL)
