@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import click
@@ -9,6 +11,8 @@ import click
 from deploy.builder import Builder
 from deploy.commands import DEFAULT_STATE_DIR, Command, show
 from deploy.shipment import SHIPPED
+from slee.api.errors import DeploymentError
+from slee.management.imports import RESERVED
 from slee.management.manifest import MANIFEST
 from slee.management.store import installed_archives, replace_file
 
@@ -26,9 +30,10 @@ def run(*, folder: Path, output: Path, offered: tuple[Path, ...], state_dir: Pat
                 builder.offer_archive(str(wheel), wheel.read_bytes())
         for source, data in installed_archives(state_dir):
             builder.offer_archive(source, data)
-        for root in (folder.resolve().parent.parent, SHIPPED.root):
-            for manifest in sorted(root.glob(f"*/*/{MANIFEST}")):
-                if manifest.parent.parent.name in ("sbbs", "profiles"):
+        for root, kind in product((folder.resolve().parent.parent, SHIPPED.root), sorted(RESERVED)):
+            for manifest in sorted((root / kind).glob(f"*/{MANIFEST}")):
+                # A neighbour whose own manifest is wrong can be no dependency, and is no reason to refuse this one.
+                with suppress(DeploymentError):
                     builder.offer_folder(manifest.parent)
         built = builder.build(folder)
     finally:

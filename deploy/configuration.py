@@ -92,10 +92,11 @@ def load_configuration(path: Path | None, overrides: Mapping[str, Any]) -> Serve
             text = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidConfigurationError(f"{file}: it cannot be read: {error} [RA-3]; give another file") from error
-    data = parse(text, str(file), _KIND)
+    source = str(file) if text else "options"
+    data = parse(text, source, _KIND)
     for key, value in overrides.items():
         _put(data, key, value)
-    return check(ServerConfiguration, data, text, str(file), _KIND)
+    return check(ServerConfiguration, data, text, source, _KIND)
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

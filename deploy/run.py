@@ -23,10 +23,10 @@ from slee.api.errors import InvalidConfigurationError, SleeError
 from slee.management.failures import EXIT_USAGE
 from slee.management.management import Equipment
 from slee.management.resources import checked_properties
-from slee.management.store import StateDirectory
+from slee.management.store import SOCKET, StateDirectory
 from slee.runtime.logs import configure_logging
 from slee.runtime.slee import Slee
-from slee.server.listening import bind_tcp, bind_unix
+from slee.server.listening import bind_tcp, bind_unix, require_short
 
 if TYPE_CHECKING:
     from slee.spi.adaptor import ResourceAdaptor
@@ -81,6 +81,7 @@ def prepare(configuration: ServerConfiguration, sections: Sections, shipment: Sh
     for section in sections.values():
         for host, port in shipment.addresses(section):
             require_free(host, port)
+    require_short(configuration.state_dir / SOCKET)
     metrics = _listen("metrics", *parse_address(configuration.metrics.listen))
     try:
         store = StateDirectory(configuration.state_dir)

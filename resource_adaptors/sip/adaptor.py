@@ -358,7 +358,7 @@ class SipAdaptor(ResourceAdaptor):
         self._received = received = frozenset[type]().union(*self._services.values())
         if self._listener is None:
             return
-        wanted = {events.CancelReceived, events.FinalReceived, events.BranchTimeout, events.TransportFailure}
+        wanted: set[type] = {events.CancelReceived, events.FinalReceived, events.BranchTimeout, events.TransportFailure}
         if api.ForkExhausted in received:
             wanted.add(events.BranchesExhausted)
         if received & {api.Trying, api.Ringing, api.Progress}:

@@ -30,7 +30,7 @@ class Select(enum.Flag):
     EVENT = enum.auto()
 
 
-CustomName: TypeAlias = "str | int | bytes | tuple[str | int | bytes, ...]"
+CustomName: TypeAlias = str | int | bytes | tuple[str | int | bytes, ...]
 """A custom name; values of different types never compare equal (IES-8)."""
 
 
@@ -46,10 +46,8 @@ class InitialEventSelection(msgspec.Struct, Generic[E], frozen=True):
     initial: bool = True
 
 
-Selector: TypeAlias = (
-    "Callable[[E], CustomName | InitialEventSelection[E] | None]"
-    " | Callable[[E, InitialEventSelection[E]], CustomName | InitialEventSelection[E] | None]"
-)
+_Selected: TypeAlias = CustomName | InitialEventSelection[E] | None
+Selector: TypeAlias = Callable[[E], _Selected[E]] | Callable[[E, InitialEventSelection[E]], _Selected[E]]
 
 
 @dataclass(frozen=True, slots=True)

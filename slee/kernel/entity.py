@@ -263,7 +263,7 @@ def entity_of(designator: object, what: str) -> SbbEntity:
     if isinstance(designator, Local):
         return designator.entity
     if isinstance(designator, Sbb):
-        found: object = designator._slee  # pyright: ignore[reportPrivateUsage]
+        found: object = designator._slee
         if isinstance(found, SbbEntity):
             return found
     raise TypeError(f"{what}: {designator!r} designates no SBB entity [ATT-4]; give self or a local object")

@@ -16,6 +16,7 @@ class Observer(Protocol):
 
     def tracer(self, service: ServiceID, sbb: SbbID) -> Tracer:
         """The root tracer of an SBB in a service."""
+        ...
 
     def state_changed(self, change: StateChange) -> None:
         """A state changed (SLE-11, SVC-8)."""

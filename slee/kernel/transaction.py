@@ -111,7 +111,7 @@ class Transaction:
             return instance
         env = entity.env
         instance = object.__new__(env.cls)
-        instance._slee = entity  # pyright: ignore[reportPrivateUsage]
+        instance._slee = entity
         if env.activates:
             self._activate(instance, entity)
         instance.__dict__ = state = entity.state.copy()
@@ -146,7 +146,7 @@ class Transaction:
         env.entities += 1
         self.undo.append((_uncreate, (entity,)))
         instance = object.__new__(env.cls)
-        instance._slee = entity  # pyright: ignore[reportPrivateUsage]
+        instance._slee = entity
         instance.__dict__ = env.initial.copy()
         self.instances[entity] = instance
         if not env.special:
@@ -422,4 +422,4 @@ def _sort_siblings(siblings: dict[SbbEntity, None]) -> None:
     siblings.update(dict.fromkeys(ordered))
 
 
-__all__ = ["ActivationError", "Transaction"]
+__all__ = ["ActivationError", "Call", "Transaction"]

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from slee.api.declaration import Configuration
 from slee.api.ids import ServiceID
@@ -129,7 +129,7 @@ class SleeHarness:
         for attribute in sbb.configuration:
             declaration = sbb.cls.sbb_declarations[attribute]
             assert isinstance(declaration, Configuration)
-            bound[attribute] = declaration.model(**(configuration or {}))
+            bound[attribute] = cast("Configuration[BaseModel]", declaration).model(**(configuration or {}))
         for attribute, parameters in sbb.usage.items():
             usage = parameters()
             self._usage[service, parameters] = usage

@@ -302,7 +302,7 @@ def test_ac_16_ended_comes_once_and_the_handle_may_be_started_from_within() -> N
                 world.ra.callbacks.append(("activity_ended", handle))
                 world.ra.endpoint.start_activity(handle, "again")
 
-        world.ra.activity_ended = ended  # type: ignore[method-assign]
+        world.ra.activity_ended = ended
         world.end("a")
         assert world.told("activity_ended") == [("a",)]
         assert kept(world).activity == "again"
@@ -330,7 +330,7 @@ def test_ac_18_query_liveness_asks_only() -> None:
         def fail(handle: Any) -> None:
             raise RuntimeError
 
-        world.ra.query_liveness = fail  # type: ignore[method-assign]
+        world.ra.query_liveness = fail
         world.kernel.resources["test"].query_liveness("a")
         assert kept(world).state is ContextState.ACTIVE
 
@@ -340,7 +340,7 @@ def test_ac_19_a_handle_that_hashes_by_identity_is_refused() -> None:
         with pytest.raises(TypeError, match="RA-45"):
             world.ra.endpoint.start_activity(object(), "activity")
         with pytest.raises(TypeError):
-            world.ra.endpoint.start_activity([], "activity")  # type: ignore[arg-type]
+            world.ra.endpoint.start_activity([], "activity")
 
 
 def test_ac_21_null_activities_commit_and_roll_back() -> None:

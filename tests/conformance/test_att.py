@@ -60,7 +60,7 @@ def test_att_4_operations_need_a_delivery_and_an_entity() -> None:
             for operation in (aci.attach, aci.detach, aci.is_attached):
                 for wrong in (None, "self", aci, object()):
                     with pytest.raises(TypeError):
-                        operation(wrong)  # type: ignore[arg-type]
+                        operation(wrong)
             kept.extend((aci, sbb.local))
 
         world.do("a", act)
@@ -225,7 +225,7 @@ def test_att_13_whatever_brought_the_count_to_0() -> None:
 
         world.do("a", keep, key="1")
         b = world.context("a")
-        world.do("b", lambda sbb, aci: b.detach(held[0]), key="2")  # type: ignore[union-attr]
+        world.do("b", lambda sbb, aci: b.detach(held[0]), key="2")
         assert len(world.roots()) == 1
 
     with World(Root) as world:  # the end of an activity

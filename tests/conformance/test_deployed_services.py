@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,9 @@ def test_svc_2_activate_needs_inactive_and_deactivate_active(server: Server) -> 
     server.services.activate([OLD])
     refuses(server, InvalidStateError, lambda: server.services.activate([OLD]))
     refuses(server, UnrecognizedServiceError, lambda: server.services.activate([ServiceID("a", "b", "c")]))
+    activate: Any = server.services.activate
     for wrong in (None, SbbID("Plain", "test", "1.0")):
-        refuses(server, TypeError, lambda wrong=wrong: server.services.activate([wrong]))  # type: ignore[misc]
+        refuses(server, TypeError, partial(activate, [wrong]))
 
 
 def test_svc_2_a_name_stands_for_the_only_version_of_a_service(server: Server) -> None:
@@ -109,7 +111,8 @@ def test_svc_7_several_services_change_together_or_not_at_all(server: Server) ->
     refuses(server, UnrecognizedServiceError, lambda: server.services.activate([OLD, unknown]))
     refuses(server, InvalidArgumentError, lambda: server.services.activate([OLD, OLD]))
     refuses(server, InvalidArgumentError, lambda: server.services.activate([]))
-    refuses(server, TypeError, lambda: server.services.activate([OLD, None]))  # type: ignore[list-item]
+    activate: Any = server.services.activate
+    refuses(server, TypeError, lambda: activate([OLD, None]))
     server.services.activate([OLD])
     refuses(server, InvalidStateError, lambda: server.services.activate([NEW, OLD]))
     refuses(server, InvalidStateError, lambda: server.services.deactivate([OLD, NEW]))

@@ -111,7 +111,7 @@ def fire(world: World, handle: str, event: object, address: Address | None = Non
 
 def test_ies_1_variables_combine_and_anything_else_is_refused() -> None:
     with pytest.raises(ComponentDefinitionError, match="IES-1"):
-        initial_event("address")  # type: ignore[arg-type]
+        initial_event("address")
     assert Select.ACTIVITY_CONTEXT | Select.ADDRESS | Select.EVENT | Select.EVENT_TYPE | Select.ADDRESS_PROFILE
 
 
@@ -214,7 +214,7 @@ def test_ies_8_addresses_compare_by_plan_and_text() -> None:
 
 def test_ies_8_an_activity_is_the_handle_of_its_adaptor() -> None:
     with World(ByActivity) as world:
-        second = world.slee.add_resource("second", RecordingResource(world.ra.ra_types[0]))  # type: ignore[arg-type]
+        second = world.slee.add_resource("second", RecordingResource(world.ra.ra_types[0]))
         world.fire("a", Do())
         world.fire("a", Do())
         second.endpoint.start_activity("a", "activity")
@@ -245,7 +245,7 @@ def test_ies_12_a_selector_is_told_what_there_is_and_may_change_it() -> None:
         assert selection.custom_name is None
         assert selection.initial is True
         with pytest.raises(AttributeError):
-            selection.initial = False  # type: ignore[misc]
+            selection.initial = False
 
 
 def test_ies_13_a_bare_name_is_added_and_a_selection_replaces() -> None:
@@ -341,7 +341,7 @@ def test_ies_17_a_selector_that_is_no_module_level_function_is_refused() -> None
 
     for selector in (closure, coroutine, Root.on_do, "".join, lambda self: "x"):
         with pytest.raises(ComponentDefinitionError, match="IES-17"):
-            initial_event(selector=selector)  # type: ignore[arg-type]
+            initial_event(selector=selector)
 
 
 def test_ies_18_without_any_variable_one_root_takes_every_event() -> None:
@@ -395,7 +395,7 @@ def test_ies_23_interleaved_deliveries_make_one_root() -> None:
         world.queue("b", Do())
         world.slee.run()
         world.slee.clock.advance(6)
-        roots = [root for root in world.roots() if root.convergence_name and "root" in root.convergence_name]  # type: ignore[operator]
+        roots = [root for root in world.roots() if root.convergence_name and "root" in root.convergence_name]
         assert len(roots) == 1
         assert {str(context) for context in roots[0].contexts} >= {"test:blocker", "test:b"}
 

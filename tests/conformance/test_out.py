@@ -38,15 +38,15 @@ def test_out_3_outputs_keep_the_order_of_the_calls_over_sbbs_and_adaptors() -> N
     with World(Root) as world:
         second = world.slee.add_resource("second", RecordingResource(RA))
         order: list[object] = []
-        world.ra.perform = lambda command: order.append(("test", command.command))  # type: ignore[method-assign,attr-defined]
-        second.perform = lambda command: order.append(("second", command.command))  # type: ignore[method-assign,attr-defined]
+        world.ra.perform = lambda command: order.append(("test", command.command))
+        second.perform = lambda command: order.append(("second", command.command))
         other = second.provider(RA)
 
         def act(sbb: Any, aci: ActivityContext) -> None:
             sbb.ra.send("1")
             leaf = sbb.leaves.create()
             leaf.run(lambda child: child.ra.send("2"))
-            other.send("3")  # type: ignore[attr-defined]
+            other.send("3")
             sbb.ra.send("4")
 
         world.do("a", act)
@@ -96,7 +96,7 @@ def test_out_5_an_answer_during_the_hand_over_finds_everything_in_place() -> Non
         def perform(command: object) -> None:
             world.ra.endpoint.fire("a", Note("answer"))
 
-        world.ra.perform = perform  # type: ignore[method-assign]
+        world.ra.perform = perform
 
         def act(sbb: Any, aci: ActivityContext) -> None:
             sbb.ra.send("request")
@@ -189,7 +189,7 @@ def test_out_12_a_send_that_fails_leaves_the_others_alone() -> None:
                 raise OSError
             sent.append(command.command)
 
-        world.ra.perform = perform  # type: ignore[method-assign]
+        world.ra.perform = perform
 
         def act(sbb: Any, aci: ActivityContext) -> None:
             sbb.count = 1
@@ -203,7 +203,7 @@ def test_out_12_a_send_that_fails_leaves_the_others_alone() -> None:
 
 def test_out_13_a_failed_output_is_counted_and_reported() -> None:
     with World(Root, failures_allowed=True) as world:
-        world.ra.perform = boom  # type: ignore[method-assign]
+        world.ra.perform = boom
         world.do("a", lambda sbb, aci: sbb.ra.send("x", on=aci))
         (failure,) = world.slee.failures
         assert (failure.kind, type(failure.cause)) == ("command", Boom)
@@ -219,7 +219,7 @@ def test_out_14_an_output_to_an_adaptor_that_is_gone_fails_as_unavailable() -> N
         other = second.provider(RA)
 
         def act(sbb: Any, aci: ActivityContext) -> None:
-            other.send("late")  # type: ignore[attr-defined]
+            other.send("late")
             world.kernel.resources["second"].deactivate()
 
         world.do("a", act)

@@ -361,7 +361,7 @@ def test_rtr_15_a_mask_replaces_the_one_before_and_an_empty_one_clears() -> None
         world.do("a", act)
         context = world.start("a")
         with pytest.raises(TransactionRequiredError):
-            context.event_mask(None)  # type: ignore[arg-type]
+            context.event_mask(None)
 
 
 def test_rtr_16_a_mask_that_makes_no_sense_is_refused_and_changes_nothing() -> None:
@@ -372,7 +372,7 @@ def test_rtr_16_a_mask_that_makes_no_sense_is_refused_and_changes_nothing() -> N
             with pytest.raises(UnrecognizedEventError):
                 aci.mask_events(sbb, {Unhandled})
             with pytest.raises(TypeError):
-                aci.mask_events(sbb, None)  # type: ignore[arg-type]
+                aci.mask_events(sbb, None)
             leaf = sbb.leaves.create()
             with pytest.raises(NotAttachedError):
                 aci.mask_events(leaf, {Note})

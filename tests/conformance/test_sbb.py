@@ -501,7 +501,7 @@ def test_sbb_22_identity_and_tracer_work_in_every_callback() -> None:
         world.do("a", lambda sbb, aci: aci.detach(sbb))
         assert len(seen) == 11
         (entry,) = set(seen)
-        service, name, source = entry  # type: ignore[misc]
+        service, name, source = entry
         assert (service, name) == (world.service, "TracedRoot")
         assert str(service) in source
         assert "TracedRoot" in source
@@ -579,7 +579,7 @@ def test_sbb_25_a_selector_reaches_nothing_of_a_delivery() -> None:
         world.do("a")
         assert REACHED[2:] == ["selector done"]
     with pytest.raises(ComponentDefinitionError):
-        initial_event(selector=Root.on_do)  # type: ignore[arg-type]
+        initial_event(selector=Root.on_do)
 
 
 def test_sbb_26_deliveries_neither_overlap_nor_nest() -> None:

@@ -266,6 +266,12 @@ def test_an_invalid_configuration_is_one_line_and_status_2_and_changes_nothing(
     assert not (tmp_path / "state").exists()
 
 
+def test_a_state_directory_with_too_long_a_path_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    state = tmp_path / ("long" * 30)
+    assert "longer than 107 octets" in refused(state)
+    assert not state.exists()
+
+
 def test_a_state_directory_of_another_version_is_refused_unchanged(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()

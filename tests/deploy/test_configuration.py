@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from deploy.configuration import load_configuration, parse_address, parse_setting
 from deploy.shipment import sip_addresses, sip_section
 from slee.api.errors import InvalidConfigurationError
+from slee.version import VERSION
 
 
 def test_defaults_are_those_of_the_command_line_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,3 +90,8 @@ def test_a_configured_listener_gives_way_to_the_option_only() -> None:
     configured = {"t1": 1, "listeners": [{"host": "::1", "port": 7}]}
     assert sip_addresses(sip_section(configured, None)) == [("::1", 7)]
     assert sip_addresses(sip_section(configured, ("10.0.0.1", 5070))) == [("10.0.0.1", 5070)]
+
+
+def test_the_program_and_its_package_have_one_version() -> None:
+    with (Path(__file__).parents[2] / "pyproject.toml").open("rb") as file:
+        assert tomllib.load(file)["project"]["version"] == VERSION

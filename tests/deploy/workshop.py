@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
 from slee.kernel.kernel import Kernel
 from slee.kernel.resource import ResourceEntity
+from slee.management.archive import digest, read_archive, record, write_archive
 from slee.management.management import Management
+from slee.management.manifest import write_lock
 from slee.management.store import StateDirectory
 from slee.testing.observer import RecordingObserver
 from tests.deploy.echo import EchoAdaptor
@@ -75,6 +78,28 @@ def plain(folder: Path, version: str = "1.0", words: str = "plain", name: str = 
     """A bundle of one SBB, `Plain`, and one service of it."""
     text = manifest(name, version, more=service())
     return build(write(folder / version, {"bundle.toml": text, "sbbs/plain.py": sbb(version=version, words=words)}))
+
+
+def private_modules() -> set[str]:
+    """Modules of bundles that are imported now; the package that leads to all of them does not count."""
+    return {name for name in sys.modules if name.startswith("slee_bundles.")}
+
+
+def repacked(bundle: Built, change: Callable[[dict[str, bytes]], None], *, lock: bool = True) -> bytes:
+    """The archive with its files changed; with `lock`, lock and RECORD are made to fit again."""
+    archive = read_archive(bundle.archive, "")
+    files = dict(archive.files)
+    folder = next(path for path in files if path.endswith("bundle.toml")).rpartition("/")[0]
+    change(files)
+    if lock:
+        entries = tuple(
+            archive.lock.file[0].model_copy(update={"path": path, "sha256": digest(data)})
+            for path, data in sorted(files.items())
+            if path not in (f"{folder}/bundle.lock", f"{folder}/RECORD")
+        )
+        files[f"{folder}/bundle.lock"] = write_lock(archive.lock.model_copy(update={"file": entries})).encode()
+        files[f"{folder}/RECORD"] = record({p: d for p, d in files.items() if not p.endswith("RECORD")}, folder)
+    return write_archive(files)
 
 
 class Server:
@@ -165,3 +190,11 @@ class Server:
 
     def shut_down(self) -> None:
         self.shutdowns += 1
+
+
+def trace(server: Server) -> tuple[object, ...]:
+    """Everything that an install could leave behind."""
+    archives = sorted(path.name for path in (server.path / "bundles").iterdir())
+    desired = server.management.store.desired
+    services = server.services.list(), set(server.kernel.services)
+    return server.bundles.list(), server.bundles.components(), services, archives, desired, private_modules()

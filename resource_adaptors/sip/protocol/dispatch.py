@@ -118,11 +118,11 @@ class Dispatcher:
         if not self._is_2543_accepted and key[0] != request.top_via.branch:
             self._counters.count_malformed("branch")
             self._counters.answered += 1
-            stamp_received(request, source[0], source[1])
+            request = stamp_received(request, source[0], source[1])
             data = self._answers.once(request, 400, reason="Missing Branch")
             self._layer.send(data, response_destination(request.top_via, source))
             return
-        stamp_received(request, source[0], source[1], force_rport=self._force_rport)
+        request = stamp_received(request, source[0], source[1], force_rport=self._force_rport)
         transaction = self._layer.serve(key, request, source, now)
         if method == "CANCEL":
             self._take_cancel(transaction, request, now)

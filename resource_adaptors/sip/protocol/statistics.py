@@ -30,15 +30,11 @@ DROPPED: Final[tuple[str, ...]] = (
     "keep_alive",
     "stun",
     "malformed",
-    "malformed_response",
     "malformed_limit",
     "retransmission",
-    "absorbed_ack",
     "stray_ack",
     "stray_response",
     "late_response",
-    "absorbed_response",
-    "unroutable_ack",
 )
 """Why a datagram got no further: the closed list of COM-14."""
 

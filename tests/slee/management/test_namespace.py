@@ -36,7 +36,7 @@ def test_a_lent_module_is_one_object_and_keeps_its_own_name() -> None:
     found = user.load("acme.b")
     lent = lender.load("acme.a")
     assert found.x is found.y is lent.x
-    assert lent.__name__ == lent.__spec__.name == f"{lender.prefix}.acme.a"
+    assert lent.__name__ == vars(lent)["__spec__"].name == f"{lender.prefix}.acme.a"
     importer.close(user)
     importer.close(lender)
     assert not [name for name in sys.modules if name.startswith("slee_bundles.")]

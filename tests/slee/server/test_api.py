@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -26,11 +27,11 @@ def server(tmp_path: Path) -> Iterator[Server]:
     server.close()
 
 
-def request(server: Server, method: str, path: str, **more: object) -> httpx.Response:
+def request(server: Server, method: str, path: str, **more: Any) -> httpx.Response:
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(management_app(server.management), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://slee") as client:
-            return await client.request(method, path, **more)  # type: ignore[arg-type]
+            return await client.request(method, path, **more)
 
     return anyio.run(ask)
 
