@@ -53,6 +53,9 @@ class SipProvider(Sip):
     def is_served(self, uri: Uri) -> bool:
         return self._adaptor.core.router.is_served(uri)
 
+    def allowed(self) -> str:
+        return self._adaptor.allowed()
+
     def respond(
         self,
         aci: ActivityContext,
