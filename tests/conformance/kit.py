@@ -308,6 +308,16 @@ class World:
         self.ra.endpoint.end_activity(handle)
         self.slee.run()
 
+    def stop(self, within: float | None = None) -> None:
+        """Stop the SLEE, and run."""
+        self.kernel.stop(within=within)
+        self.slee.run()
+
+    def restart(self) -> None:
+        """Start the SLEE again, and run."""
+        self.kernel.start()
+        self.slee.run()
+
     def roots(self, sbb: type[Sbb] = Root) -> list[SbbEntity]:
         return self.slee.entities(sbb)
 
