@@ -260,15 +260,17 @@ def test_sip_192_messages_are_counted_by_method_class_and_direction() -> None:
     rig.answer(BOB, 180)
     rig.answer(BOB, 200)
     rig.feed(rig.request("FOO"), ALICE)
+    foo = rig.take(events.RequestReceived)[-1].transaction
+    rig.core.respond(foo, 501, rig.now)
     statistics = rig.core.statistics()
     assert {method: count for method, count in statistics.requests_in.items() if count} == {"INVITE": 1, "other": 1}
     assert {method: count for method, count in statistics.requests_out.items() if count} == {"INVITE": 2}
     assert statistics.responses_in == {("INVITE", 1): 1, ("INVITE", 2): 1}
-    assert statistics.responses_out == {("INVITE", 1): 2, ("INVITE", 2): 1}
+    assert statistics.responses_out == {("INVITE", 1): 2, ("INVITE", 2): 1, ("other", 5): 1}
     assert statistics.forks == 1
     assert statistics.transactions == {
         ("server_invite", "accepted"): 1,
         ("client_invite", "accepted"): 1,
         ("client_invite", "calling"): 1,
-        ("server_non_invite", "trying"): 1,
+        ("server_non_invite", "completed"): 1,
     }

@@ -251,6 +251,13 @@ def reach(kind: type[Transaction], state: str, layer: Recorder) -> Transaction:
     return transaction
 
 
+def kind_keeps(kind: type[Transaction], state: str) -> bool:
+    """Whether a transaction in a state has something that it may have to send again."""
+    return not (kind is ClientNonInvite and state == "completed") and not (
+        kind is ServerNonInvite and state == "trying"
+    )
+
+
 def cells(*, listed: bool) -> Iterator[tuple[type[Transaction], str, str]]:
     for kind, states in STATES.items():
         for state in states:
@@ -291,6 +298,8 @@ def test_sip_57_a_listed_cell_does_what_it_says(kind: type[Transaction], state: 
     if following == "terminated":
         assert len(layer.wheel) == 0
         return
+    # Nothing is kept that cannot be sent again: transactions outlive their answers by half a minute (SIP-211).
+    assert bool(transaction.wire) == (following not in {"accepted", "confirmed"} and kind_keeps(kind, following))
     assert transaction.resend_at == (math.inf if resend is None else NOW + resend)
     if ends is None:
         assert transaction.expire_at == math.inf
