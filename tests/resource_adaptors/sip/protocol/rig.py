@@ -88,7 +88,7 @@ class Rig:
 
     def take(self, kind: type[E]) -> list[E]:
         """Take the events of a kind out of `events`."""
-        found = [event for event in self.events if isinstance(event, kind)]
+        found: list[E] = [event for event in self.events if isinstance(event, kind)]
         self.events = [event for event in self.events if not isinstance(event, kind)]
         return found
 
