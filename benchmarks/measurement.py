@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -66,6 +67,9 @@ def measure(contender: Contender, load: Load, seconds: float) -> Measurement:
             cpu, elapsed = cpu_seconds(server.child.pid) - cpu, time.monotonic() - began
         used = memory(server.child.pid)
         others = load.finish()
+        for ended in (verdict, *others):
+            if ended.status:
+                print(f"{contender.name}: {ended.scenario}: {ended.summary}\n{ended.errors}", file=sys.stderr)
         times = generator.response_times.get("1", [])
     done = verdict.successful + (len(probe.waits) if load.name != "calls" else 0)
     return Measurement(
