@@ -85,14 +85,6 @@ class Proxy(Sbb, vendor="slee", version="1.0"):
         self._route(event.request, aci)
 
     @initial_event(Select.ACTIVITY_CONTEXT)
-    def on_info(self, event: api.Info, aci: ActivityContext) -> None:
-        self._route(event.request, aci)
-
-    @initial_event(Select.ACTIVITY_CONTEXT)
-    def on_update(self, event: api.Update, aci: ActivityContext) -> None:
-        self._route(event.request, aci)
-
-    @initial_event(Select.ACTIVITY_CONTEXT)
     def on_other_request(self, event: api.OtherRequest, aci: ActivityContext) -> None:
         self._route(event.request, aci)
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from resource_adaptors.sip.message.errors import LocalProtocolError
+from resource_adaptors.sip.message.errors import LocalProtocolError, ValueSyntaxError
 from resource_adaptors.sip.message.names import KEYS, SINGLE
-from resource_adaptors.sip.message.values import TOKEN
+from resource_adaptors.sip.message.values import ADDRESS_HEADERS, TOKEN, judge_addresses
 
 Headers: TypeAlias = Sequence[tuple[str, str]]
 """Names and values of headers, in the order in which they are written."""
@@ -32,6 +32,19 @@ def check_header(name: str, value: str) -> None:
     check_text(name, value)
     if '"' in value and '"' in _QUOTED.sub("", value):
         raise LocalProtocolError(f"{name}: {value!r} has an unbalanced quote [SIP-18]; escape or close it")
+
+
+def check_address(name: str, value: str) -> None:
+    """Refuse a value of an address header that our own parser would refuse.
+
+    Raises:
+        LocalProtocolError: it must not be written, or is no address in the form that the header asks for.
+    """
+    check_header(name, value)
+    try:
+        judge_addresses(value, KEYS[name])
+    except ValueSyntaxError:
+        raise LocalProtocolError(f"{name}: {value!r} is malformed [SIP-18]; give <URI> and parameters") from None
 
 
 def check_text(what: str, text: str) -> None:
@@ -62,8 +75,11 @@ def header_lines(headers: Headers) -> tuple[list[str], list[str], list[str], lis
     contacts: list[tuple[str, str]] = []
     others: list[tuple[str, str]] = []
     for name, value in headers:
-        check_header(name, value)
         key = KEYS[name]
+        if key in ADDRESS_HEADERS:
+            check_address(name, value)
+        else:
+            check_header(name, value)
         line = f"{name}: {value}"
         if key in _WRITTEN_BY_US:
             raise LocalProtocolError(f"header {name} is written by the stack [SIP-18]; leave it out of the headers")

@@ -126,6 +126,8 @@ def judge_sizes(lines: list[str], limits: Limits) -> None:
     """Measure the lines of a message (table B2)."""
     if len(lines) > limits.lines + 1:
         raise ValueSyntaxError("Too Many Header Lines", "too_many_lines")
+    if len(lines[0]) * 4 > limits.start_line and len(_wire(lines[0])) > limits.start_line:
+        raise ValueSyntaxError("Start Line Too Long", "start_line_too_long")
     for line in lines[1:]:
         if len(line) * 4 > limits.line and _octets(line) > limits.line:
             raise ValueSyntaxError("Header Line Too Long", "line_too_long")
@@ -139,8 +141,12 @@ def judge_tokens(message: Message, limits: Limits) -> None:
 
 
 def _octets(line: str) -> int:
-    """Size of a line on the wire, folding left out."""
-    return len(line_value(f":{line}").encode("utf-8", "surrogateescape"))
+    """Size of a header line on the wire, folding left out."""
+    return len(_wire(line_value(f":{line}")))
+
+
+def _wire(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def judge_numbers(lines: list[str], keys: list[str], limits: Limits) -> None:

@@ -37,11 +37,14 @@ class Limits:
     """Multipart bodies within one another."""
     small: int = field(init=False)
     """Octets of a header section that cannot break any limit of size, which spares it the measuring."""
+    few: int = field(init=False)
+    """Commas and repeated header lines that cannot make too many values of any list header."""
 
     def __post_init__(self) -> None:
         # A header line is at least three octets and its line end
         small = min(self.message, self.start_line, self.uri, self.line, self.headers, self.token, 5 * self.lines)
         object.__setattr__(self, "small", small)
+        object.__setattr__(self, "few", min(self.values, self.vias))
 
 
 DATAGRAM: Final = Limits()

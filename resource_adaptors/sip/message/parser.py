@@ -26,6 +26,7 @@ from resource_adaptors.sip.message.names import KEYS
 from resource_adaptors.sip.message.refusal import refusal
 from resource_adaptors.sip.message.uri import PLAIN_URI, SipUri, UriError, parse_uri
 from resource_adaptors.sip.message.values import (
+    ADDRESS_HEADERS,
     PLAIN_DISPLAY,
     PLAIN_VIA,
     TAG,
@@ -35,6 +36,7 @@ from resource_adaptors.sip.message.values import (
     CSeq,
     NameAddr,
     Via,
+    judge_addresses,
     parse_cseq,
     parse_name_addr,
     parse_number,
@@ -48,14 +50,7 @@ KNOWN_METHODS: Final = frozenset(
 COOKIE: Final = "z9hG4bK"
 """What the branch of an RFC 3261 element begins with."""
 
-_ADDRESSES: Final = (
-    ("contact", "Contact", "contact"),
-    ("route", "Route", "route"),
-    ("record-route", "Record-Route", "record_route"),
-    ("reply-to", "Reply-To", "reply_to"),
-    ("refer-to", "Refer-To", "refer_to"),
-)
-"""Address headers that every element judges: canonical name, written name, kind of the error."""
+_ADDRESS_HEADERS: Final = tuple(ADDRESS_HEADERS)
 _HOPS: Final = {f"Max-Forwards: {hops}": hops for hops in range(256)}
 """The common spelling of every Max-Forwards line."""
 _KEY: Final = KEYS.__getitem__
@@ -114,7 +109,7 @@ def _parse(data: bytes, limits: Limits, tolerant: bool) -> Request | Response:
     if len(index) != len(keys):
         judge_repetition(keys)
     keys.insert(0, "")
-    if text.count(",") + len(keys) - len(index) >= limits.vias or text.count(";") > limits.parameters:
+    if text.count(",") + len(keys) - len(index) >= limits.few or text.count(";") > limits.parameters:
         judge_numbers(lines, keys, limits)
     message: Request | Response
     if lines[0][:4].upper() == "SIP/":
@@ -139,7 +134,7 @@ def _request(lines: list[str], keys: list[str], index: dict[str, int], body: byt
     request.method, request.uri_text = plain.groups() if plain is not None else _odd_request_line(lines[0], limits)
     if len(request.uri_text) > limits.uri:
         raise ValueSyntaxError("Request-URI Too Long", "uri_too_long", 414)
-    _fill(request, lines, index, limits)
+    _fill(request, lines, index)
     position = index.get("max-forwards")
     request.max_forwards = None if position is None else _max_forwards(lines[position])
     if request.cseq.method != request.method:
@@ -196,11 +191,11 @@ def _response(lines: list[str], keys: list[str], index: dict[str, int], body: by
     response = Response(lines, keys, index, body)
     response.status = int(found[1])
     response.reason = found[2] or ""
-    _fill(response, lines, index, limits)
+    _fill(response, lines, index)
     return response
 
 
-def _fill(message: Message, lines: list[str], index: dict[str, int], limits: Limits) -> None:
+def _fill(message: Message, lines: list[str], index: dict[str, int]) -> None:
     """Parse the headers that every message has, and judge the addresses (SIP-1)."""
     try:
         via, from_, to, call_id, cseq = (
@@ -232,9 +227,9 @@ def _fill(message: Message, lines: list[str], index: dict[str, int], limits: Lim
     message.call_id = plain[1]
     plain = _CSEQ_LINE.match(cseq)
     message.cseq = CSeq(int(plain[1]), plain[2]) if plain is not None else parse_cseq(line_value(cseq))
-    for key, name, kind in _ADDRESSES:
+    for key in _ADDRESS_HEADERS:
         if key in index:
-            _judge_addresses(message, key, name, kind)
+            _judge_addresses(message, key)
 
 
 def _judge_vias(message: Message) -> list[Via]:
@@ -250,23 +245,12 @@ def _address(line: str, name: str, kind: str) -> NameAddr:
     return parse_name_addr(line_value(line), name, kind)
 
 
-def _judge_addresses(message: Message, key: str, name: str, kind: str) -> None:
-    """Refuse malformed addresses, which no element may accept (RFC 4475 3.1.2.1 and 3.1.2.13 to 3.1.2.15)."""
+def _judge_addresses(message: Message, key: str) -> None:
+    """Refuse malformed addresses, which no element may accept."""
     lines = message.lines
     for position in range(message.index[key], len(lines)):
-        if message.keys[position] != key or _CONTACT_LINE.match(lines[position]):
-            continue
-        text = line_value(lines[position])
-        if key in ("reply-to", "refer-to"):
-            parse_name_addr(text, name, kind)
-            continue
-        for value in split_outside(text, ",", f"Bad {name}", kind):
-            value = value.strip(WHITE)
-            if value == "*" and key == "contact":
-                continue
-            parse_name_addr(value, name, kind)
-            if key != "contact" and "<" not in value:
-                raise ValueSyntaxError(f"Bad {name}", kind)
+        if message.keys[position] == key and not _CONTACT_LINE.match(lines[position]):
+            judge_addresses(line_value(lines[position]), key)
 
 
 def _cut_body(message: Message, limits: Limits) -> bool:

@@ -44,6 +44,16 @@ _SPLITTERS: Final = {
     for separator in (",", ";")
 }
 
+ADDRESS_HEADERS: Final = {
+    "contact": ("Contact", "contact", "list"),
+    "route": ("Route", "route", "routes"),
+    "record-route": ("Record-Route", "record_route", "routes"),
+    "reply-to": ("Reply-To", "reply_to", "single"),
+    "refer-to": ("Refer-To", "refer_to", "single"),
+}
+"""Headers whose addresses every element judges: written name, kind of the error, and grammar: one address, a list, or a
+list in which each address is in brackets."""
+
 
 class Via(msgspec.Struct, frozen=True):
     """One Via value."""
@@ -214,6 +224,23 @@ def parse_name_addr(text: str, what: str = "Address", kind: str = "contact") -> 
     if len(found.params) > 1:
         _refuse_repeated(found.params, "tag", f"Bad {what}", kind)
     return found
+
+
+def judge_addresses(text: str, key: str) -> None:
+    """Refuse the value of one line of an address header if it is malformed (RFC 4475 3.1.2.1, 3.1.2.13 to 3.1.2.15).
+
+    Raises:
+        ValueSyntaxError: it breaks the grammar.
+    """
+    name, kind, grammar = ADDRESS_HEADERS[key]
+    values = [text] if grammar == "single" else split_outside(text, ",", f"Bad {name}", kind)
+    for value in values:
+        value = value.strip(WHITE)
+        if value == "*" and key == "contact":
+            continue
+        if grammar == "routes" and "<" not in value:
+            raise ValueSyntaxError(f"Bad {name}", kind)
+        parse_name_addr(value, name, kind)
 
 
 def _parse_address(text: str, reason: str, kind: str) -> NameAddr:

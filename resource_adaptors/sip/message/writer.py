@@ -10,16 +10,18 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from resource_adaptors.sip.message.checks import Headers, check_header, check_text, header_lines
+from resource_adaptors.sip.message.checks import Headers, check_address, check_header, check_text, header_lines
 from resource_adaptors.sip.message.errors import LocalProtocolError, RemoteProtocolError, ValueSyntaxError
 from resource_adaptors.sip.message.message import Message, Request, Response, line_value
+from resource_adaptors.sip.message.names import KEYS, SINGLE
 from resource_adaptors.sip.message.parser import parse_message
 from resource_adaptors.sip.message.stamping import behind_values, build_error_response, stamp_received
 from resource_adaptors.sip.message.status import reason_phrase
-from resource_adaptors.sip.message.uri import SipUri, UriError, parse_uri
+from resource_adaptors.sip.message.uri import PLAIN_URI, SipUri, UriError, parse_uri
 from resource_adaptors.sip.message.values import TOKEN, CSeq, Via, parse_via, split_outside
 
 __all__ = [
+    "MAX_CSEQ",
     "Headers",
     "ack_for",
     "build_error_response",
@@ -34,7 +36,8 @@ __all__ = [
 
 MAX_CSEQ: Final = 2**31 - 1
 """The largest CSeq number that is written (SIP-15)."""
-_URI_CHARACTERS: Final = re.compile(r"[!#-;=?-~]++\Z")
+_PLAIN_ROUTE: Final = re.compile(rf"<{PLAIN_URI}>\Z")
+_PLAIN_URI: Final = re.compile(rf"{PLAIN_URI}\Z")
 
 
 def build_response(
@@ -152,25 +155,19 @@ def forward_request(
     Raises:
         LocalProtocolError: a value is not fit for the wire.
     """
-    if not _URI_CHARACTERS.match(uri):
-        raise LocalProtocolError(f"Request-URI {uri!r} is no URI [SIP-18]; escape what RFC 3261 25.1 does not admit")
-    if "?" in uri or ";method=" in uri.lower():
+    if not _PLAIN_URI.match(uri) or ";method=" in uri.lower():
         uri = _request_uri(uri)
     top_via = _own_via(via)
     added = [f"Via: {via}"]
     added_keys = ["via"]
-    for value in record_routes:
-        check_header("Record-Route", value)
-        added.append(f"Record-Route: {value}")
-        added_keys.append("record-route")
-    for value in routes:
-        check_header("Route", value)
-        added.append(f"Route: {value}")
-        added_keys.append("route")
-    for name, value in headers:
-        check_header(name, value)
-        added.append(f"{name}: {value}")
-        added_keys.append(name.lower())
+    for name, values in (("Record-Route", record_routes), ("Route", routes)):
+        for value in values:
+            if not _PLAIN_ROUTE.match(value):
+                check_address(name, value)
+            added.append(f"{name}: {value}")
+            added_keys.append(name.lower())
+    if headers:
+        _add_headers(request, headers, added, added_keys)
     lines, keys = request.lines.copy(), request.keys.copy()
     lines[0] = f"{request.method} {uri} SIP/2.0"
     position = request.index.get("max-forwards")
@@ -193,6 +190,16 @@ def forward_request(
     forwarded.top_via = top_via
     _take_identity(forwarded, request)
     return forwarded
+
+
+def _add_headers(request: Request, headers: Headers, lines: list[str], keys: list[str]) -> None:
+    """Append headers that a proxy adds; refuses what would stand twice and may not (SIP-7)."""
+    early_lines, early_keys, late_lines, late_keys = header_lines(headers)
+    for key in late_keys:
+        if key in SINGLE and key in request.index:
+            raise LocalProtocolError(f"header {key} stands in the request already [SIP-7]; leave it out")
+    lines += early_lines + late_lines
+    keys += early_keys + late_keys
 
 
 def _request_uri(text: str) -> str:
@@ -265,8 +272,9 @@ def build_request(
     """
     if not 0 <= cseq <= MAX_CSEQ:
         raise LocalProtocolError(f"CSeq {cseq} is out of range [SIP-15]; give 0 to {MAX_CSEQ}")
-    if not TOKEN.match(method) or not _URI_CHARACTERS.match(uri):
-        raise LocalProtocolError(f"request line {method!r} {uri!r} is malformed [SIP-18]; give a token and a URI")
+    if not TOKEN.match(method):
+        raise LocalProtocolError(f"method {method!r} is no token [SIP-18]; give letters")
+    uri = _request_uri(uri)
     for name, value in (("Via", via), ("From", from_), ("To", to), ("Call-ID", call_id)):
         check_header(name, value)
     early, _, late, _ = header_lines(headers)
@@ -325,7 +333,7 @@ def _derived(invite: Request, method: str, to: Message, headers: Headers) -> Req
     keys += ("from", "to", "call-id", "cseq", "max-forwards")
     for name, value in headers:
         lines.append(f"{name}: {value}")
-        keys.append(name.lower())
+        keys.append(KEYS[name])
     lines.append("Content-Length: 0")
     keys.append("content-length")
     derived = Request(lines, keys, _index_of(keys), b"")

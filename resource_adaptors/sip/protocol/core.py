@@ -217,7 +217,7 @@ class SipCore:
 
     def is_merged(self, transaction: ServerTransaction) -> bool:
         """Whether the same request came before on another path; a user agent or registrar answers 482 (SIP-72)."""
-        return self._layer.is_merged(transaction)
+        return transaction.is_merged
 
     def statistics(self) -> Statistics:
         """A snapshot of all counters and of the live transactions."""

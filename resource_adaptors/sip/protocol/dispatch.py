@@ -171,9 +171,8 @@ class Dispatcher:
 
     def _stateless_branch(self, request: Request) -> str:
         """A branch that is the same for each retransmission of an ACK (RFC 3261 16.11, SIP-161)."""
-        seed = f"{request.top_via.text}\0{request.call_id}\0{request.cseq.number}".encode("utf-8", "surrogateescape")
-        mark = self._router.loop_mark(request, request.uri_text)
-        return MAGIC_COOKIE + hashlib.blake2b(seed, digest_size=8).hexdigest() + mark
+        seed = f"{request.top_via.text}\0{request.call_id}\0{request.cseq.number}\0{request.uri_text}"
+        return MAGIC_COOKIE + hashlib.blake2b(seed.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
 
     def _take_cancel(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """Answer a CANCEL at once, and cancel what it is for (RFC 3261 9.2, 16.10; SIP-68, SIP-71)."""

@@ -43,11 +43,11 @@ def response_destination(via: Via, source: Address) -> Address:
 
     `received` never needs reading: it is where the request came from.
     """
-    if via.rport is not None:
+    parameters = via.parameters.lower()
+    if "rport" in parameters and via.rport is not None:
         return source
     port = via.port or DEFAULT_PORT
-    maddr = via.maddr
-    if maddr is not None and _is_unicast(maddr):
+    if "maddr" in parameters and (maddr := via.maddr) is not None and _is_unicast(maddr):
         return (maddr.strip("[]"), port)
     return (source[0], port)
 
@@ -89,8 +89,8 @@ class TransactionLayer:
         self.servers: dict[Key, ServerTransaction] = {}
         self._pending: dict[Address, dict[ClientTransaction, None]] = {}
         """Client transactions by where they send, until a final response has come."""
-        self._initial: dict[Key, list[ServerTransaction]] = {}
-        """Server transactions of requests outside a dialog, by what merged requests have in common."""
+        self._initial: dict[Key, ServerTransaction] = {}
+        """The last server transaction of each request outside a dialog, by what merged requests have in common."""
 
     def send(self, data: bytes, destination: Address) -> None:
         """Put a message on the wire, or round it if it is for this listener itself (SIP-75)."""
@@ -151,8 +151,8 @@ class TransactionLayer:
         else:
             assert isinstance(transaction, ServerTransaction)
             self.servers.pop(transaction.key, None)
-            if transaction.merge_key:
-                self._forget_merge(transaction)
+            if transaction.merge_key and self._initial.get(transaction.merge_key) is transaction:
+                del self._initial[transaction.merge_key]
             if transaction.ack_key:
                 self.user.on_unacknowledged(transaction)
 
@@ -167,14 +167,10 @@ class TransactionLayer:
         return sum(transaction.fail(reason, now) for transaction in pending)
 
     def note_initial(self, transaction: ServerTransaction, request: Request) -> None:
-        """Remember a request outside a dialog, so that `is_merged` knows other copies of it."""
+        """Remember a request outside a dialog, so that other copies of it are known as merged (RFC 3261 8.2.2.2)."""
         key = transaction.merge_key = (request.call_id, request.cseq.number, request.from_tag)
-        self._initial.setdefault(key, []).append(transaction)
-
-    def is_merged(self, transaction: ServerTransaction) -> bool:
-        """Whether the same request came before on another path and is still remembered (RFC 3261 8.2.2.2, SIP-72)."""
-        known = self._initial.get(transaction.merge_key)
-        return known is not None and known[0] is not transaction
+        transaction.is_merged = key in self._initial
+        self._initial[key] = transaction
 
     def states(self) -> Iterator[tuple[str, str]]:
         """Kind and state of each live transaction."""
@@ -182,10 +178,3 @@ class TransactionLayer:
             yield client.kind, client.state
         for server in self.servers.values():
             yield server.kind, server.state
-
-    def _forget_merge(self, transaction: ServerTransaction) -> None:
-        known = self._initial.get(transaction.merge_key)
-        if known is not None:
-            known.remove(transaction)
-            if not known:
-                del self._initial[transaction.merge_key]

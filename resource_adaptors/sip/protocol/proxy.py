@@ -115,7 +115,7 @@ class Proxy:
             return Candidate(487, None)
         if request.max_forwards == 0:
             return Candidate(483, None)
-        if request.has("Proxy-Require"):
+        if "proxy-require" in request.index:
             tags = ", ".join(request.values("Proxy-Require"))
             return Candidate(420, None, headers=(("Unsupported", tags),))
         return None

@@ -90,6 +90,7 @@ class Router:
         self.own_uri = f"sip:{self.sent_by};lr"
         self.record_route = f"<{self.own_uri}>"
         """The value that keeps us on a dialog's path; a later parameter will carry the shard."""
+        self._own_route_line = f"Route: {self.record_route}"
         self._domains = settings.domains
         self._own = {(settings.host, settings.port), settings.bound}
         self._hops: dict[str, Hop] = {}
@@ -119,8 +120,11 @@ class Router:
         uri = request.uri_text
         if "maddr=" in uri and self._is_maddr_own(request.uri):
             uri = _MADDR.sub("", uri)
-        if not request.has("Route"):
+        index = request.index
+        if "route" not in index:
             return Path(uri, 0, (), 0)
+        if request.lines[index["route"]] == self._own_route_line and request.keys.count("route") == 1:
+            return Path(uri, 1, (), 1)
         routes = request.values("Route")
         total = len(routes)
         is_rewritten = False
@@ -149,26 +153,22 @@ class Router:
 
     def loop_mark(self, request: Request, uri: str) -> str:
         """A digest of what routing a request to a target depends on: a looping request has the same again (SIP-74)."""
-        return format(
-            zlib.crc32(
-                "\0".join(
-                    (
-                        request.uri_text,
-                        request.header("Route") or "",
-                        request.from_tag or "",
-                        request.to_tag or "",
-                        request.call_id,
-                        str(request.cseq.number),
-                        request.header("Proxy-Require") or "",
-                        uri,
-                    )
-                ).encode()
-            ),
-            "08x",
+        index, lines = request.index, request.lines
+        route = lines[index["route"]] if "route" in index else ""
+        required = lines[index["proxy-require"]] if "proxy-require" in index else ""
+        text = (
+            f"{request.uri_text}\0{route}\0{request.from_tag}\0{request.to_tag}\0{request.call_id}\0"
+            f"{request.cseq.number}\0{required}\0{uri}"
         )
+        return f"{zlib.crc32(text.encode('utf-8', 'surrogateescape')):08x}"
 
     def is_looped(self, request: Request, mark: str) -> bool:
         """Whether a request has passed us before and was routed the same way then."""
+        if request.keys.count("via") == 1 and "," not in request.lines[request.index["via"]]:
+            # The usual case by far, with one Via to look at, which has been parsed.
+            branch = request.top_via.branch
+            if branch is None or branch[-MARK_DIGITS:] != mark:
+                return False
         return any(
             via.branch is not None
             and via.branch[-MARK_DIGITS:] == mark

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from resource_adaptors.sip.protocol.routing import Path
 
 _NEVER: Final = math.inf
-_SYMBOLS: Final = (
+SENDING: Final = (
     "",
     tables.SEND_1XX,
     tables.SEND_2XX,
@@ -35,6 +35,7 @@ class ServerTransaction(Transaction):
         "ack_key",
         "context",
         "is_cancelled",
+        "is_merged",
         "local_tag",
         "merge_key",
         "method",
@@ -66,6 +67,8 @@ class ServerTransaction(Transaction):
         """When it came, or the last provisional response went out."""
         self.merge_key: Key = ()
         """What other copies of the request have in common with it; empty for a request inside a dialog."""
+        self.is_merged = False
+        """Whether such a copy was known when it came (SIP-72)."""
         self.ack_key: Key = ()
         """What an ACK for the 2xx that we gave ourselves must match; empty without one."""
 
@@ -86,10 +89,6 @@ class ServerTransaction(Transaction):
     def is_answered(self) -> bool:
         """Whether the final answer has been sent, or given up."""
         return self._request is None
-
-    def respond(self, data: bytes, status: int, now: float) -> bool:
-        """Send a response; `False` if the table does not allow it now, and then nothing is sent."""
-        return self.step(_SYMBOLS[status // 100], data, now)
 
     def terminate(self) -> None:
         """Leave memory now; without effect a second time."""

@@ -134,25 +134,31 @@ class Counters:
 
     def count_request_in(self, method: str) -> None:
         """Count a request received."""
-        counts = self.requests_in
-        counts[method if method in counts else "other"] += 1
+        try:
+            self.requests_in[method] += 1
+        except KeyError:
+            self.requests_in["other"] += 1
 
     def count_request_out(self, method: str) -> None:
         """Count a request sent, retransmissions apart."""
-        counts = self.requests_out
-        counts[method if method in counts else "other"] += 1
+        try:
+            self.requests_out[method] += 1
+        except KeyError:
+            self.requests_out["other"] += 1
 
     def count_response_in(self, method: str, status: int) -> None:
         """Count a response received."""
-        counts = self.responses_in
-        pair = (method, status // 100)
-        counts[pair if pair in counts else ("other", status // 100)] += 1
+        try:
+            self.responses_in[method, status // 100] += 1
+        except KeyError:
+            self.responses_in["other", status // 100] += 1
 
     def count_response_out(self, method: str, status: int) -> None:
         """Count a response sent, retransmissions apart."""
-        counts = self.responses_out
-        pair = (method, status // 100)
-        counts[pair if pair in counts else ("other", status // 100)] += 1
+        try:
+            self.responses_out[method, status // 100] += 1
+        except KeyError:
+            self.responses_out["other", status // 100] += 1
 
     def count_malformed(self, kind: str) -> None:
         """Count a message that the parser refused; the kinds are the parser's closed list."""

@@ -150,7 +150,9 @@ class Transaction:
         if self.state == _TERMINATED:
             self.terminate()
         else:
-            self.arm()
+            due = self.resend_at if self.resend_at < self.expire_at else self.expire_at
+            if due != self._armed:
+                self._arm(due)
         return True
 
     def expired(self, now: float) -> None:
@@ -186,9 +188,11 @@ class Transaction:
 
     def arm(self) -> None:
         """Have one timer on the wheel, for the clock that is due first."""
-        due = self.resend_at if self.resend_at < self.expire_at else self.expire_at  # min() takes twice as long
-        if due == self._armed:
-            return
+        due = min(self.resend_at, self.expire_at)
+        if due != self._armed:
+            self._arm(due)
+
+    def _arm(self, due: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self.layer.wheel.set(due, self) if due != _NEVER else None

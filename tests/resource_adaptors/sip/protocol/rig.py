@@ -52,7 +52,7 @@ class Rig:
     ) -> None:
         self.now = START
         given = {"host": PROXY[0], "port": PROXY[1], "bound": PROXY, "timing": timing or Timing(), **settings}
-        self.core = SipCore(Settings(**given), random.Random(1).randbytes)  # type: ignore[arg-type]
+        self.core = SipCore(Settings(**given), random.Random(1).randbytes)
         self.core.wanted = wanted
         self.sent: list[tuple[Request | Response, Address]] = []
         """Every message sent, in order, with its destination."""
