@@ -17,8 +17,9 @@ from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent, 
 from slee.api.facilities import Rows, TraceLevel, VolatileTable
 from slee.api.handler import InitialEventSelection, Select, handles, initial_event
 from slee.api.ids import BundleID, EventTypeID, SbbID, ServiceID
+from slee.api.local import ChildRelation, SbbLocal, local
 from slee.api.resource import ResourceAdaptorType
-from slee.api.sbb import ChildRelation, RolledBackContext, Sbb, SbbLocal, local
+from slee.api.sbb import RolledBackContext, Sbb
 from slee.api.usage import UsageParameters, counter, sample
 
 __all__ = [

@@ -9,11 +9,10 @@ import msgspec
 
 from resource_adaptors.sip.api import ClientTransaction, Sip, Target
 from resource_adaptors.sip.message.errors import LocalProtocolError
-from resource_adaptors.sip.message.uri import SipUri, Uri
+from resource_adaptors.sip.message.uri import Uri
 from resource_adaptors.sip.message.writer import check_header
 
 if TYPE_CHECKING:
-    from resource_adaptors.sip.activities import Server
     from resource_adaptors.sip.adaptor import SipAdaptor
     from slee.api.activity import ActivityContext
 
@@ -52,7 +51,10 @@ class SipProvider(Sip):
         self._adaptor = adaptor
 
     def is_served(self, uri: Uri) -> bool:
-        return isinstance(uri, SipUri) and self._adaptor.is_served(uri.host)
+        return self._adaptor.core.router.is_served(uri)
+
+    def allowed(self) -> str:
+        return self._adaptor.allowed()
 
     def respond(
         self,
@@ -100,8 +102,8 @@ class SipProvider(Sip):
             what = "cancelled" if server.cancelled else "answered"
             raise LocalProtocolError(f"fork: {server} is {what} [SIP-68, SIP-151]; leave it alone")
         context = adaptor.context
-        branches = tuple(adaptor.core.new_branch() for _ in targets)
-        server.open_branches += len(branches)
+        branches = tuple(adaptor.core.new_branch(server.transaction, target.uri) for target in targets)
+        server.branches += len(branches)
         context.on_rollback(server.forget_branches, len(branches))
         context.enlist(Fork(server, tuple(targets), branches, record_route))
         start = context.endpoint.start_activity_transacted

@@ -11,7 +11,8 @@ from slee.api.address import Address
 from slee.api.ids import ServiceID
 
 if TYPE_CHECKING:
-    from slee.api.sbb import Sbb, SbbLocal
+    from slee.api.local import SbbLocal
+    from slee.api.sbb import Sbb
 
 
 class ActivityContext:

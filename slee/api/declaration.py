@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from slee.api.facilities import Rows, VolatileTable
-    from slee.api.sbb import ChildRelation, Sbb
+    from slee.api.local import ChildRelation
+    from slee.api.sbb import Sbb
+    from slee.api.values import ValueType
 
 T = TypeVar("T")
 E = TypeVar("E")
 E_contra = TypeVar("E_contra", contravariant=True)
-I = TypeVar("I")  # noqa: E741  an interface
+I = TypeVar("I")
 M = TypeVar("M", bound="BaseModel")
 U = TypeVar("U", bound=UsageParameters)
 R = TypeVar("R", bound=msgspec.Struct)
@@ -81,10 +83,12 @@ class Declaration:
 class Cmp(Declaration, Generic[T]):
     """A field of an SBB's container-managed persistent state (group CMP)."""
 
-    __slots__ = ("default",)
+    __slots__ = ("default", "kind")
 
     def __init__(self, default: T | Unset = UNSET) -> None:
         self.default = default
+        self.kind: ValueType | None = None
+        """The declared type, once its annotation has been resolved (CMP-10)."""
 
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> Self: ...
@@ -94,7 +98,7 @@ class Cmp(Declaration, Generic[T]):
         """The initial value, or `UnsetFieldError`: reached only when the instance's `__dict__` lacks the field."""
         if instance is None:
             return self
-        value: Any = instance._slee.initial_value(self.name)  # pyright: ignore[reportPrivateUsage]
+        value: Any = instance._slee.initial_value(self.name)
         return value  # type: ignore[no-any-return]
 
     if TYPE_CHECKING:
@@ -135,7 +139,7 @@ class _Bound(Declaration):
     __slots__ = ()
 
     def _value(self, instance: Sbb) -> Any:
-        return instance._slee.bound(self.name)  # pyright: ignore[reportPrivateUsage]
+        return instance._slee.bound(self.name)
 
 
 class Fires(_Bound, Generic[E]):
@@ -163,7 +167,7 @@ def fires(event_type: type[E]) -> Fires[E]:
     return Fires(event_type)
 
 
-class Child(_Bound, Generic[S]):
+class Child(Declaration, Generic[S]):
     """Declares a child relation (CHD-12, CHD-13)."""
 
     __slots__ = ("default_priority", "sbb")
@@ -185,7 +189,9 @@ class Child(_Bound, Generic[S]):
     @overload
     def __get__(self, instance: Sbb, owner: type[Any]) -> ChildRelation[S]: ...
     def __get__(self, instance: Sbb | None, owner: type[Any]) -> Self | ChildRelation[S]:
-        return self if instance is None else self._value(instance)
+        if instance is None:
+            return self
+        return instance._slee.relation(self.name)
 
 
 def child(sbb: type[S], *, default_priority: int = 0) -> Child[S]:

@@ -15,6 +15,7 @@ the remedy. Indentation shows inheritance; a second parent stands in brackets.
         LinkNameAlreadyBoundError
         InvalidConfigurationError
         ResourceAdaptorEntityAlreadyExistsError
+        StateDirectoryError
         TransactionError
             TransactionRequiredError
             TransactionRolledBackError
@@ -131,6 +132,10 @@ class InvalidConfigurationError(SleeError):
 
 class ResourceAdaptorEntityAlreadyExistsError(SleeError):
     """A resource adaptor entity of that name exists (RA-4)."""
+
+
+class StateDirectoryError(SleeError):
+    """The state directory cannot be used: of another version, in use, or unreadable; nothing has changed (MGT-3)."""
 
 
 class TransactionError(SleeError):

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast, overload
+import inspect
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Protocol, cast
 
-from slee.api.declaration import (
-    FORBIDDEN_METHODS,
-    Child,
-    Cmp,
-    Configuration,
-    Declaration,
-    Fires,
-    Resource,
-    Usage,
-    Volatile,
-)
+from slee.api.declaration import FORBIDDEN_METHODS, Cmp, Declaration
 from slee.api.errors import ComponentDefinitionError, Issue
+from slee.api.handler import HANDLER_MARK
 from slee.api.ids import SbbID, ServiceID
+from slee.api.local import LOCAL_MARK, ChildRelation, SbbLocal, local
+from slee.api.values import default_issue, field_type
 
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext, EventContext
     from slee.api.facilities import NamingFacility, NullActivities, TimerFacility, Tracer
 
-S = TypeVar("S", bound="Sbb")
-S_co = TypeVar("S_co", bound="Sbb", covariant=True)
-LOCAL_MARK = "__slee_local__"
+CALLBACKS = (
+    "sbb_create",
+    "sbb_post_create",
+    "sbb_activate",
+    "sbb_passivate",
+    "sbb_load",
+    "sbb_store",
+    "sbb_remove",
+    "sbb_exception_thrown",
+    "sbb_rolled_back",
+)
+"""The life-cycle callbacks of an SBB; each defaults to nothing."""
 
 
 class SbbContext(Protocol):
@@ -55,7 +58,9 @@ class SbbContext(Protocol):
     def is_rollback_only(self) -> bool: ...
     def set_rollback_only(self) -> None: ...
     def bound(self, attribute: str) -> object: ...
+    def relation(self, attribute: str) -> ChildRelation[Any]: ...
     def initial_value(self, field: str) -> object: ...
+    def refuse_late_use(self, attribute: str) -> NoReturn: ...
 
 
 class RolledBackContext(Protocol):
@@ -72,6 +77,7 @@ class RolledBackContext(Protocol):
     @property
     def is_remove_rolled_back(self) -> bool:
         """Whether it was a cascade removal that the SLEE began."""
+        ...
 
 
 class Sbb:
@@ -208,78 +214,6 @@ class Sbb:
         """Called after a failed delivery, on a new instance in a transaction of its own (SBB-21)."""
 
 
-class SbbLocal(Generic[S_co]):
-    """A reference to an SBB entity; offers its `@local` methods and what stands here (group LOC)."""
-
-    __slots__ = ()
-
-    @property
-    def priority(self) -> int:
-        """The entity's priority, -128 to 127 (LOC-6)."""
-        raise NotImplementedError
-
-    @priority.setter
-    def priority(self, value: int) -> None:
-        raise NotImplementedError
-
-    @property
-    def is_valid(self) -> bool:
-        """Whether the entity exists, as this transaction sees it (LOC-15)."""
-        raise NotImplementedError
-
-    def remove(self) -> None:
-        """Remove the entity and all its descendants (LOC-7)."""
-        raise NotImplementedError
-
-    if TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Callable[..., Any]: ...
-
-
-class ChildRelation(Generic[S_co]):
-    """The children of this entity in one relation, as this transaction sees them (group CHD)."""
-
-    __slots__ = ()
-
-    def create(self) -> SbbLocal[S_co]:
-        """Make a child, run its `sbb_create` and `sbb_post_create`, and return its local object (CHD-1)."""
-        raise NotImplementedError
-
-    def remove(self, local: SbbLocal[Sbb]) -> None:
-        """Remove one child; `ValueError` if it is not in this relation (CHD-8)."""
-        raise NotImplementedError
-
-    def clear(self) -> None:
-        """Remove every child, in the order of creation (CHD-9)."""
-        raise NotImplementedError
-
-    def __len__(self) -> int:
-        raise NotImplementedError
-
-    def __contains__(self, item: object) -> bool:
-        raise NotImplementedError
-
-    def __iter__(self) -> Iterator[SbbLocal[S_co]]:
-        raise NotImplementedError
-
-
-_F = TypeVar("_F", bound=Callable[..., object])
-
-
-@overload
-def local(method: _F) -> _F: ...
-@overload
-def local(*, raises: tuple[type[Exception], ...] = ()) -> Callable[[_F], _F]: ...
-def local(method: _F | None = None, *, raises: tuple[type[Exception], ...] = ()) -> _F | Callable[[_F], _F]:
-    """Offer a method through local objects; exceptions in `raises` reach the caller as they are (LOC-3, SBB-20)."""
-
-    def mark(function: _F) -> _F:
-        setattr(function, LOCAL_MARK, raises)
-        return function
-
-    return mark if method is None else mark(method)
-
-
 def _is_declaration(value: object) -> bool:
     return isinstance(value, Declaration)
 
@@ -290,25 +224,51 @@ def _class_issues(cls: type[Sbb], vendor: str | None, version: str | None) -> It
     if not vendor or not version:
         yield Issue(where, "CID-4", "vendor or version is missing", 'write class X(Sbb, vendor="...", version="...")')
     for method in FORBIDDEN_METHODS:
-        if method in vars(cls):
+        if any(method in vars(base) for base in _own_bases(cls, method)):
             yield Issue(where, "SBB-3", f"it defines {method}", "initialise state in sbb_create, and keep it in CMP")
     for key, value in vars(cls).items():
-        if _is_declaration(value) and hasattr(Sbb, key):
+        if isinstance(value, Declaration) and hasattr(Sbb, key):
             yield Issue(f"{where}.{key}", "CMP-11", "the name is an attribute of Sbb", "give it another name")
+        elif isinstance(value, Cmp):
+            yield from _field_issues(cls, cast("Cmp[object]", value))
+        elif hasattr(value, LOCAL_MARK):
+            yield from _local_issues(f"{where}.{key}", value)
+
+
+def _own_bases(cls: type[Sbb], method: str) -> list[type]:
+    """Where `method` must not be found: the class, and for all but `__slots__` what is mixed in."""
+    if method == "__slots__":
+        return [cls]
+    return [base for base in cls.__mro__ if base not in Sbb.__mro__ and base is not Generic]
+
+
+def _field_issues(cls: type[Sbb], field: Cmp[Any]) -> Iterator[Issue]:
+    where = f"{cls.__qualname__}.{field.name}"
+    if any(hasattr(base, field.name) for base in cls.__mro__[1:]):
+        yield Issue(where, "CMP-11", "a base class declares that name", "give it another name")
+    try:
+        field.kind = field_type(cls, field.name)
+    except NameError:
+        return  # a name that the module defines later: judged at verification
+    except TypeError as error:
+        yield Issue(where, "CMP-10", str(error), "annotate it Cmp[...] with an immutable type")
+    else:
+        yield from default_issue(where, field.kind, field.default)
+
+
+def _local_issues(where: str, method: object) -> Iterator[Issue]:
+    if hasattr(method, HANDLER_MARK) or where.rpartition(".")[2] in CALLBACKS:
+        yield Issue(where, "LOC-3", "a handler or callback is marked @local", "call a method of its own from both")
+    if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
+        yield Issue(where, "LOC-3", "an async def is marked @local", "write a plain def")
 
 
 __all__ = [
-    "Child",
+    "CALLBACKS",
     "ChildRelation",
-    "Cmp",
-    "Configuration",
-    "Fires",
-    "Resource",
     "RolledBackContext",
     "Sbb",
     "SbbContext",
     "SbbLocal",
-    "Usage",
-    "Volatile",
     "local",
 ]

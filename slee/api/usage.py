@@ -44,10 +44,8 @@ class Sample:
             raise TypeError(f"a sample records an int, not {type(value).__name__} [USG-7]; give an int")
         self.count += 1
         self.total += value
-        if value < self.minimum:
-            self.minimum = value
-        if value > self.maximum:
-            self.maximum = value
+        self.minimum = min(self.minimum, value)
+        self.maximum = max(self.maximum, value)
 
     @property
     def mean(self) -> float:

@@ -16,8 +16,10 @@ from slee.api.activity import TableActivity
 from slee.api.event import RowExpired
 from slee.api.facilities import Rows, VolatileTable
 from slee.api.ids import ProfileSpecificationID
+from slee.kernel.states import ContextState, SleeState
 
 if TYPE_CHECKING:
+    from slee.kernel.context import Context
     from slee.kernel.kernel import Kernel
     from slee.spi.wheel import Timer
 
@@ -38,19 +40,22 @@ class _Expiry:
 class TableRows(Rows[R], Generic[R]):
     """The rows of one table, and their use by SBBs."""
 
-    __slots__ = ("_expires", "_kernel", "_rows", "_timers", "count", "table")
+    __slots__ = ("_context", "_expires", "_kernel", "_rows", "_timers", "count", "table")
 
     def __init__(self, kernel: Kernel, table: VolatileTable[R]) -> None:
         self._kernel = kernel
         self.table = table
         self._expires = table.expires
+        self._context: Context | None = None
+        """Of the table's activity, which starts with the first removal that is told while the SLEE runs."""
         self._rows: dict[str, tuple[R, ...]] = {}
         self._timers: dict[str, Timer[Any]] = {}
         self.count = 0
         """Rows in the table."""
 
     def find(self, key: str) -> tuple[R, ...]:
-        self._kernel.transaction_for(f"{self.table}.find", "PRF-21")
+        if self._kernel.transaction is None:
+            self._kernel.transaction_for(f"{self.table}.find", "PRF-21")
         rows = self._rows.get(key, ())
         expires = self._expires
         if expires is None or not rows:
@@ -85,7 +90,12 @@ class TableRows(Rows[R], Generic[R]):
         if self._expires is not None and rows:
             first = min(getattr(row, self._expires) for row in rows)
             if first < _NEVER:
-                self._timers[key] = self._kernel.wheel.set(first, _Expiry(self, key))
+                self._timers[key] = self._kernel.schedule.set(first, _Expiry(self, key), self._kernel.now)
+
+    def clear(self) -> None:
+        """Drop every row, without telling anybody."""
+        for key in tuple(self._rows):
+            self._replace(key, ())
 
     def expire(self, key: str, now: float) -> None:
         """Remove the rows of a key whose time has come, and tell each removal."""
@@ -97,13 +107,14 @@ class TableRows(Rows[R], Generic[R]):
             (kept if getattr(row, self._expires) > now else gone).append(row)
         self._replace(key, tuple(kept))
         kernel = self._kernel
-        if RowExpired in kernel.initial:
+        if RowExpired not in kernel.initial or kernel.state is not SleeState.RUNNING:
+            return
+        context = self._context
+        if context is None or context.state is not ContextState.ACTIVE:
             name = self.table.id.name
-            handle = ("table", self.table.id)
-            context = kernel.own_contexts.get(handle) or kernel.own_context(handle, TableActivity(name))
-            for row in gone:
-                event = RowExpired(name, key, row)
-                context.accept(kernel.make_firing(event, context, kernel.event_statistics(RowExpired)))
+            self._context = context = kernel.own_context(("table", self.table.id), TableActivity(name))
+        for row in gone:
+            context.accept(kernel.firing(RowExpired(self.table.id.name, key, row), context))
 
 
 class VolatileTables:
@@ -112,7 +123,7 @@ class VolatileTables:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._tables: dict[ProfileSpecificationID, TableRows[Any]] = {}
-        kernel.expirers[_Expiry] = self._expire
+        kernel.schedule.expirers[_Expiry] = self._expire
 
     def rows(self, table: VolatileTable[R]) -> Rows[R]:
         """The rows of a table; made at first use."""
@@ -120,6 +131,12 @@ class VolatileTables:
         if found is None:
             found = self._tables[table.id] = TableRows(self._kernel, table)
         return found
+
+    def remove(self, table: ProfileSpecificationID) -> None:
+        """Forget a table with its rows; without effect if nobody has used it."""
+        found = self._tables.pop(table, None)
+        if found is not None:
+            found.clear()
 
     @property
     def tables(self) -> Mapping[ProfileSpecificationID, TableRows[Any]]:

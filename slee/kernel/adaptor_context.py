@@ -23,12 +23,14 @@ class Shell(Protocol):
 
     def now(self) -> float:
         """Seconds since the epoch."""
+        ...
 
     def pump(self) -> None:
         """Let the kernel process what has been fired, and hand over its outputs."""
 
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         """Call `ready` whenever `fileno` can be read; the result stops that."""
+        ...
 
 
 class AdaptorContext:
@@ -69,6 +71,11 @@ class AdaptorContext:
         if tx is None or not tx.running:
             return None
         return tx.running[-1].env.service.id
+
+    @property
+    def transaction_id(self) -> int | None:
+        tx = self._kernel.transaction
+        return None if tx is None else tx.id
 
     def random_bytes(self, count: int) -> bytes:
         return self._kernel.random(count)

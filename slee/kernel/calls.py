@@ -6,13 +6,17 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from slee.api.errors import (
+    FireEventError,
     InvalidStateError,
     NoSuchObjectError,
     ReentrantCallError,
     TransactionRolledBackError,
 )
-from slee.api.sbb import ChildRelation, Sbb, SbbLocal
+from slee.api.local import ChildRelation, SbbLocal
+from slee.api.sbb import Sbb
 from slee.kernel.entity import Local, SbbEntity
+from slee.kernel.firing import Firing
+from slee.spi.flags import FailureReason
 
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
@@ -42,7 +46,7 @@ class Firings:
         service: ServiceID | None = None,
     ) -> None:
         kernel = self.kernel
-        tx = kernel.transaction_for(self.what, "RTR-22")
+        tx = kernel.transaction or kernel.transaction_for(self.what, "RTR-22")
         if type(event) is not self.event_class:
             raise TypeError(
                 f"{self.what}: {type(event).__name__} is no {self.event_class.__name__} [RTR-24]; "
@@ -51,7 +55,11 @@ class Firings:
         context = kernel.context_of(aci, self.what)
         context.require_active(self.what, "RTR-25")
         target = None if service is None else kernel.service(service)
-        tx.fired.append(kernel.firing(event, context, address, target))
+        statistics = kernel.event_statistics(self.event_class)
+        if context.queued >= kernel.limits.queue:
+            statistics.refuse(FailureReason.QUEUE_FULL)
+            raise FireEventError(f"{self.what}: the queue of {context} is full [CON-6]", FailureReason.QUEUE_FULL)
+        tx.fired.append(Firing(event, context, statistics, address, target))
 
 
 class LocalMethod:
@@ -69,23 +77,24 @@ class LocalMethod:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         entity = self.entity
-        what = f"{entity}.{self.name}"
-        tx = entity.env.kernel.transaction_for(what, "LOC-1")
-        refusal = self._refusal(tx, what)
+        tx = entity.env.kernel.transaction
+        if tx is None:
+            tx = entity.env.kernel.transaction_for(f"{entity}.{self.name}", "LOC-1")
+        refusal = self._refusal(tx)
         if refusal is not None:
             tx.marked = True
-            raise TransactionRolledBackError(f"{what} was not called") from refusal
-        return tx.call(entity, self.function, self.raises, what, args, kwargs)
+            raise TransactionRolledBackError(f"{entity}.{self.name} was not called") from refusal
+        return tx.call(entity, self.function, self.raises, args, kwargs)
 
-    def _refusal(self, tx: Transaction, what: str) -> Exception | None:
+    def _refusal(self, tx: Transaction) -> Exception | None:
         """Why the method must not run."""
         entity = self.entity
         if entity.removed:
-            return NoSuchObjectError(f"{what}: the entity has been removed [LOC-10]; ask is_valid first")
+            return NoSuchObjectError(f"{entity}: it has been removed [LOC-10]; ask is_valid first")
         if entity in tx.running and not entity.env.cls.sbb_reentrant:
-            return ReentrantCallError(f"{what}: the entity is running [LOC-13]; declare the SBB reentrant=True")
+            return ReentrantCallError(f"{entity}: it is running [LOC-13]; declare the SBB reentrant=True")
         if entity in tx.failed:
-            return InvalidStateError(f"{what}: its instance has raised in this transaction [SBB-19]")
+            return InvalidStateError(f"{entity}: its instance has raised in this transaction [SBB-19]")
         return None
 
 
@@ -155,10 +164,13 @@ class Relation(ChildRelation[Any]):
 
     def _members(self) -> dict[SbbEntity, None]:
         children = self.parent.children
-        return {} if children is None else children.get(self.name, {})
+        return {} if children is None else children[self.name]
 
     def _require_current(self, what: str) -> None:
-        current = self.env.kernel.transaction_for(f"{self.name}.{what}", "CHD-11")
+        current = self.env.kernel.transaction
+        if current is None:
+            current = self.env.kernel.transaction_for(f"{self.name}.{what}", "CHD-11")
+        self.parent.require_existence(self.name)
         if current is not self.tx:
             raise InvalidStateError(
                 f"{self.parent}: {self.name}.{what} in another delivery [CHD-11]; use self.{self.name} anew"

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from slee.api.errors import InvalidStateError, NoSuchObjectError, TransactionRolledBackError, UnsetFieldError
-from slee.api.sbb import Sbb, SbbLocal
+from slee.api.errors import (
+    InvalidStateError,
+    NoSuchObjectError,
+    TransactionRequiredError,
+    TransactionRolledBackError,
+    UnsetFieldError,
+)
+from slee.api.local import SbbLocal
+from slee.api.sbb import Sbb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +20,7 @@ if TYPE_CHECKING:
     from slee.api.activity import ActivityContext, EventContext
     from slee.api.facilities import NamingFacility, NullActivities, TimerFacility, Tracer
     from slee.api.ids import ServiceID
+    from slee.api.local import ChildRelation
     from slee.kernel.context import Context
     from slee.kernel.environment import SbbEnvironment
 
@@ -34,10 +42,10 @@ class SbbEntity:
         "exists",
         "parent",
         "priority",
-        "relation",
         "removed",
         "root",
         "sequence",
+        "siblings",
         "state",
     )
 
@@ -54,7 +62,8 @@ class SbbEntity:
         self.count = 0
         """Of a root: attachments of the whole tree (ATT-9)."""
         self.children: dict[str, dict[SbbEntity, None]] | None = None
-        self.relation: str | None = None
+        self.siblings: dict[SbbEntity, None] | None = None
+        """The children of the parent in the relation that holds this one; `None` for a root."""
         self.convergence_name: object = None
         self.exists = False
         """Whether `sbb_create` has returned (SBB-24)."""
@@ -135,15 +144,26 @@ class SbbEntity:
         self.env.kernel.transaction_for("set_rollback_only", "SBB-23").marked = True
 
     def bound(self, attribute: str) -> object:
-        """The value of a declaration: what management bound to it, or the child relation of that name."""
-        value = self.env.bound.get(attribute)
-        if value is None:
-            return self.env.relation(self, attribute)
-        return value
+        """The value that was bound to a declaration when the service was set up."""
+        return self.env.bound[attribute]
+
+    def relation(self, attribute: str) -> ChildRelation[Any]:
+        """The child relation of that name, for the current transaction."""
+        return self.env.relation(self, attribute)
+
+    def refuse_late_use(self, attribute: str) -> NoReturn:
+        """Refuse what an instance is asked for after its last callback (SBB-4)."""
+        what = f"{self}: {attribute} on an instance whose delivery is over"
+        remedy = "keep state in CMP fields, not the instance"
+        if self.env.kernel.transaction is not None:
+            raise InvalidStateError(f"{what}, in another one [SBB-4]; {remedy}")
+        raise TransactionRequiredError(f"{what} [SBB-4]; {remedy}")
 
     def initial_value(self, field: str) -> object:
         """The initial value of a CMP field that has been deleted, or has none (CMP-2, CMP-14)."""
         self.env.kernel.transaction_for(field, "CMP-3")
+        if self.removed:
+            raise InvalidStateError(f"{self}: field {field} after its removal [LOC-8]; read it before remove()")
         initial = self.env.descriptor.initial
         if field not in initial:
             raise UnsetFieldError(
@@ -223,12 +243,27 @@ def _set_priority(entity: SbbEntity, value: int) -> None:
     entity.priority = value
 
 
+def forget_root(entity: SbbEntity) -> None:
+    """Free the convergence name of a root (IES-24)."""
+    service = entity.env.service
+    service.roots.pop(entity, None)
+    if service.names.get(entity.convergence_name) is entity:
+        del service.names[entity.convergence_name]
+
+
+def restore_root(entity: SbbEntity) -> None:
+    """Undo `forget_root`."""
+    service = entity.env.service
+    service.roots[entity] = None
+    service.names[entity.convergence_name] = entity
+
+
 def entity_of(designator: object, what: str) -> SbbEntity:
     """The entity that an instance or a local object designates (ATT-1, ATT-4)."""
     if isinstance(designator, Local):
         return designator.entity
     if isinstance(designator, Sbb):
-        found: object = designator._slee  # pyright: ignore[reportPrivateUsage]
+        found: object = designator._slee
         if isinstance(found, SbbEntity):
             return found
     raise TypeError(f"{what}: {designator!r} designates no SBB entity [ATT-4]; give self or a local object")

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from slee.api.errors import InvalidStateError, UnrecognizedServiceError
+from slee.api.ids import ServiceID
 from slee.kernel.calls import Firings, LocalMethod, Relation
 from slee.kernel.states import ServiceState
 
 if TYPE_CHECKING:
     from slee.api.facilities import Tracer
-    from slee.api.ids import SbbID, ServiceID
+    from slee.api.ids import SbbID
     from slee.kernel.context import Context
     from slee.kernel.entity import SbbEntity
     from slee.kernel.kernel import Kernel
@@ -49,12 +50,13 @@ class EventHandler:
 class InitialHandler:
     """How one service selects the root entity for one type of initial event (group IES)."""
 
-    __slots__ = ("handler", "selector", "selector_takes_selection", "service", "variables")
+    __slots__ = ("handler", "priority", "selector", "selector_takes_selection", "service", "variables")
 
     def __init__(self, service: ServiceRuntime, handler: EventHandler) -> None:
         mark = handler.descriptor.mark
         self.service = service
         self.handler = handler
+        self.priority = service.descriptor.default_priority
         self.variables = mark.variables.value
         self.selector = mark.selector
         self.selector_takes_selection = mark.selector_takes_selection
@@ -86,6 +88,7 @@ class SbbEnvironment:
         "retired",
         "rolls_back",
         "service",
+        "special",
         "stores",
         "tracer",
     )
@@ -119,6 +122,8 @@ class SbbEnvironment:
         self.removes = "sbb_remove" in defined
         self.catches = "sbb_exception_thrown" in defined
         self.rolls_back = "sbb_rolled_back" in defined
+        self.special = self.creates or self.post_creates or self.loads or self.stores or self.passivates
+        """Whether an instance has a callback besides the handler's code."""
         self.plain_removal = not (self.activates or self.loads or self.removes)
         """Whether a removal calls no code of the SBB."""
 
@@ -178,8 +183,8 @@ class ServiceRuntime:
 def require_service(services: Mapping[ServiceID, ServiceRuntime], identity: ServiceID) -> ServiceRuntime:
     """The service of that id, or `UnrecognizedServiceError`."""
     given: object = identity
-    if given is None:
-        raise TypeError("a service id is needed, not None [SVC-2]; give the ServiceID")
+    if not isinstance(given, ServiceID):
+        raise TypeError(f"a service id is needed, not {given!r} [SVC-2]; give the ServiceID")
     service = services.get(identity)
     if service is None:
         raise UnrecognizedServiceError(f"{identity} is not installed [SVC-2]; list the services")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from slee.api.activity import ActivityContext, EventContext
 from slee.api.errors import InvalidStateError
+from slee.spi.flags import FailureReason
 
 if TYPE_CHECKING:
     from slee.api.address import Address
@@ -19,57 +21,74 @@ if TYPE_CHECKING:
 class EventStatistics:
     """What became of the events of one type (CON-3)."""
 
-    __slots__ = ("accepted", "delivered", "expired", "failed", "refused", "unserved")
+    __slots__ = (
+        "accepted",
+        "delivered",
+        "expired",
+        "expires",
+        "failed",
+        "failures",
+        "installed",
+        "refusals",
+        "unserved",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, *, expires: bool = True) -> None:
+        self.expires = expires
+        """Whether an event of this type may outlive the maximum age (CON-7)."""
+        self.installed = True
+        """`False` once the event type has been uninstalled (CON-8)."""
         self.accepted = 0
         self.delivered = 0
         self.unserved = 0
         """Of those delivered: nobody was there to serve."""
         self.failed = 0
         self.expired = 0
-        self.refused = 0
+        self.failures: dict[FailureReason, int] = {}
+        """Failed and expired events by reason (CON-10)."""
+        self.refusals: dict[FailureReason, int] = {}
+        """Events that were refused, and so never accepted, by reason (CON-1)."""
+
+    def refuse(self, reason: FailureReason) -> None:
+        """Count an event that was not accepted."""
+        self.refusals[reason] = self.refusals.get(reason, 0) + 1
+
+    def fail(self, reason: FailureReason) -> None:
+        """Count an accepted event that ends as failed, or as expired if it has grown too old."""
+        if reason is FailureReason.QUEUE_TIMEOUT:
+            self.expired += 1
+        else:
+            self.failed += 1
+        self.failures[reason] = self.failures.get(reason, 0) + 1
 
 
 class Entry:
     """One place in a context's queue; the queue is a chain of these, so that an idle context owns no container."""
 
-    __slots__ = ("next",)
-
-    def __init__(self) -> None:
-        self.next: Entry | None = None
+    next: Entry | None = None
 
 
 class Barrier(Entry):
     """Holds back the events behind it until a transaction completes (RA-22)."""
 
-    __slots__ = ("open",)
-
-    def __init__(self) -> None:
-        self.next = None
-        self.open = False
+    open = False
 
 
 class Firing(Entry, EventContext):
     """One firing of one event; it is the queue's entry, the router's progress and the `EventContext` in one."""
 
-    __slots__ = (
-        "_address",
-        "_event",
-        "_service",
-        "cls",
-        "context",
-        "done",
-        "flags",
-        "initial",
-        "processed",
-        "served",
-        "served_well",
-        "statistics",
-        "suspended",
-        "target",
-        "timeout",
-    )
+    initial: tuple[InitialHandler, ...] | None = None
+    """Services whose initial processing is still to come, in order; `None` before routing begins."""
+    served: set[SbbEntity] | None = None
+    processed = False
+    """Whether a handler was called, or a callback of a root being made (RA-30)."""
+    served_well = False
+    """Whether a delivery has committed."""
+    done = False
+    suspended = False
+    timeout: Timer[Any] | None = None
+    accepted_at = 0.0
+    """When the event joined the queue, in seconds since the epoch."""
 
     def __init__(
         self,
@@ -80,7 +99,6 @@ class Firing(Entry, EventContext):
         target: ServiceRuntime | None = None,
         flags: int = 0,
     ) -> None:
-        self.next = None
         self._event = event
         self.cls = type(event)
         self.context = context
@@ -88,14 +106,6 @@ class Firing(Entry, EventContext):
         self._address = address
         self.target = target
         self.flags = flags
-        self.initial: list[InitialHandler] | None = None
-        """Services whose initial processing is still to come, last one first; `None` before routing begins."""
-        self.served: set[SbbEntity] | None = None
-        self.processed = False
-        self.served_well = False
-        self.done = False
-        self.suspended = False
-        self.timeout: Timer[Any] | None = None
 
     @property
     def event(self) -> object:
@@ -125,11 +135,11 @@ class Firing(Entry, EventContext):
             timeout = kernel.limits.suspension_timeout
         if type(timeout) not in (int, float):
             raise TypeError(f"a suspension timeout is a number of seconds, not {timeout!r} [ECX-4]; give a float")
-        if not timeout > 0:
-            raise ValueError(f"a suspension timeout of {timeout} [ECX-4]; give a number of seconds above 0")
+        if not 0 < timeout < math.inf:
+            raise ValueError(f"a suspension timeout of {timeout} [ECX-4]; give a finite number of seconds above 0")
         self._require(suspended=False, what="suspend")
         self.suspended = True
-        self.timeout = timer = kernel.wheel.set(kernel.now + timeout, self)
+        self.timeout = timer = kernel.schedule.set(kernel.now + timeout, self, kernel.now)
         tx.undo.append((self._unsuspend, (timer,)))
 
     def resume(self) -> None:
@@ -140,7 +150,7 @@ class Firing(Entry, EventContext):
         self.suspended = False
         self.timeout = None
         tx.undo.append((self._resuspend, (timer,)))
-        tx.at_commit.append((self.release, (timer,)))
+        tx.when_committed(self.release, timer)
 
     def release(self, timer: Timer[Any] | None) -> None:
         """Let delivery go on: after the commit of a resume, or at the timeout (ECX-8, ECX-13)."""
@@ -170,3 +180,14 @@ class Firing(Entry, EventContext):
         if self.suspended is not suspended:
             state = "suspended" if self.suspended else "not suspended"
             raise InvalidStateError(f"{what}: the event is {state} [ECX-5]; ask is_suspended first")
+
+
+class RolledBack:
+    """What `sbb_rolled_back` is told (TX-10)."""
+
+    __slots__ = ("activity_context", "event", "is_remove_rolled_back")
+
+    def __init__(self, firing: Firing | None, *, removal: bool = False) -> None:
+        self.event = None if firing is None else firing.event
+        self.activity_context = None if firing is None else firing.context
+        self.is_remove_rolled_back = removal

@@ -6,8 +6,9 @@ value that does (IES-7). Values are never joined into text, so no two selections
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from slee.api.address import Address
 from slee.api.errors import SleeError
 from slee.api.event import event_type_id
 from slee.api.handler import InitialEventSelection, Select
@@ -45,6 +46,11 @@ def convergence_name(initial: InitialHandler, firing: Firing) -> ConvergenceName
         if type(result) is InitialEventSelection:
             if not result.initial:
                 return None
+            if not isinstance(result.variables, Select) or not isinstance(result.address, Address | None):
+                raise SelectorResultError(
+                    f"{initial.service.id}: the selector returned {result!r} [IES-12]; "
+                    "give variables of Select, and an Address or None"
+                )
             variables, address, custom = result.variables.value, result.address, result.custom_name
         else:
             custom = result
@@ -54,12 +60,12 @@ def convergence_name(initial: InitialHandler, firing: Firing) -> ConvergenceName
                 "return str, int, bytes, a tuple of those, a selection, or None"
             )
     return (
-        firing.context if variables & _ACTIVITY else None,
+        (firing.context.resource, firing.context.handle) if variables & _ACTIVITY else None,
         None,
         address if variables & _ADDRESS else None,
         firing.cls if variables & _EVENT_TYPE else None,
-        firing if variables & _EVENT else None,
-        None if custom is None else (type(custom), custom),
+        firing.context.kernel.next_sequence() if variables & _EVENT else None,
+        custom,
     )
 
 
@@ -81,5 +87,5 @@ def _selection(initial: InitialHandler, firing: Firing) -> InitialEventSelection
 
 def _is_custom_name(value: object) -> bool:
     if type(value) is tuple:
-        return all(type(part) in _CUSTOM_TYPES for part in value)
+        return all(type(part) in _CUSTOM_TYPES for part in cast("tuple[object, ...]", value))
     return type(value) in _CUSTOM_TYPES

@@ -41,10 +41,11 @@ class Naming(NamingFacility):
             raise NameNotBoundError(f"name {name!r} is not bound [NAM-5]; ask find() first")
         self._drop(name, context)
         tx.undo.append((self._add, (name, context)))
-        tx.loosened.append(context)
+        tx.judge_later(context)
 
     def find(self, name: str) -> ActivityContext | None:
         self.kernel.transaction_for("naming.find", "NAM-1")
+        _judge(name, "find")
         return self.names.get(name)
 
     def forget(self, context: Context) -> None:
@@ -102,7 +103,7 @@ class NullActivityFactory(NullActivities):
         key = str(context.handle)
         self.contexts[key] = context
         tx.undo.append((self._undo, (key, context)))
-        tx.loosened.append(context)
+        tx.judge_later(context)
         return context
 
     def _undo(self, key: str, context: Context) -> None:

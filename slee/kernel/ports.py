@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from slee.api.facilities import Tracer
     from slee.api.ids import SbbID, ServiceID
     from slee.kernel.states import StateChange
+    from slee.spi.flags import FailureReason
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one kernel."""
+
+    queue: int = 10_000
+    """Events that wait on one activity context; more are refused (CON-6)."""
+    suspension_timeout: float = 60.0
+    """Seconds that a suspension lasts where none is given (ECX-3)."""
+    maximum_age: float | None = None
+    """Seconds that an event may wait before its first delivery; an older one expires. `None`: for ever (CON-7)."""
 
 
 class Observer(Protocol):
@@ -15,6 +29,7 @@ class Observer(Protocol):
 
     def tracer(self, service: ServiceID, sbb: SbbID) -> Tracer:
         """The root tracer of an SBB in a service."""
+        ...
 
     def state_changed(self, change: StateChange) -> None:
         """A state changed (SLE-11, SVC-8)."""
@@ -25,13 +40,21 @@ class Observer(Protocol):
     def callback_failed(self, service: ServiceID, entity: str, callback: str, error: BaseException) -> None:
         """A callback of an SBB raised where nothing can be rolled back for it."""
 
-    def selector_failed(self, service: ServiceID, event: object, activity: str, error: Exception) -> None:
+    def selector_failed(self, service: ServiceID, event: object, activity: str, error: BaseException) -> None:
         """An initial event selector failed."""
 
-    def tree_dropped(self, service: ServiceID, root: str) -> None:
+    def tree_dropped(self, service: ServiceID, root: str, cause: BaseException | None) -> None:
         """A tree was dropped because its removal failed (ATT-19)."""
 
-    def adaptor_failed(self, entity_name: str, callback: str, error: Exception) -> None:
+    def event_failed(
+        self, event: object, activity: str, age: float, reason: FailureReason, cause: BaseException | None
+    ) -> None:
+        """An event ended as failed or expired, `age` seconds after it was accepted (CON-10).
+
+        With reason `INTERNAL_ERROR` the kernel itself is at fault, and `cause` says how (CON-9).
+        """
+
+    def adaptor_failed(self, entity_name: str, callback: str, error: BaseException) -> None:
         """A callback of a resource adaptor raised."""
 
     def command_failed(self, entity_name: str, command: object, reason: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from slee.api.errors import (
     ActivityAlreadyExistsError,
@@ -14,8 +14,10 @@ from slee.api.errors import (
     TransactionRequiredError,
     UnrecognizedActivityHandleError,
 )
+from slee.api.event import event_type_id
 from slee.kernel.context import Context
 from slee.kernel.firing import EventStatistics, Firing
+from slee.kernel.services import tell
 from slee.kernel.states import RESOURCE, ContextState, ResourceState, SleeState, next_state
 from slee.spi.adaptor import ResourceAdaptor, SleeEndpoint
 from slee.spi.flags import VENDOR_BITS, ActivityFlags, EventFlags, FailureReason
@@ -26,15 +28,18 @@ if TYPE_CHECKING:
     from slee.kernel.kernel import Kernel
     from slee.kernel.transaction import Transaction
 
-_OWN_EVENT_FLAGS = EventFlags.SBB_PROCESSED | EventFlags.SBB_ROLLED_BACK
-_EVENT_BITS = (
-    VENDOR_BITS
-    | EventFlags.MAY_MARSHAL
-    | EventFlags.PROCESSING_SUCCESSFUL
-    | EventFlags.PROCESSING_FAILED
-    | EventFlags.UNREFERENCED
+# Plain ints: an operation on members of a Flag is a call of Python code.
+_PROCESSED: Final = int(EventFlags.SBB_PROCESSED)
+_ROLLED_BACK: Final = int(EventFlags.SBB_ROLLED_BACK)
+_SUCCESSFUL: Final = int(EventFlags.PROCESSING_SUCCESSFUL)
+_FAILED: Final = int(EventFlags.PROCESSING_FAILED)
+_UNREFERENCED: Final = int(EventFlags.UNREFERENCED)
+_ENDED: Final = int(ActivityFlags.ENDED)
+_REFUSED_EVENT_BITS: Final = ~(VENDOR_BITS | int(EventFlags.MAY_MARSHAL) | _SUCCESSFUL | _FAILED | _UNREFERENCED)
+_REFUSED_ACTIVITY_BITS: Final = ~(
+    VENDOR_BITS | int(ActivityFlags.MAY_MARSHAL) | _ENDED | int(ActivityFlags.UNREFERENCED)
 )
-_ACTIVITY_BITS = VENDOR_BITS | ActivityFlags.MAY_MARSHAL | ActivityFlags.ENDED | ActivityFlags.UNREFERENCED
+_ACTIVE: Final = ContextState.ACTIVE
 
 
 class ResourceEntity(SleeEndpoint):
@@ -44,7 +49,9 @@ class ResourceEntity(SleeEndpoint):
         "adaptor",
         "contexts",
         "event_types",
+        "failed_callbacks",
         "failed_commands",
+        "failure",
         "is_object_active",
         "kernel",
         "name",
@@ -65,8 +72,11 @@ class ResourceEntity(SleeEndpoint):
             for ra_type in adaptor.ra_types
             for event_class in ra_type.event_types
         }
+        self.failure: BaseException | None = None
+        """Why `ra_active` failed, until the entity is activated again or the SLEE started (RA-7)."""
         self.performed_commands = 0
         self.failed_commands = 0
+        self.failed_callbacks = 0
 
     # Life cycle.
 
@@ -77,13 +87,21 @@ class ResourceEntity(SleeEndpoint):
             self.begin()
 
     def begin(self) -> None:
-        """Call `ra_active`: the SLEE is Running and the entity Active. An exception leaves the object Inactive."""
+        """Call `ra_active`: the SLEE is Running and the entity Active; then tell the services that are Active (RA-37).
+
+        An exception leaves the object Inactive, and in `failure`; the entity stays Active (RA-7).
+        """
+        self.failure = None
         self.is_object_active = True
         try:
             self.adaptor.ra_active()
-        except Exception:
+        except Exception as error:
             self.is_object_active = False
-            raise
+            self.failure = error
+            self.kernel.reports.observer.adaptor_failed(self.name, "ra_active", error)
+            return
+        for service in self.kernel.registry.active():
+            tell(self, service)
 
     def deactivate(self) -> None:
         """Active to Stopping, and to Inactive when its last activity has ended (RA-8)."""
@@ -110,7 +128,7 @@ class ResourceEntity(SleeEndpoint):
     def _move(self, event: str) -> None:
         old = self.state
         self.state = next_state(RESOURCE, old, event, f"resource adaptor entity {self.name}", "RA-5")
-        self.kernel.notify("resource", self.name, old, self.state)
+        self.kernel.reports.state_changed("resource", self.name, old, self.state)
 
     # The endpoint.
 
@@ -118,7 +136,9 @@ class ResourceEntity(SleeEndpoint):
         self, handle: Hashable, activity: object, flags: ActivityFlags | int = 0, *, continuing: bool = False
     ) -> Context:
         self._may_start(continuing=continuing)
-        return self._new_context(handle, activity, flags)
+        context = self._new_context(handle, activity, flags)
+        context.continuing = continuing
+        return context
 
     def start_activity_transacted(self, handle: Hashable, activity: object, flags: ActivityFlags | int = 0) -> Context:
         tx = self._transaction("start_activity_transacted", "RA-20")
@@ -126,7 +146,7 @@ class ResourceEntity(SleeEndpoint):
         context = self._new_context(handle, activity, flags)
         context.visible = False
         tx.undo.append((self._forget_start, (context,)))
-        tx.at_commit.append((self._show, (context,)))
+        tx.when_committed(self._show, context)
         return context
 
     def start_activity_suspended(self, handle: Hashable, activity: object, flags: ActivityFlags | int = 0) -> Context:
@@ -164,7 +184,7 @@ class ResourceEntity(SleeEndpoint):
         tx.fired.append(self._firing(context, event, address, service, flags))
 
     def end_activity(self, handle: Hashable) -> None:
-        self._known(handle, "end").end()
+        self._known(handle, "end").end_now()
 
     def end_activity_transacted(self, handle: Hashable) -> None:
         tx = self._transaction("end_activity_transacted", "RA-20")
@@ -174,29 +194,29 @@ class ResourceEntity(SleeEndpoint):
         self, context: Context, event: object, address: Address | None, service: ServiceID | None, flags: int
     ) -> Firing:
         """Judge a fire, before anything has changed (AC-5, RA-17, RA-25 to RA-30)."""
-        statistics = self.event_types.get(type(event))
-        if statistics is None:
-            raise self._illegal_event(event)
-        if context.state is not ContextState.ACTIVE:
-            statistics.refused += 1
+        statistics = self.event_types.get(type(event)) or self._other_event_type(event)
+        if context.state is not _ACTIVE:
+            statistics.refuse(FailureReason.CONTEXT_GONE)
             raise ActivityIsEndingError(f"{context}: an event was fired on an ending activity [AC-5]; it was refused")
         if not self.is_object_active:
             raise InvalidStateError(f"resource adaptor entity {self.name}: fire while it is not active [RA-17]")
-        if flags & ~_EVENT_BITS:
-            raise ValueError(
-                f"{self.name}: event flags {int(flags):#x} [RA-29, RA-30]; SBB_PROCESSED is the SLEE's own"
-            )
+        flags = int(flags)
+        if flags & _REFUSED_EVENT_BITS:
+            raise ValueError(f"{self.name}: event flags {flags:#x} [RA-29, RA-30]; SBB_PROCESSED is the SLEE's own")
         if context.queued >= self.kernel.limits.queue:
-            statistics.refused += 1
+            statistics.refuse(FailureReason.QUEUE_FULL)
             raise FireEventError(f"{context}: its queue is full [CON-6]; refuse the work", FailureReason.QUEUE_FULL)
         target = None if service is None else self.kernel.service(service)
         return Firing(event, context, statistics, address, target, flags)
 
-    def _illegal_event(self, event: object) -> Exception:
+    def _other_event_type(self, event: object) -> EventStatistics:
+        """An event that is not of the declared RA types: legal for an adaptor that says so (RA-25, RA-26)."""
         if event is None:
-            return TypeError(f"{self.name}: fire(None) [RA-18]; give an event")
+            raise TypeError(f"{self.name}: fire(None) [RA-18]; give an event")
+        if self.adaptor.fires_any_event_type and event_type_id(type(event)) is not None:
+            return self.kernel.event_statistics(type(event))
         kinds = ", ".join(ra_type.id.name for ra_type in self.adaptor.ra_types)
-        return IllegalEventError(
+        raise IllegalEventError(
             f"{self.name}: {type(event).__name__} is no event type of {kinds} [RA-25, RA-26]; fire a declared one"
         )
 
@@ -218,11 +238,12 @@ class ResourceEntity(SleeEndpoint):
             raise TypeError(
                 f"{self.name}: {type(handle).__name__} hashes by identity [RA-45]; make handles immutable values"
             )
-        if flags & ~_ACTIVITY_BITS:
-            raise ValueError(f"{self.name}: activity flags {int(flags):#x} [RA-29]; give ActivityFlags")
+        flags = int(flags)
+        if flags & _REFUSED_ACTIVITY_BITS:
+            raise ValueError(f"{self.name}: activity flags {flags:#x} [RA-29]; give ActivityFlags")
         if handle in self.contexts:
             raise ActivityAlreadyExistsError(f"{self.name}: activity {handle!r} is known [RA-18]; choose a new handle")
-        context = Context(self.kernel, self, handle, activity, int(flags))
+        context = Context(self.kernel, self, handle, activity, flags)
         self.contexts[handle] = context
         return context
 
@@ -231,6 +252,10 @@ class ResourceEntity(SleeEndpoint):
         if context is None or not (context.visible or own_transaction):
             if handle is None:
                 raise TypeError(f"{self.name}: {what} handle None [RA-18]; give a handle")
+            if not self.is_object_active:
+                raise InvalidStateError(
+                    f"{self.name}: {what} {handle!r} while the adaptor is not active [RA-17]; wait for ra_active"
+                )
             raise UnrecognizedActivityHandleError(f"{self.name}: {what} unknown activity {handle!r} [RA-18]")
         return context
 
@@ -249,8 +274,7 @@ class ResourceEntity(SleeEndpoint):
         self.kernel.judge_context(context)
 
     def _add_barrier(self, context: Context, tx: Transaction) -> None:
-        barrier = context.add_barrier()
-        tx.at_end.append((context.open_barrier, (barrier,)))
+        tx.when_complete(context.open_barrier, context.add_barrier())
 
     # What the adaptor is told.
 
@@ -259,27 +283,28 @@ class ResourceEntity(SleeEndpoint):
         try:
             function(*arguments)
         except Exception as error:
-            self.kernel.adaptor_failed(self.name, name, error)
+            self.failed_callbacks += 1
+            self.kernel.reports.observer.adaptor_failed(self.name, name, error)
 
     def event_done(self, context: Context, firing: Firing) -> None:
         """Tell what the firing's flags ask for, the outcome first (RA-31, RA-32)."""
         flags = firing.flags
         if firing.processed:
-            flags |= EventFlags.SBB_PROCESSED
+            flags |= _PROCESSED
             if not firing.served_well:
-                flags |= EventFlags.SBB_ROLLED_BACK
+                flags |= _ROLLED_BACK
         adaptor = self.adaptor
-        if flags & EventFlags.PROCESSING_SUCCESSFUL:
+        if flags & _SUCCESSFUL:
             self.callback(
                 "event_processing_successful", adaptor.event_processing_successful, context.handle, firing.event, flags
             )
-        if flags & EventFlags.UNREFERENCED:
+        if flags & _UNREFERENCED:
             self.callback("event_unreferenced", adaptor.event_unreferenced, context.handle, firing.event, flags)
 
     def event_failed(self, context: Context, firing: Firing, reason: FailureReason) -> None:
         """Tell that delivery could not be attempted, if the flags ask for it (TX-21)."""
         adaptor = self.adaptor
-        if firing.flags & EventFlags.PROCESSING_FAILED:
+        if firing.flags & _FAILED:
             self.callback(
                 "event_processing_failed",
                 adaptor.event_processing_failed,
@@ -288,25 +313,36 @@ class ResourceEntity(SleeEndpoint):
                 firing.flags,
                 reason,
             )
-        if firing.flags & EventFlags.UNREFERENCED:
+        if firing.flags & _UNREFERENCED:
             self.callback("event_unreferenced", adaptor.event_unreferenced, context.handle, firing.event, firing.flags)
+
+    def remove_activity(self, handle: Hashable) -> None:
+        """End an activity for an operator; the adaptor is told first, and it ends whatever that does (AC-17)."""
+        context = self._known(handle, "remove")
+        self.callback("administrative_remove", self.adaptor.administrative_remove, handle)
+        context.end_now()
+
+    def query_liveness(self, handle: Hashable) -> None:
+        """Ask the adaptor to end the activity if it is dead; nothing else follows (AC-18)."""
+        self._known(handle, "ask for")
+        self.callback("query_liveness", self.adaptor.query_liveness, handle)
 
     def forget(self, context: Context) -> None:
         """The end of an activity is complete: its handle is unknown from now on (AC-10, AC-16)."""
         del self.contexts[context.handle]
-        if context.flags & ActivityFlags.ENDED:
+        if context.flags & _ENDED:
             self.callback("activity_ended", self.adaptor.activity_ended, context.handle)
 
     def perform(self, command: object) -> None:
         """Hand a committed command to the adaptor; a failure is counted and logged, never without trace (OUT-13)."""
         if not self.is_object_active:
             self.failed_commands += 1
-            self.kernel.command_failed(self.name, command, "unavailable")
+            self.kernel.reports.observer.command_failed(self.name, command, "unavailable")
             return
         try:
             self.adaptor.perform(command)
         except Exception as error:
             self.failed_commands += 1
-            self.kernel.command_failed(self.name, command, error)
+            self.kernel.reports.observer.command_failed(self.name, command, error)
         else:
             self.performed_commands += 1

@@ -7,31 +7,26 @@ earlier handler attached, detached, masked or removed counts (RTR-10, RTR-11).
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from slee.api.errors import CreateError
 from slee.api.event import ActivityEnd
-from slee.kernel.entity import SbbEntity
+from slee.kernel.entity import SbbEntity, forget_root
 from slee.kernel.environment import DURATION_BOUNDS
-from slee.kernel.firing import Barrier, Firing
+from slee.kernel.firing import Barrier, Firing, RolledBack
 from slee.kernel.initial import convergence_name
 from slee.kernel.states import ServiceState
-from slee.kernel.transaction import ActivationError, Transaction, forget_root
+from slee.kernel.transaction import ActivationError, Transaction
+from slee.spi.flags import FailureReason
 
 if TYPE_CHECKING:
+    from slee.api.sbb import Sbb
     from slee.kernel.context import Context
     from slee.kernel.environment import EventHandler, InitialHandler
     from slee.kernel.kernel import Kernel
 
 
-class RolledBack:
-    """What `sbb_rolled_back` is told (TX-10)."""
-
-    __slots__ = ("activity_context", "event", "is_remove_rolled_back")
-
-    def __init__(self, firing: Firing | None, *, removal: bool = False) -> None:
-        self.event = None if firing is None else firing.event
-        self.activity_context = None if firing is None else firing.context
-        self.is_remove_rolled_back = removal
+_ACTIVE: Final = ServiceState.ACTIVE
 
 
 class Router:
@@ -41,6 +36,7 @@ class Router:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
+        kernel.schedule.expirers[Firing] = self.time_out
 
     def step(self) -> bool:
         """Make one delivery, or finish one event; `False` when no context is ready."""
@@ -49,7 +45,13 @@ class Router:
             context = ready[0]
             entry = context.first
             if type(entry) is Firing and not entry.suspended:
-                self._advance(entry)
+                try:
+                    self._advance(entry)
+                except BaseException as error:
+                    self._abandon_open()
+                    if isinstance(error, KeyboardInterrupt):
+                        raise
+                    self._fail(entry, FailureReason.INTERNAL_ERROR, error)
                 if context.first is not entry:
                     ready.popleft()
                     if context.first is None:
@@ -59,6 +61,8 @@ class Router:
                 return True
             if type(entry) is Barrier and entry.open:
                 context.dequeue()
+                if context.first is None:
+                    self.kernel.judge_context(context)
             else:
                 ready.popleft()
                 context.scheduled = False
@@ -67,12 +71,16 @@ class Router:
     def _advance(self, firing: Firing) -> None:
         """Serve the next candidate of the event, or finish the event if none is left."""
         if firing.initial is None:
-            firing.initial = self._initial_handlers(firing)
+            reason = self._begin(firing)
+            if reason is not None:
+                self._fail(firing, reason)
+                return
         while True:
             entity = self._next_attached(firing)
             initial = firing.initial
-            if initial and (entity is None or initial[-1].service.descriptor.default_priority >= entity.root.priority):
-                if self._serve_initial(firing, initial.pop()):
+            if initial and (entity is None or initial[0].priority >= entity.root.priority):
+                firing.initial = initial[1:]
+                if self._serve_initial(firing, initial[0]):
                     return
             elif entity is not None:
                 self._serve(firing, entity, entity.env.handlers[firing.cls])
@@ -81,14 +89,24 @@ class Router:
                 self._finish(firing)
                 return
 
-    def _initial_handlers(self, firing: Firing) -> list[InitialHandler]:
-        """Services for which the event may be initial; the one of highest priority last."""
-        handlers = self.kernel.initial.get(firing.cls)
-        if handlers is None:
-            return []
-        if firing.target is None:
-            return handlers.copy()
-        return [initial for initial in handlers if initial.service is firing.target]
+    def _begin(self, firing: Firing) -> FailureReason | None:
+        """Find the services for which the event may be initial; or say why its turn is too late (CON-7, CON-8)."""
+        kernel = self.kernel
+        statistics = firing.statistics
+        if not statistics.installed:
+            return FailureReason.EVENT_TYPE_GONE
+        maximum_age = kernel.limits.maximum_age
+        if maximum_age is not None and statistics.expires and kernel.now - firing.accepted_at > maximum_age:
+            return FailureReason.QUEUE_TIMEOUT
+        table = kernel.continuing if firing.context.continuing else kernel.initial
+        handlers = table.get(firing.cls, ())
+        target = firing.target
+        if target is not None:
+            if kernel.services.get(target.id) is not target:
+                return FailureReason.SERVICE_GONE
+            handlers = tuple(initial for initial in handlers if initial.service is target)
+        firing.initial = handlers
+        return None
 
     def _next_attached(self, firing: Firing) -> SbbEntity | None:
         """The attached entity to be served next: not yet served, handling the type, not masked (RTR-3 to RTR-14)."""
@@ -116,12 +134,14 @@ class Router:
     def _serve_initial(self, firing: Firing, initial: InitialHandler) -> bool:
         """Serve the root that the event belongs to in one service; `False` if there is nothing to deliver."""
         service = initial.service
-        if service.state is not ServiceState.ACTIVE:
+        if service.state is not _ACTIVE and not firing.context.continuing:
             return False
         try:
             name = convergence_name(initial, firing)
-        except Exception as error:
-            self.kernel.selector_failed(service, firing, error)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            self.kernel.reports.selector_failed(service, firing, error)
             return False
         if name is None:
             return False
@@ -146,25 +166,29 @@ class Router:
         """Make the root entity of a convergence name and deliver to it, in one transaction (IES-5, TX-12)."""
         kernel = self.kernel
         service = initial.service
-        tx = Transaction(kernel, firing)
-        kernel.transaction = tx
+        kernel.transaction = tx = Transaction(kernel, firing)
         started = kernel.ticks()
-        root = SbbEntity(service.root, None, service.descriptor.default_priority, kernel.next_sequence())
+        root = SbbEntity(service.root, None, initial.priority, kernel.next_sequence())
         root.convergence_name = name
         service.names[name] = root
         service.roots[root] = None
         tx.undo.append((forget_root, (root,)))
-        _mark_served(firing, root)
+        if firing.served is None:
+            firing.served = {root}
+        else:
+            firing.served.add(root)
         firing.processed = True
         try:
             instance = tx.create(root)
-            firing.context.attach_entity(root, tx)
-            self._call(tx, root, instance, initial.handler, firing)
-        except KeyboardInterrupt:
-            self._abandon(tx)
-            raise
+        except CreateError as error:
+            tx.refuse_root(root, error)
         except BaseException as error:
-            tx.fail(root, error, firing.event, firing.context)
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            tx.fail(root, error)
+        else:
+            firing.context.attach_entity(root, tx)
+            self._handle(tx, root, instance, initial.handler, firing)
         self._complete(tx, firing, None, initial.handler, started)
 
     # One delivery.
@@ -176,35 +200,46 @@ class Router:
             tx = Transaction(kernel, firing)
         kernel.transaction = tx
         started = kernel.ticks()
-        _mark_served(firing, entity)
+        if firing.served is None:
+            firing.served = {entity}
+        else:
+            firing.served.add(entity)
+        told: SbbEntity | None = entity
         try:
             instance = tx.use(entity)
-            firing.processed = True
-            self._call(tx, entity, instance, handler, firing)
         except ActivationError:
-            self._abandon(tx)
-            return
-        except KeyboardInterrupt:
-            self._abandon(tx)
-            raise
+            tx.marked = True
+            told = None  # SBB-16: the delivery has not begun
         except BaseException as error:
-            tx.fail(entity, error, firing.event, firing.context)
-        self._complete(tx, firing, entity, handler, started)
-
-    def _call(
-        self, tx: Transaction, entity: SbbEntity, instance: object, handler: EventHandler, firing: Firing
-    ) -> None:
-        tx.running.append(entity)
-        if handler.takes_event_context:
-            handler.function(instance, firing.event, firing.context, firing)
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            tx.fail(entity, error)
         else:
-            handler.function(instance, firing.event, firing.context)
-        tx.running.pop()
+            firing.processed = True
+            self._handle(tx, entity, instance, handler, firing)
+        self._complete(tx, firing, told, handler, started)
+
+    def _handle(self, tx: Transaction, entity: SbbEntity, instance: Sbb, handler: EventHandler, firing: Firing) -> None:
+        """Call the event handler."""
+        running = tx.running
+        running.append(entity)
+        try:
+            if handler.takes_event_context:
+                handler.function(instance, firing.event, firing.context, firing)
+            else:
+                handler.function(instance, firing.event, firing.context)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            running.pop()
+            tx.fail(entity, error, firing.event, firing.context)
+        else:
+            running.pop()
 
     def _complete(
-        self, tx: Transaction, firing: Firing, entity: SbbEntity | None, handler: EventHandler, started: float
+        self, tx: Transaction, firing: Firing, told: SbbEntity | None, handler: EventHandler, started: float
     ) -> None:
-        """Store, then commit or roll back, then what follows from either."""
+        """Store, then commit or roll back, then what follows from either; `told` is whom a rollback is told to."""
         kernel = self.kernel
         statistics = handler.statistics
         if kernel.finish(tx):
@@ -212,43 +247,49 @@ class Router:
             statistics.committed += 1
         else:
             statistics.rolled_back += 1
-            if entity is not None and entity.exists and not entity.removed:
-                self.rolled_back(entity, RolledBack(firing))
+            if told is not None:
+                self._rolled_back(told, RolledBack(firing))
         elapsed = kernel.ticks() - started
         statistics.seconds += elapsed
         statistics.buckets[bisect_left(DURATION_BOUNDS, elapsed)] += 1
         if firing.cls is ActivityEnd:
             self._detach_ended(firing)
 
-    def _abandon(self, tx: Transaction) -> None:
-        """Roll back without any callback (SBB-16, TX-23)."""
-        tx.marked = True
-        self.kernel.roll_back(tx)
+    def _abandon_open(self) -> None:
+        """Roll back what an interrupt or an error of the kernel's own has left open, without any callback (TX-23)."""
+        tx = self.kernel.transaction
+        if tx is not None:
+            self.kernel.roll_back(tx)
 
-    def rolled_back(self, entity: SbbEntity, context: RolledBack) -> None:
+    def _rolled_back(self, entity: SbbEntity, context: RolledBack) -> None:
         """Run `sbb_rolled_back` on a new instance in a transaction of its own; never repeated (TX-7, TX-8)."""
         if not entity.env.rolls_back:
             return
         kernel = self.kernel
-        tx = Transaction(kernel)
-        kernel.transaction = tx
+        kernel.transaction = tx = Transaction(kernel)
         try:
             instance = tx.use(entity)
-            tx.running.append(entity)
-            instance.sbb_rolled_back(context)
         except ActivationError:
-            self._abandon(tx)
-            return
-        except Exception as error:
             tx.marked = True
-            tx.failed.add(entity)
-            kernel.callback_failed(entity, "sbb_rolled_back", error)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            tx.fail(entity, error)
+        else:
+            try:
+                tx.enter(entity, lambda: instance.sbb_rolled_back(context))
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+                tx.marked = True
+                tx.failed |= {entity}
+                kernel.reports.callback_failed(entity, "sbb_rolled_back", error)
         kernel.finish(tx)
 
     # The end of an event and of an activity.
 
     def _finish(self, firing: Firing) -> None:
-        """No candidate is left: callbacks, then the end of the activity or the check of its references (RTR-33)."""
+        """No candidate is left: the outcome callbacks, then what follows for the context (RTR-33)."""
         context = firing.context
         firing.done = True
         context.dequeue()
@@ -258,6 +299,26 @@ class Router:
             statistics.unserved += 1
         if firing.flags and context.resource is not None:
             context.resource.event_done(context, firing)
+        if firing.cls is ActivityEnd or (context.first is None and not context.attached):
+            self._after(firing)
+
+    def _fail(self, firing: Firing, reason: FailureReason, cause: BaseException | None = None) -> None:
+        """Delivery could not be attempted or completed: tell it, and go on with the next event (CON-8 to CON-10)."""
+        context = firing.context
+        if firing.done:  # the event had its outcome, what failed is what follows from it
+            self.kernel.reports.event_failed(firing, reason, cause)
+            return
+        firing.done = True
+        context.dequeue()
+        firing.statistics.fail(reason)
+        self.kernel.reports.event_failed(firing, reason, cause)
+        if firing.flags and context.resource is not None:
+            context.resource.event_failed(context, firing, reason)
+        self._after(firing)
+
+    def _after(self, firing: Firing) -> None:
+        """What the end of an event brings about: the end of its activity, or of the last reference to it."""
+        context = firing.context
         if firing.cls is ActivityEnd:
             self._complete_end(context)
         elif context.first is None:
@@ -272,6 +333,13 @@ class Router:
     def _complete_end(self, context: Context) -> None:
         """Detach the rest, unbind the names, forget the handle, in one step (AC-8, AC-10)."""
         self._release(context, list(context.attached))
+        while context.first is not None:  # accepted by a commit after the end: nothing is processed after it (AC-6)
+            late = context.first
+            if isinstance(late, Firing):
+                late.done = True
+                late.statistics.fail(FailureReason.CONTEXT_GONE)
+                self.kernel.reports.event_failed(late, FailureReason.CONTEXT_GONE, None)
+            context.dequeue()
         self.kernel.forget_context(context)
 
     def _release(self, context: Context, entities: list[SbbEntity]) -> None:
@@ -280,11 +348,46 @@ class Router:
         for entity in entities:
             root = entity.root
             if root.count == 0 and not root.removed:
-                self.kernel.reclaim(root)
+                self.reclaim(root)
 
+    def time_out(self, firings: list[Firing], now: float) -> None:
+        """Resume the suspensions whose timeouts have passed (ECX-8)."""
+        for firing in firings:
+            firing.timed_out()
 
-def _mark_served(firing: Firing, entity: SbbEntity) -> None:
-    if firing.served is None:
-        firing.served = {entity}
-    else:
-        firing.served.add(entity)
+    # Reclamation.
+
+    def reclaim(self, root: SbbEntity) -> None:
+        """Remove a tree whose root has no attachment left, in a transaction of its own (ATT-12, ATT-17 to ATT-19)."""
+        kernel = self.kernel
+        if root.children is None and root.env.plain_removal:
+            forget_root(root)
+            root.removed = True
+            root.env.entities -= 1
+        else:
+            kernel.transaction = tx = Transaction(kernel)
+            cause: BaseException | None = None
+            try:
+                tx.remove_tree(root)
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+                tx.marked = True
+                cause = error.__cause__ or error
+            if not kernel.finish(tx):
+                self._rolled_back(root, RolledBack(None, removal=True))
+                if root.count == 0 and not root.removed:
+                    self._drop_tree(root, cause)
+        kernel.registry.judge(root.env.service)
+
+    def _drop_tree(self, root: SbbEntity, cause: BaseException | None) -> None:
+        """Drop a tree without callbacks: its removal failed and nothing attached it again (ATT-19)."""
+        self.kernel.reports.tree_dropped(root, cause)
+        waiting = [root]
+        while waiting:
+            entity = waiting.pop()
+            entity.removed = True
+            entity.env.entities -= 1
+            if entity.children is not None:
+                waiting.extend(child for members in entity.children.values() for child in members)
+        forget_root(root)

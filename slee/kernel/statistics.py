@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from slee.api.event import event_type_id
 if TYPE_CHECKING:
     from slee.api.ids import EventTypeID, SbbID, ServiceID
     from slee.kernel.kernel import Kernel
+    from slee.spi.flags import FailureReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,20 @@ class EventFigures:
     unserved: int
     failed: int
     expired: int
-    refused: int
+    failures: Mapping[FailureReason, int]
+    """Failed and expired events by reason."""
+    refusals: Mapping[FailureReason, int]
+    """Events refused, which are not among those accepted, by reason."""
 
     @property
     def queued(self) -> int:
         """Events that are waiting or in process."""
         return self.accepted - self.delivered - self.failed - self.expired
+
+    @property
+    def refused(self) -> int:
+        """Events refused for any reason."""
+        return sum(self.refusals.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,7 @@ class ResourceFigures:
     activities: int
     performed_commands: int
     failed_commands: int
+    failed_callbacks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +113,9 @@ def snapshot(kernel: Kernel) -> KernelStatistics:
             for service in kernel.services.values()
         ),
         resources=tuple(
-            ResourceFigures(r.name, r.state.value, len(r.contexts), r.performed_commands, r.failed_commands)
+            ResourceFigures(
+                r.name, r.state.value, len(r.contexts), r.performed_commands, r.failed_commands, r.failed_callbacks
+            )
             for r in kernel.resources.values()
         ),
         null_activities=len(kernel.null_activities.contexts),
@@ -116,7 +129,18 @@ def _events(kernel: Kernel) -> list[EventFigures]:
     for event_class, s in kernel.events.items():
         identity = event_type_id(event_class)
         assert identity is not None
-        figures.append(EventFigures(identity, s.accepted, s.delivered, s.unserved, s.failed, s.expired, s.refused))
+        figures.append(
+            EventFigures(
+                event_type=identity,
+                accepted=s.accepted,
+                delivered=s.delivered,
+                unserved=s.unserved,
+                failed=s.failed,
+                expired=s.expired,
+                failures=dict(s.failures),
+                refusals=dict(s.refusals),
+            )
+        )
     return figures
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from slee.api.activity import ActivityContext, PreserveMissed
 from slee.api.event import TimerEvent, TimerID
 from slee.api.facilities import TimerFacility
+from slee.kernel.schedule import RESOLUTION
 from slee.kernel.states import ContextState
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from slee.kernel.kernel import Kernel
     from slee.spi.wheel import Timer
 
-RESOLUTION: Final = 0.01
 DEFAULT_TIMEOUT: Final = 1.0
 
 
@@ -111,12 +111,14 @@ class TimerRecord:
 class Timers(TimerFacility):
     """The timer facility of one kernel."""
 
-    __slots__ = ("kernel", "records")
+    __slots__ = ("_spent", "kernel", "records")
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.records: dict[TimerID, TimerRecord] = {}
         """Timers with occurrences outstanding."""
+        self._spent: dict[TimerID, Context] = {}
+        kernel.schedule.expirers[TimerRecord] = self.expire
 
     @property
     def resolution(self) -> float:
@@ -160,7 +162,7 @@ class Timers(TimerFacility):
         self._add(record)
         tx = kernel.transaction
         if tx is not None:
-            tx.undo.append((self.drop, (record,)))
+            tx.undo.append((self._forget, (record,)))
         return record.id
 
     def cancel(self, timer_id: TimerID) -> None:
@@ -175,17 +177,17 @@ class Timers(TimerFacility):
         if tx is None:
             self.kernel.judge_context(record.context)
         else:
-            tx.undo.append((self._add, (record,)))
-            tx.loosened.append(record.context)
+            tx.undo.append((self._revive, (record,)))
+            tx.judge_later(record.context)
 
     def find_context(self, timer_id: TimerID) -> ActivityContext | None:
         self.kernel.transaction_for("timers.find_context", "TMR-23")
         record = self.records.get(timer_id)
-        return None if record is None else record.context
+        return self._spent.get(timer_id) if record is None else record.context
 
     def _add(self, record: TimerRecord) -> None:
         context = record.context
-        record.timer = self.kernel.wheel.set(record.due, record)
+        record.timer = self.kernel.schedule.set(record.due, record, self.kernel.now)
         self.records[record.id] = record
         if context.timers is None:
             context.timers = {}
@@ -193,13 +195,33 @@ class Timers(TimerFacility):
         context.referenced = True
 
     def drop(self, record: TimerRecord) -> None:
-        """Take a timer out of the facility; without effect if it is out."""
+        """Take a timer out of service; its id stays known until its activity has ended (TMR-23)."""
         if record.timer is not None:
             record.timer.cancel()
             record.timer = None
-        self.records.pop(record.id, None)
-        if record.context.timers is not None:
-            record.context.timers.pop(record, None)
+        context = record.context
+        if self.records.pop(record.id, None) is None or context.timers is None:
+            return
+        del context.timers[record]
+        self._spent[record.id] = context
+        if context.spent_timers is None:
+            context.spent_timers = []
+        context.spent_timers.append(record.id)
+
+    def forget(self, context: Context) -> None:
+        """The end of an activity is complete: its timers' ids are unknown from now on (TMR-23)."""
+        for identity in context.spent_timers or ():
+            self._spent.pop(identity, None)
+
+    def _forget(self, record: TimerRecord) -> None:
+        """Undo `set`: the timer never was."""
+        self.drop(record)
+        self._spent.pop(record.id, None)
+
+    def _revive(self, record: TimerRecord) -> None:
+        """Undo `cancel`: the timer runs on."""
+        self._spent.pop(record.id, None)
+        self._add(record)
 
     def expire(self, records: list[TimerRecord], now: float) -> None:
         """Release what has come due, in the order of the schedule, then of setting (TMR-30)."""
@@ -209,16 +231,15 @@ class Timers(TimerFacility):
             released.extend((e.scheduled, record.sequence, record, e) for e in record.release(now))
         released.sort(key=lambda item: item[:2])
         kernel = self.kernel
-        statistics = kernel.event_statistics(TimerEvent)
         for _, _, record, event in released:
             if record.context.state is ContextState.ACTIVE:
-                record.context.accept(kernel.make_firing(event, record.context, statistics, record.address))
+                record.context.accept(kernel.firing(event, record.context, record.address))
         for record in records:
             if record.is_over:
                 self.drop(record)
                 kernel.judge_context(record.context)
             else:
-                record.timer = kernel.wheel.set(record.due, record)
+                record.timer = kernel.schedule.set(record.due, record, now)
 
 
 def _judge(
@@ -241,4 +262,4 @@ def _judge(
         raise ValueError(f"timers.set: repetitions={repetitions} without a period [TMR-5]; give a period")
 
 
-__all__ = ["DEFAULT_TIMEOUT", "RESOLUTION", "TimerRecord", "Timers"]
+__all__ = ["DEFAULT_TIMEOUT", "TimerRecord", "Timers"]

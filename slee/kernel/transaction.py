@@ -3,6 +3,9 @@
 Deliveries run one after another, so a transaction changes the live structures at once and keeps an undo log: commit
 forgets the log, rollback runs it backwards. What others must not see before the commit (CMP values, events fired,
 outputs) is kept apart until then.
+
+`except KeyboardInterrupt: raise` stands wherever SBB code is called: any other exception, whatever its type, is a
+failure of that code, while the interrupt goes on to the shell (TX-23).
 """
 
 from __future__ import annotations
@@ -10,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from slee.api.errors import CreateError, TransactionRolledBackError
+from slee.api.errors import CreateError, InvalidStateError, TransactionRolledBackError
 from slee.api.sbb import Sbb
-from slee.kernel.entity import SbbEntity
+from slee.kernel.entity import SbbEntity, forget_root, restore_root
 
 if TYPE_CHECKING:
     from slee.kernel.context import Context
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from slee.kernel.resource import ResourceEntity
 
 _MISSING: Final = object()
+_NOBODY: Final[frozenset[SbbEntity]] = frozenset()
+
+Call = tuple[Callable[..., object], tuple[Any, ...]]
 
 
 class ActivationError(Exception):
@@ -29,49 +35,67 @@ class ActivationError(Exception):
 
 
 class Transaction:
-    """One unit of work: all of it takes effect, or none."""
+    """One unit of work: all of it takes effect, or none.
 
-    __slots__ = (
-        "at_commit",
-        "at_end",
-        "created",
-        "failed",
-        "fired",
-        "firing",
-        "instances",
-        "kernel",
-        "lightened",
-        "loosened",
-        "marked",
-        "outputs",
-        "removing",
-        "running",
-        "undo",
-    )
+    One is made for every delivery, and most need little of it: what is rarely used is a class attribute until it is.
+    """
+
+    marked = False
+    """Marked for rollback, for good (TX-1)."""
+    has_store = False
+    has_passivate = False
+    failed: frozenset[SbbEntity] = _NOBODY
+    """Entities whose instance has raised: they get no further callback (SBB-19)."""
+    removing: frozenset[SbbEntity] = _NOBODY
+    """Entities whose removal is in progress."""
+    thinned: frozenset[int] = frozenset()
+    """Relations that have lost children: rollback sorts each once, at its end."""
+    at_commit: list[Call] | None = None
+    at_end: list[Call] | None = None
+    """Called when the transaction completes either way: barriers."""
+    loosened: list[Context] | None = None
+    """Contexts that lost a reference, or were created: judged after the commit (AC-14, AC-24)."""
+    lightened: dict[SbbEntity, None] | None = None
+    """Roots whose count has fallen: judged after the commit (ATT-12, ATT-13)."""
+    number = 0
+    """Identity in logs and test records; drawn when first asked for."""
 
     def __init__(self, kernel: Kernel, firing: Firing | None = None) -> None:
         self.kernel = kernel
         self.firing = firing
-        self.marked = False
-        """Marked for rollback, for good (TX-1)."""
-        self.undo: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
-        self.at_commit: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
-        self.at_end: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
-        """Called when the transaction completes either way: barriers."""
-        self.fired: list[Firing] = []
-        self.outputs: list[tuple[ResourceEntity, object]] = []
+        self.undo: list[Call] = []
         self.instances: dict[SbbEntity, Sbb] = {}
         """The one instance of each entity used, in the order of first use (SBB-2)."""
-        self.created: set[SbbEntity] = set()
-        self.failed: set[SbbEntity] = set()
-        """Entities whose instance has raised: they get no further callback (SBB-19)."""
         self.running: list[SbbEntity] = []
-        self.removing: set[SbbEntity] = set()
-        """Entities whose removal is done or in progress."""
-        self.loosened: list[Context] = []
-        """Contexts that lost a reference, or were created: judged after the commit (AC-14, AC-24)."""
-        self.lightened: dict[SbbEntity, None] = {}
-        """Roots whose count may have fallen: judged after the commit (ATT-12, ATT-13)."""
+        self.fired: list[Firing] = []
+        self.outputs: list[tuple[ResourceEntity, object]] = []
+
+    @property
+    def id(self) -> int:
+        """Number of this transaction, unique in the kernel."""
+        if not self.number:
+            self.number = self.kernel.next_sequence()
+        return self.number
+
+    # What waits for the end of the transaction.
+
+    def when_committed(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call a function of the kernel at the commit, before events are fired to their queues."""
+        if self.at_commit is None:
+            self.at_commit = []
+        self.at_commit.append((function, arguments))
+
+    def when_complete(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call a function of the kernel after commit or rollback."""
+        if self.at_end is None:
+            self.at_end = []
+        self.at_end.append((function, arguments))
+
+    def judge_later(self, context: Context) -> None:
+        """See after the commit whether the context is still referenced."""
+        if self.loosened is None:
+            self.loosened = []
+        self.loosened.append(context)
 
     # Instances.
 
@@ -87,15 +111,17 @@ class Transaction:
             return instance
         env = entity.env
         instance = object.__new__(env.cls)
-        instance._slee = entity  # pyright: ignore[reportPrivateUsage]
+        instance._slee = entity
         if env.activates:
             self._activate(instance, entity)
         instance.__dict__ = state = entity.state.copy()
         if env.references:
             _forget_invalid(state, env)
         self.instances[entity] = instance
-        if env.loads:
-            self._enter(entity, instance.sbb_load)
+        if env.special:
+            self._note_callbacks(env)
+            if env.loads:
+                self.enter(entity, instance.sbb_load)
         return instance
 
     def _activate(self, instance: Sbb, entity: SbbEntity) -> None:
@@ -103,44 +129,53 @@ class Transaction:
             self.kernel.outside(instance.sbb_activate)
             if instance.__dict__:
                 raise TypeError(f"{entity}: sbb_activate wrote {list(instance.__dict__)} [CMP-3]; write in sbb_load")
-        except Exception as error:
-            self.kernel.callback_failed(entity, "sbb_activate", error)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            _retire(instance, entity)
+            self.kernel.reports.callback_failed(entity, "sbb_activate", error)
             raise ActivationError(str(entity)) from error
+
+    def _note_callbacks(self, env: SbbEnvironment) -> None:
+        self.has_store = self.has_store or env.stores
+        self.has_passivate = self.has_passivate or env.passivates
 
     def create(self, entity: SbbEntity) -> Sbb:
         """Run `sbb_create` and `sbb_post_create` of a new entity (SBB-5); its undo makes it never have been."""
         env = entity.env
         env.entities += 1
-        self.created.add(entity)
         self.undo.append((_uncreate, (entity,)))
         instance = object.__new__(env.cls)
-        instance._slee = entity  # pyright: ignore[reportPrivateUsage]
+        instance._slee = entity
         instance.__dict__ = env.initial.copy()
         self.instances[entity] = instance
+        if not env.special:
+            entity.exists = True
+            return instance
+        self._note_callbacks(env)
         if env.creates:
-            self._enter(entity, instance.sbb_create)
+            self.enter(entity, instance.sbb_create)
         entity.exists = True
         if env.post_creates:
-            self._enter(entity, instance.sbb_post_create)
+            self.enter(entity, instance.sbb_post_create)
         return instance
 
     def create_child(self, parent: SbbEntity, relation: str, env: SbbEnvironment, priority: int) -> SbbEntity:
-        """Make a child; `CreateError` leaves nothing behind and the transaction unmarked (CHD-1, CHD-3, CHD-4)."""
+        """Make a child; `CreateError` leaves no entity behind and the transaction unmarked (CHD-1, CHD-3, CHD-4)."""
         child = SbbEntity(env, parent, priority, self.kernel.next_sequence())
-        child.relation = relation
         if parent.children is None:
             parent.children = {name: {} for name in parent.env.descriptor.children}
-        members = parent.children[relation]
-        mark = len(self.undo)
-        members[child] = None
-        self.undo.append((members.pop, (child, None)))
+        child.siblings = siblings = parent.children[relation]
+        siblings[child] = None
+        self.undo.append((siblings.pop, (child, None)))
         try:
             self.create(child)
         except CreateError:
-            self.instances.pop(child, None)
-            self.roll_back_to(mark)
+            self._discard(child)
             raise
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
             self.fail(child, error)
             raise TransactionRolledBackError(f"{parent}: {relation}.create failed [CHD-4]") from error
         return child
@@ -150,26 +185,36 @@ class Transaction:
         entity: SbbEntity,
         function: Callable[..., Any],
         raises: tuple[type[Exception], ...],
-        what: str,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
         """Call a business method on the entity's instance; undeclared exceptions mark the transaction (LOC-11)."""
         try:
             instance = self.use(entity)
-            self.running.append(entity)
-            try:
-                return function(instance, *args, **kwargs)
-            finally:
-                self.running.pop()
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            raise self._failed_use(entity, error) from (error.__cause__ or error)
+        self.running.append(entity)
+        try:
+            return function(instance, *args, **kwargs)
         except raises:
             raise
-        except ActivationError as error:
-            self.marked = True
-            raise TransactionRolledBackError(f"{what}: sbb_activate failed [SBB-16]") from error.__cause__
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
             self.fail(entity, error)
-            raise TransactionRolledBackError(f"{what} raised [LOC-11]") from error
+            raise TransactionRolledBackError(f"{entity}: {function.__name__} raised [LOC-11]") from error
+        finally:
+            self.running.pop()
+
+    def _failed_use(self, entity: SbbEntity, error: BaseException) -> TransactionRolledBackError:
+        """An entity that another one needs could not be used: mark, and say so to the other one (SBB-16, SBB-17)."""
+        if isinstance(error, ActivationError):
+            self.marked = True
+            return TransactionRolledBackError(f"{entity}: sbb_activate raised {error.__cause__!r} [SBB-16]")
+        self.fail(entity, error)
+        return TransactionRolledBackError(f"{entity}: sbb_load raised [SBB-17]")
 
     def fail(
         self, entity: SbbEntity, error: BaseException, event: object | None = None, aci: Context | None = None
@@ -179,15 +224,25 @@ class Transaction:
         instance = self.instances.get(entity)
         if instance is None or entity in self.failed:
             return
-        self.failed.add(entity)
-        self.kernel.sbb_raised(entity, error, event, aci)
-        if entity.env.catches and not isinstance(error, CreateError):
-            try:
-                self._enter(entity, lambda: instance.sbb_exception_thrown(error, event, aci))
-            except Exception as second:
-                self.kernel.callback_failed(entity, "sbb_exception_thrown", second)
+        self.failed |= {entity}
+        self.kernel.reports.sbb_raised(entity, error, event, aci)
+        if not entity.env.catches:
+            return
+        try:
+            self.enter(entity, lambda: instance.sbb_exception_thrown(error, event, aci))
+        except BaseException as second:
+            if isinstance(second, KeyboardInterrupt):
+                raise
+            self.kernel.reports.callback_failed(entity, "sbb_exception_thrown", second)
 
-    def _enter(self, entity: SbbEntity, callback: Callable[[], None]) -> None:
+    def refuse_root(self, root: SbbEntity, error: CreateError) -> None:
+        """A root refused its own creation: that is told to nobody but the log (TX-11)."""
+        self.marked = True
+        self.failed |= {root}
+        self.kernel.reports.sbb_raised(root, error, None, None)
+
+    def enter(self, entity: SbbEntity, callback: Callable[[], None]) -> None:
+        """Run a callback with the entity counted as running."""
         self.running.append(entity)
         try:
             callback()
@@ -201,9 +256,8 @@ class Transaction:
         waiting = [top]
         while waiting:
             entity = waiting.pop()
-            if entity.removed:
+            if entity.removed or entity in self.removing:
                 continue
-            self.removing.add(entity)
             if not entity.env.plain_removal:
                 self._remove_callback(entity)
             children = entity.children
@@ -214,15 +268,32 @@ class Transaction:
     def _remove_callback(self, entity: SbbEntity) -> None:
         try:
             instance = self.use(entity)
-        except ActivationError as error:
-            self.marked = True
-            raise TransactionRolledBackError(f"{entity}: sbb_activate failed [SBB-16]") from error.__cause__
-        if entity.env.removes:
-            try:
-                self._enter(entity, instance.sbb_remove)
-            except Exception as error:
-                self.fail(entity, error)
-                raise TransactionRolledBackError(f"{entity}: sbb_remove raised [CHD-20]") from error
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            raise self._failed_use(entity, error) from (error.__cause__ or error)
+        if not entity.env.removes or entity in self.failed:
+            return
+        before = self.removing
+        self.removing |= {entity}
+        try:
+            self.enter(entity, instance.sbb_remove)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            self.fail(entity, error)
+            raise TransactionRolledBackError(f"{entity}: sbb_remove raised [CHD-20]") from error
+        finally:
+            self.removing = before
+
+    def _discard(self, top: SbbEntity) -> None:
+        """Drop an entity that refused its creation, and what it made below itself, without callbacks (SBB-15)."""
+        waiting = [top]
+        while waiting:
+            entity = waiting.pop()
+            if entity.children is not None:
+                waiting.extend(child for members in entity.children.values() for child in members)
+            self._drop(entity)
 
     def _drop(self, entity: SbbEntity) -> None:
         """Take an entity out of contexts, relation and service, once its own `sbb_remove` has returned (CHD-19)."""
@@ -231,91 +302,97 @@ class Transaction:
         entity.removed = True
         entity.env.entities -= 1
         self.undo.append((_unremove, (entity,)))
-        parent = entity.parent
-        if parent is None:
+        instance = self.instances.get(entity)
+        if instance is not None:
+            instance.__dict__ = {}  # LOC-8: no CMP from here on
+        siblings = entity.siblings
+        if siblings is None:
             forget_root(entity)
-            self.undo.append((_restore_root, (entity,)))
-        elif not parent.removed and parent.children is not None and entity.relation is not None:
-            members = parent.children[entity.relation]
-            self.undo.append((_restore_members, (members, tuple(members))))
-            members.pop(entity, None)
+            self.undo.append((restore_root, (entity,)))
+        elif entity.parent is not None and not entity.parent.removed:
+            if id(siblings) not in self.thinned:
+                self.thinned |= {id(siblings)}
+                self.undo.append((_sort_siblings, (siblings,)))
+            del siblings[entity]
+            self.undo.append((siblings.__setitem__, (entity, None)))
 
     # The end of the transaction.
 
     def store(self) -> None:
-        """Run every `sbb_store`, then judge every changed field (SBB-10 to SBB-12, CMP-12)."""
+        """Run every `sbb_store`, in the order of first use; one that marks stops the rest (SBB-10 to SBB-12)."""
         done = 0
         while not self.marked and done < len(self.instances):
             entity, instance = list(self.instances.items())[done]
             done += 1
-            if entity.env.stores and entity not in self.removing:
+            if entity.env.stores and not entity.removed:
                 try:
-                    self._enter(entity, instance.sbb_store)
-                except Exception as error:
+                    self.enter(entity, instance.sbb_store)
+                except BaseException as error:
+                    if isinstance(error, KeyboardInterrupt):
+                        raise
                     self.fail(entity, error)
-        if self.marked:
-            return
+
+    def check(self) -> None:
+        """Judge every field that changed; changed means not the same object (CMP-12, CMP-13)."""
         for entity, instance in self.instances.items():
-            try:
-                _check_state(entity, instance)
-            except (TypeError, AttributeError) as error:
-                self.fail(entity, error)
-                return
+            before = entity.state.get
+            fields = entity.env.fields
+            for name, value in instance.__dict__.items():
+                if value is before(name, _MISSING):
+                    continue
+                kind = fields.get(name)
+                if kind is None or entity.removed or not (type(value) in kind.exact or kind.accepts(value)):
+                    self.fail(entity, _wrong_field(entity, name, value))
+                    return
 
     def passivate(self) -> None:
-        """Run `sbb_passivate` on what was neither removed nor raised (SBB-7)."""
+        """Run `sbb_passivate` on what was neither removed nor raised, with no state at hand (SBB-7, SBB-8)."""
         for entity, instance in self.instances.items():
-            if entity.env.passivates and entity not in self.removing and entity not in self.failed:
-                try:
-                    self.kernel.outside(instance.sbb_passivate)
-                except Exception as error:
-                    self.kernel.callback_failed(entity, "sbb_passivate", error)
+            if not entity.env.passivates or entity.removed or entity in self.failed:
+                continue
+            state = instance.__dict__
+            instance.__dict__ = {}
+            try:
+                self.kernel.outside(instance.sbb_passivate)
+                if instance.__dict__:
+                    raise TypeError(f"{entity}: sbb_passivate wrote {list(instance.__dict__)} [CMP-3]; use sbb_store")
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+                self.kernel.reports.callback_failed(entity, "sbb_passivate", error)
+            instance.__dict__ = state
 
     def keep_state(self) -> None:
         """Take the instances' fields back as the new committed state, and retire the instances."""
         for entity, instance in self.instances.items():
-            state = instance.__dict__
-            initial = entity.env.initial
-            if len(state) < len(initial):
-                for name, value in initial.items():  # CMP-14: a deleted field begins anew
-                    state.setdefault(name, value)
-            entity.state = state
+            entity.state = instance.__dict__
             instance.__dict__ = {}
             instance.__class__ = entity.env.retired
 
-    def retire(self) -> None:
-        """Drop what the instances hold (SBB-4)."""
-        for entity, instance in self.instances.items():
-            instance.__dict__ = {}
-            instance.__class__ = entity.env.retired
-
-    def roll_back_to(self, mark: int) -> None:
-        """Undo, last change first, until `mark` entries of the log are left."""
+    def roll_back(self) -> None:
+        """Undo everything, last change first, and retire the instances (SBB-4, TX-15 to TX-17)."""
         undo = self.undo
-        while len(undo) > mark:
+        while undo:
             function, arguments = undo.pop()
             function(*arguments)
-
-    def enlist(self, resource: ResourceEntity, command: object) -> None:
-        """Hand `command` to the adaptor after the commit (OUT-2, OUT-3)."""
-        self.outputs.append((resource, command))
+        for entity, instance in self.instances.items():
+            _retire(instance, entity)
 
 
-def _check_state(entity: SbbEntity, instance: Sbb) -> None:
-    """Judge changed fields: declared, and of their type (CMP-12, CMP-13). Changed means not the same object."""
-    env = entity.env
-    old = entity.state
-    fields = env.fields
-    for name, value in instance.__dict__.items():
-        if value is old.get(name, _MISSING):
-            continue
-        kind = fields.get(name)
-        if kind is None:
-            raise AttributeError(
-                f"{env.descriptor.id}.{name} is no CMP field [CMP-13]; declare {name}: Cmp[...] = cmp() on the class"
-            )
-        if type(value) not in kind.exact and not kind.accepts(value):
-            raise TypeError(f"{env.descriptor.id}.{name} is {value!r}, no {kind} [CMP-12]; assign a value of the type")
+def _retire(instance: Sbb, entity: SbbEntity) -> None:
+    instance.__dict__ = {}
+    instance.__class__ = entity.env.retired
+
+
+def _wrong_field(entity: SbbEntity, name: str, value: object) -> Exception:
+    """What is wrong with a changed field."""
+    what = f"{entity.env.descriptor.id}.{name}"
+    kind = entity.env.fields.get(name)
+    if kind is None:
+        return AttributeError(f"{what} is no CMP field [CMP-13]; declare {name}: Cmp[...] = cmp() on the class")
+    if entity.removed:
+        return InvalidStateError(f"{what} was written after the removal [LOC-8]; write it before remove()")
+    return TypeError(f"{what} is {value!r}, no {kind} [CMP-12]; assign a value of the type")
 
 
 def _forget_invalid(state: dict[str, object], env: SbbEnvironment) -> None:
@@ -328,21 +405,6 @@ def _forget_invalid(state: dict[str, object], env: SbbEnvironment) -> None:
                 del state[name]
 
 
-def forget_root(entity: SbbEntity) -> None:
-    """Free the convergence name of a root (IES-24)."""
-    service = entity.env.service
-    service.roots.pop(entity, None)
-    if service.names.get(entity.convergence_name, None) is entity:
-        del service.names[entity.convergence_name]
-
-
-def _restore_root(entity: SbbEntity) -> None:
-    service = entity.env.service
-    service.roots[entity] = None
-    if entity.convergence_name is not None:
-        service.names[entity.convergence_name] = entity
-
-
 def _uncreate(entity: SbbEntity) -> None:
     entity.env.entities -= 1
     entity.removed = True
@@ -353,9 +415,11 @@ def _unremove(entity: SbbEntity) -> None:
     entity.env.entities += 1
 
 
-def _restore_members(members: dict[SbbEntity, None], order: tuple[SbbEntity, ...]) -> None:
-    members.clear()
-    members.update(dict.fromkeys(order))
+def _sort_siblings(siblings: dict[SbbEntity, None]) -> None:
+    """Bring children that rollback has put back to the order of their creation (CHD-22)."""
+    ordered = sorted(siblings, key=lambda child: child.sequence)
+    siblings.clear()
+    siblings.update(dict.fromkeys(ordered))
 
 
-__all__ = ["ActivationError", "Transaction", "forget_root"]
+__all__ = ["ActivationError", "Call", "Transaction"]

@@ -12,28 +12,23 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+from pydantic import BaseModel
+
 from slee.api.activity import ActivityContext, EventContext
-from slee.api.declaration import UNSET, Child, Cmp, Configuration, Fires, Resource, Usage, Volatile
-from slee.api.errors import Issue, TransactionRequiredError, VerificationError
+from slee.api.declaration import UNSET, Child, Cmp, Configuration, Declaration, Fires, Resource, Usage, Volatile
+from slee.api.errors import Issue, VerificationError
 from slee.api.event import event_type_id
 from slee.api.facilities import VolatileTable
 from slee.api.handler import HANDLER_MARK, HandlerMark
 from slee.api.ids import EventTypeID, SbbID, ServiceID
+from slee.api.local import LOCAL_MARK
 from slee.api.resource import ResourceAdaptorType
-from slee.api.sbb import LOCAL_MARK, Sbb
-from slee.model.values import ValueType, value_type
+from slee.api.sbb import CALLBACKS, Sbb, SbbContext
+from slee.api.usage import UsageParameters
+from slee.api.values import ValueType, default_issue, field_type
 
-CALLBACKS = (
-    "sbb_create",
-    "sbb_post_create",
-    "sbb_activate",
-    "sbb_passivate",
-    "sbb_load",
-    "sbb_store",
-    "sbb_remove",
-    "sbb_exception_thrown",
-    "sbb_rolled_back",
-)
+_D = typing.TypeVar("_D", bound=Declaration)
 
 
 class Durability(enum.Enum):
@@ -102,7 +97,7 @@ class ServiceDescriptor:
 
 @dataclass(slots=True)
 class _Findings:
-    issues: list[Issue] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list[Issue])
 
 
 def describe_service(
@@ -144,7 +139,6 @@ def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
         VerificationError: lists everything that is wrong with the class.
     """
     found = _Findings()
-    declarations = cls.sbb_declarations
     fields, initial = _fields(cls, found)
     handlers = _handlers(cls, found)
     if found.issues:
@@ -156,18 +150,24 @@ def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
         fields=types.MappingProxyType(fields),
         initial=types.MappingProxyType(initial),
         handlers=types.MappingProxyType(handlers),
-        children={
-            n: ChildDescriptor(n, d.sbb, d.default_priority) for n, d in declarations.items() if isinstance(d, Child)
-        },
-        fires={n: d.event_type for n, d in declarations.items() if isinstance(d, Fires)},
-        resources={n: d.ra_type for n, d in declarations.items() if isinstance(d, Resource)},
-        configuration={n: d.model for n, d in declarations.items() if isinstance(d, Configuration)},
-        usage={n: d.parameters for n, d in declarations.items() if isinstance(d, Usage)},
-        tables={n: d.table for n, d in declarations.items() if isinstance(d, Volatile)},
+        children={n: ChildDescriptor(n, d.sbb, d.default_priority) for n, d in _declared(cls, Child[Sbb])},
+        fires={n: d.event_type for n, d in _declared(cls, Fires[object])},
+        resources={n: d.ra_type for n, d in _declared(cls, Resource[object])},
+        configuration={n: d.model for n, d in _declared(cls, Configuration[BaseModel])},
+        usage={n: d.parameters for n, d in _declared(cls, Usage[UsageParameters])},
+        tables={n: d.table for n, d in _declared(cls, Volatile[msgspec.Struct])},
         local_methods={n: getattr(m, LOCAL_MARK) for n, m in _methods(cls) if hasattr(m, LOCAL_MARK)},
         callbacks=frozenset(n for n in CALLBACKS if getattr(cls, n) is not getattr(Sbb, n)),
         masked_on_attach=frozenset(e for e, h in handlers.items() if h.mark.mask_on_attach),
     )
+
+
+def _declared(cls: type[Sbb], kind: type[_D]) -> Iterator[tuple[str, _D]]:
+    """The declarations of one kind, by attribute."""
+    plain = typing.get_origin(kind) or kind
+    for name, declaration in cls.sbb_declarations.items():
+        if isinstance(declaration, plain):
+            yield name, typing.cast("_D", declaration)
 
 
 def _methods(cls: type[Sbb]) -> Iterator[tuple[str, Callable[..., object]]]:
@@ -178,49 +178,33 @@ def _fields(cls: type[Sbb], found: _Findings) -> tuple[dict[str, ValueType], dic
     """The CMP fields with their types, and the initial values of those that have one."""
     fields: dict[str, ValueType] = {}
     initial: dict[str, object] = {}
-    for name, declaration in cls.sbb_declarations.items():
-        if not isinstance(declaration, Cmp):
-            continue
-        where = f"{cls.__qualname__}.{name}"
-        try:
-            annotation = _annotation(declaration.owner, name)
-            kind = value_type(annotation)
-        except (NameError, TypeError) as error:
-            found.issues.append(
-                Issue(
-                    where,
-                    "CMP-10",
-                    str(error),
-                    "annotate it Cmp[...] with an immutable type: tuple, frozenset, frozen struct",
-                )
-            )
+    for name, declaration in _declared(cls, Cmp[object]):
+        kind = declaration.kind
+        if kind is None:
+            kind = declaration.kind = _late_kind(declaration, found)
+        if kind is None:
             continue
         fields[name] = kind
         if declaration.default is not UNSET:
-            if not kind.accepts(declaration.default):
-                found.issues.append(
-                    Issue(where, "CMP-11", f"default {declaration.default!r} is no {kind}", "give a value of the type")
-                )
             initial[name] = declaration.default
         elif kind.has_zero:
             initial[name] = kind.zero
     return fields, initial
 
 
-def _annotation(owner: type, name: str) -> object:
-    """The T of `name: Cmp[T]` as declared in `owner`."""
-    hint = owner.__annotations__.get(name)
-    if hint is None:
-        raise TypeError("it has no annotation")
-    if isinstance(hint, str):
-        module = inspect.getmodule(owner)
-        names = dict(vars(module)) if module else {}
-        hint = eval(hint, names, dict(vars(owner)))  # noqa: S307  as typing.get_type_hints does
-    arguments = typing.get_args(hint)
-    origin: object = typing.get_origin(hint)
-    if origin is not Cmp or len(arguments) != 1:
-        raise TypeError(f"it is annotated {hint!r}, not Cmp[...]")
-    return arguments[0]
+def _late_kind(declaration: Cmp[typing.Any], found: _Findings) -> ValueType | None:
+    """The type of a field whose annotation did not resolve when its class was created."""
+    where = str(declaration)
+    try:
+        kind = field_type(declaration.owner, declaration.name)
+    except NameError as error:
+        found.issues.append(Issue(where, "CMP-10", str(error), "import the type at run time, not under TYPE_CHECKING"))
+        return None
+    except TypeError as error:
+        found.issues.append(Issue(where, "CMP-10", str(error), "annotate it Cmp[...] with an immutable type"))
+        return None
+    found.issues.extend(default_issue(where, kind, declaration.default))
+    return kind
 
 
 def _handlers(cls: type[Sbb], found: _Findings) -> dict[type, HandlerDescriptor]:
@@ -284,13 +268,11 @@ def _handler(
 
 
 def _retired_twin(cls: type[Sbb]) -> type[Sbb]:
-    """A class that an instance of `cls` can become, and that refuses every access."""
+    """A class that an instance of `cls` can become, and that refuses every access (SBB-4)."""
 
-    def refuse(self: object, name: str, value: object = None) -> typing.NoReturn:
-        raise TransactionRequiredError(
-            f"{cls.sbb_id}: {name} was used on an instance whose delivery is over [SBB-4]; "
-            "keep state in CMP fields, not the instance"
-        )
+    def refuse(self: object, name: str, _value: object = None) -> typing.NoReturn:
+        context: SbbContext = object.__getattribute__(self, "_slee")
+        context.refuse_late_use(name)
 
     namespace = {
         "__slots__": (),

@@ -10,6 +10,7 @@ from slee.api.facilities import Tracer
 from slee.api.ids import SbbID, ServiceID
 from slee.facilities.tracing import TraceSource
 from slee.kernel.states import StateChange
+from slee.spi.flags import FailureReason
 
 _log = logging.getLogger("slee.kernel")
 
@@ -59,7 +60,7 @@ class LoggingObserver:
             extra={"component": entity, "service": str(service), "callback": callback},
         )
 
-    def selector_failed(self, service: ServiceID, event: object, activity: str, error: Exception) -> None:
+    def selector_failed(self, service: ServiceID, event: object, activity: str, error: BaseException) -> None:
         identity = event_type_id(type(event))
         _log.error(
             "the initial event selector of %s failed for %s on %s; the event is not initial for it",
@@ -70,15 +71,31 @@ class LoggingObserver:
             extra={"component": str(service), "event": str(identity), "activity": activity},
         )
 
-    def tree_dropped(self, service: ServiceID, root: str) -> None:
+    def tree_dropped(self, service: ServiceID, root: str, cause: BaseException | None) -> None:
         _log.error(
-            "%s: the removal of tree %s failed twice; it was dropped without callbacks [ATT-19]",
+            "%s: the removal of tree %s failed; it was dropped without callbacks [ATT-19]",
             service,
             root,
+            exc_info=cause,
             extra={"component": str(service), "entity": root},
         )
 
-    def adaptor_failed(self, entity_name: str, callback: str, error: Exception) -> None:
+    def event_failed(
+        self, event: object, activity: str, age: float, reason: FailureReason, cause: BaseException | None
+    ) -> None:
+        identity = event_type_id(type(event))
+        name = identity.name if identity else type(event).__name__
+        _log.error(
+            "event %s on %s failed after %.3f s: %s",
+            name,
+            activity,
+            age,
+            reason.name.lower(),
+            exc_info=cause,
+            extra={"component": activity, "event": str(identity), "activity": activity, "reason": reason.name.lower()},
+        )
+
+    def adaptor_failed(self, entity_name: str, callback: str, error: BaseException) -> None:
         _log.error(
             "resource adaptor entity %s raised in %s",
             entity_name,

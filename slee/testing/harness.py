@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from slee.api.declaration import Configuration
 from slee.api.ids import ServiceID
 from slee.api.usage import UsageParameters
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
-from slee.kernel.kernel import Kernel, Limits
+from slee.kernel.firing import Firing
+from slee.kernel.kernel import Kernel
+from slee.kernel.ports import Limits
 from slee.kernel.states import ResourceState, SleeState
 from slee.model.descriptor import Durability, SbbDescriptor, describe_service
 from slee.testing.clock import ManualClock
@@ -21,12 +24,23 @@ from slee.testing.observer import Failure, RecordingObserver
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from slee.api.activity import ActivityContext
     from slee.api.sbb import Sbb
     from slee.kernel.entity import SbbEntity
     from slee.spi.adaptor import ResourceAdaptor
 
 A = TypeVar("A", bound="ResourceAdaptor")
 U = TypeVar("U", bound=UsageParameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step of the kernel did (TST-2)."""
+
+    kind: str
+    """`delivery` to one entity, `end` of an event's processing, or `other`."""
+    event: object
+    activity_context: ActivityContext | None
 
 
 class SleeHarness:
@@ -36,7 +50,7 @@ class SleeHarness:
             sip = slee.add_resource("sip-main", SipSimulator())
             slee.install(Proxy)
             sip.receive(...)
-            slee.advance(20)
+            slee.clock.advance(20)
 
     Leaving the block checks that every accepted event is accounted for and that nothing failed unseen (TST-10);
     give `failures_allowed=True` where a test provokes failures, and read `failures`.
@@ -44,6 +58,7 @@ class SleeHarness:
 
     def __init__(self, *, seed: int = 0, limits: Limits | None = None, failures_allowed: bool = False) -> None:
         self.clock = ManualClock()
+        self.clock.drives(self._advance_to)
         self.random = random.Random(seed)
         self.observer = RecordingObserver()
         self.failures_allowed = failures_allowed
@@ -55,6 +70,7 @@ class SleeHarness:
         self._links: dict[str, ResourceAdaptor] = {}
         self.kernel.now = self.clock.now
         self.kernel.start()
+        self.run()
 
     # Set-up.
 
@@ -114,7 +130,7 @@ class SleeHarness:
         for attribute in sbb.configuration:
             declaration = sbb.cls.sbb_declarations[attribute]
             assert isinstance(declaration, Configuration)
-            bound[attribute] = declaration.model(**(configuration or {}))
+            bound[attribute] = cast("Configuration[BaseModel]", declaration).model(**(configuration or {}))
         for attribute, parameters in sbb.usage.items():
             usage = parameters()
             self._usage[service, parameters] = usage
@@ -129,6 +145,19 @@ class SleeHarness:
         """The manual clock's time, in seconds since the epoch."""
         return self.clock.now
 
+    def step(self) -> Step | None:
+        """Make one step of the kernel, hand over its outputs, and say what it did; `None` when nothing was ready."""
+        ready = self.kernel.ready
+        entry = ready[0].first if ready else None
+        before = len(entry.served or ()) if isinstance(entry, Firing) else 0
+        if not self.kernel.step(self.clock.now):
+            return None
+        self._perform()
+        if not isinstance(entry, Firing):
+            return Step("other", None, None)
+        kind = "delivery" if len(entry.served or ()) > before else "end"
+        return Step(kind, entry.event, entry.activity_context)
+
     def run(self, limit: int = 1_000_000) -> int:
         """Run until nothing is ready, and hand outputs to their adaptors; the number of steps made (TST-2).
 
@@ -139,8 +168,22 @@ class SleeHarness:
         while self.kernel.step(self.clock.now):
             self._perform()
             steps += 1
-            if steps > limit:
+            if steps >= limit:
                 raise RuntimeError(f"{limit} steps and no end [TST-2]; two handlers may fire at each other for ever")
+        return steps
+
+    def run_until_idle(self, limit: int = 1_000_000) -> int:
+        """The same as `run`, then on from deadline to deadline until no timer runs: time jumps by itself (TST-1).
+
+        Raises:
+            RuntimeError: `limit` steps were made and something is ready or due still.
+        """
+        steps = self.run(limit)
+        while (due := self._next_deadline()) is not None:
+            self._reach(due)
+            steps += 1 + self.run(limit)
+            if steps >= limit:
+                raise RuntimeError(f"{limit} steps and no end [TST-2]; a timer may run for ever")
         return steps
 
     def pump(self) -> None:
@@ -154,17 +197,21 @@ class SleeHarness:
 
     def advance(self, seconds: float) -> None:
         """Move the clock, and do everything due in between, each at its own instant (TST-1)."""
-        if seconds < 0:
-            raise ValueError(f"advance({seconds}) [TST-1]; give 0 or more seconds")
-        end = self.clock.now + seconds
+        self.clock.advance(seconds)
+
+    def _advance_to(self, end: float) -> None:
         self.run()
         while (due := self._next_deadline()) is not None and due <= end:
-            self.clock.move_to(max(due, self.clock.now))
-            for adaptor in self._links.values():
-                adaptor.tick(self.clock.now)
+            self._reach(due)
             self.run()
         self.clock.move_to(end)
         self.run()
+
+    def _reach(self, due: float) -> None:
+        """Go to the time of a deadline, and let the adaptors do what is due."""
+        self.clock.move_to(max(due, self.clock.now))
+        for adaptor in self._links.values():
+            adaptor.tick(self.clock.now)
 
     def _next_deadline(self) -> float | None:
         deadlines = [self.kernel.next_deadline(), *(a.next_deadline() for a in self._links.values())]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from slee.api.facilities import TraceLevel, Tracer
 from slee.api.ids import SbbID, ServiceID
 from slee.kernel.states import StateChange
+from slee.spi.flags import FailureReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class Failure:
     """One thing that went wrong."""
 
     kind: str
-    """`sbb`, `callback`, `selector`, `tree`, `adaptor` or `command`."""
+    """`sbb`, `callback`, `selector`, `tree`, `event`, `adaptor` or `command`."""
     where: str
     """The entity, service or RA entity."""
     cause: object
@@ -78,13 +79,18 @@ class RecordingObserver:
     def callback_failed(self, service: ServiceID, entity: str, callback: str, error: BaseException) -> None:
         self.failures.append(Failure("callback", f"{entity} {callback}", error))
 
-    def selector_failed(self, service: ServiceID, event: object, activity: str, error: Exception) -> None:
+    def selector_failed(self, service: ServiceID, event: object, activity: str, error: BaseException) -> None:
         self.failures.append(Failure("selector", str(service), error))
 
-    def tree_dropped(self, service: ServiceID, root: str) -> None:
-        self.failures.append(Failure("tree", root, "dropped"))
+    def tree_dropped(self, service: ServiceID, root: str, cause: BaseException | None) -> None:
+        self.failures.append(Failure("tree", root, cause))
 
-    def adaptor_failed(self, entity_name: str, callback: str, error: Exception) -> None:
+    def event_failed(
+        self, event: object, activity: str, age: float, reason: FailureReason, cause: BaseException | None
+    ) -> None:
+        self.failures.append(Failure("event", f"{type(event).__name__} on {activity}", cause or reason))
+
+    def adaptor_failed(self, entity_name: str, callback: str, error: BaseException) -> None:
         self.failures.append(Failure("adaptor", f"{entity_name} {callback}", error))
 
     def command_failed(self, entity_name: str, command: object, reason: object) -> None:

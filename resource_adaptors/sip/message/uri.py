@@ -109,8 +109,7 @@ class SipUri(msgspec.Struct, frozen=True):
         """
         scheme = "sip" if fold_sips else self.scheme
         host = self.host.lower()
-        if host.endswith("."):
-            host = host[:-1]
+        host = host.removesuffix(".")
         if host.startswith("["):
             host = f"[{IPv6Address(host[1:-1])}]"
         port = "" if self.port is None or self.port == default_port else f":{self.port}"

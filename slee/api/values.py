@@ -6,18 +6,21 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import sys
 import types
 import typing
-from collections.abc import Callable, Hashable
-from typing import Final
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, Final
 
 import msgspec
 
 from slee.api.activity import ActivityContext, EventContext
 from slee.api.address import Address
+from slee.api.declaration import UNSET, Cmp
+from slee.api.errors import Issue
 from slee.api.event import TimerID
 from slee.api.ids import BundleID, ComponentID
-from slee.api.sbb import SbbLocal
+from slee.api.local import SbbLocal
 
 _NO_ZERO: Final = object()
 
@@ -45,7 +48,7 @@ _PLAIN: Final = (
     datetime.timedelta,
     datetime.timezone,
 )
-_INTEGERS: Final = range(-(2**63), 2**63)
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
 _INSTEAD: Final[dict[object, str]] = {
     list: "tuple[..., ...]",
     dict: "a frozen struct, or tuple[tuple[K, V], ...]",
@@ -95,6 +98,8 @@ def value_type(annotation: object) -> ValueType:
     arguments = typing.get_args(annotation)
     if annotation is None:
         annotation = type(None)
+    if isinstance(annotation, typing.NewType):
+        return value_type(annotation.__supertype__)
     if origin in (typing.Union, types.UnionType):
         return _union(arguments)
     if origin is tuple:
@@ -103,8 +108,8 @@ def value_type(annotation: object) -> ValueType:
         member = value_type(arguments[0])
         return ValueType(
             f"frozenset[{member}]",
-            lambda v: type(v) is frozenset and all(member.accepts(m) for m in v),
-            zero=frozenset(),
+            lambda v: _is_frozenset(v) and all(member.accepts(m) for m in v),
+            zero=frozenset[object](),
         )
     if origin is SbbLocal:
         return ValueType(f"SbbLocal[{arguments[0].__name__}]", lambda v: isinstance(v, SbbLocal), is_reference=True)
@@ -115,9 +120,11 @@ def value_type(annotation: object) -> ValueType:
     raise TypeError(_refusal(origin if origin in _INSTEAD else annotation))
 
 
-def _plain(cls: type) -> ValueType:
+def _plain(cls: type[object]) -> ValueType:
     if cls is int:
-        return ValueType("int", lambda v: type(v) is int and v in _INTEGERS, zero=0)
+        return ValueType("int", _is_integer, zero=0)
+    if cls is float:  # type checkers admit an int for a float, so it must not fail at the commit
+        return ValueType("float", lambda v: type(v) in (float, int), zero=0.0, exact=frozenset((float, int)))
     if cls in _PLAIN:
         name = "None" if cls is type(None) else cls.__name__
         return ValueType(name, lambda v: type(v) is cls, zero=_ZEROS.get(cls, _NO_ZERO), exact=frozenset((cls,)))
@@ -126,17 +133,48 @@ def _plain(cls: type) -> ValueType:
     if issubclass(cls, enum.Enum | TimerID | Address | ComponentID | BundleID):
         return ValueType(cls.__name__, lambda v: isinstance(v, cls))
     if _is_frozen(cls):
-        return ValueType(cls.__name__, lambda v: type(v) is cls)
+        return _struct(cls)
     raise TypeError(_refusal(cls))
 
 
-def _is_frozen(cls: type) -> bool:
+def _is_integer(value: object) -> bool:
+    return type(value) is int and _LEAST <= value <= _GREATEST
+
+
+def _is_frozen(cls: type[object]) -> bool:
     if issubclass(cls, msgspec.Struct):
         return cls.__struct_config__.frozen
     if dataclasses.is_dataclass(cls):
         parameters = getattr(cls, "__dataclass_params__", None)
         return bool(getattr(parameters, "frozen", False))
     return False
+
+
+_structs: dict[type, ValueType] = {}
+"""Frozen classes met; one that holds itself finds itself here."""
+
+
+def _struct(cls: type[object]) -> ValueType:
+    """The value type of a frozen class: each of its fields must be a value too (CMP-8, CMP-10)."""
+    found = _structs.get(cls)
+    if found is not None:
+        return found
+    fields: list[tuple[str, ValueType]] = []
+    kind = ValueType(cls.__name__, lambda v: type(v) is cls and all(k.accepts(getattr(v, name)) for name, k in fields))
+    _structs[cls] = kind
+    try:
+        hints = typing.get_type_hints(cls)
+        fields.extend((name, value_type(hints[name])) for name in _field_names(cls))
+    except (NameError, TypeError) as error:
+        del _structs[cls]
+        raise type(error)(f"{cls.__name__}: {error}") from error
+    return kind
+
+
+def _field_names(cls: type[object]) -> tuple[str, ...]:
+    if issubclass(cls, msgspec.Struct):
+        return cls.__struct_fields__
+    return tuple(entry.name for entry in dataclasses.fields(cls)) if dataclasses.is_dataclass(cls) else ()
 
 
 def _union(arguments: tuple[object, ...]) -> ValueType:
@@ -156,16 +194,24 @@ def _tuple(annotation: object, arguments: tuple[object, ...]) -> ValueType:
         member = value_type(arguments[0])
         return ValueType(
             f"tuple[{member}, ...]",
-            lambda v: type(v) is tuple and all(member.accepts(m) for m in v),
+            lambda v: _is_tuple(v) and all(member.accepts(m) for m in v),
             zero=(),
         )
     members = [value_type(argument) for argument in arguments]
     return ValueType(
         str(annotation),
         lambda v: (
-            type(v) is tuple and len(v) == len(members) and all(t.accepts(m) for t, m in zip(members, v, strict=True))
+            _is_tuple(v) and len(v) == len(members) and all(t.accepts(m) for t, m in zip(members, v, strict=True))
         ),
     )
+
+
+def _is_tuple(value: object) -> typing.TypeGuard[tuple[object, ...]]:
+    return type(value) is tuple
+
+
+def _is_frozenset(value: object) -> typing.TypeGuard[frozenset[object]]:
+    return type(value) is frozenset
 
 
 def _refusal(annotation: object) -> str:
@@ -178,3 +224,30 @@ def _refusal(annotation: object) -> str:
         name = getattr(annotation, "__name__", annotation)
         return f"type {name} is mutable; use {instead}"
     return f"type {annotation!r} is mutable or unknown to the codec; use a frozen struct or frozen dataclass"
+
+
+def field_type(cls: type, name: str) -> ValueType:
+    """The value type of the CMP field `name: Cmp[T]` that `cls` itself declares.
+
+    Raises:
+        NameError: the annotation names something that does not exist, or not yet.
+        TypeError: there is no such annotation, or T is refused by `value_type`.
+    """
+    hint: object = vars(cls).get("__annotations__", {}).get(name)
+    if hint is None:
+        raise TypeError("it has no annotation")
+    if isinstance(hint, str):
+        module = sys.modules.get(cls.__module__)
+        names: dict[str, Any] = dict(vars(module)) if module else {}
+        hint = eval(hint, names, dict(vars(cls)))
+    arguments = typing.get_args(hint)
+    origin: object = typing.get_origin(hint)
+    if origin is not Cmp or len(arguments) != 1:
+        raise TypeError(f"it is annotated {hint!r}, not Cmp[...]")
+    return value_type(arguments[0])
+
+
+def default_issue(where: str, kind: ValueType, default: object) -> Iterator[Issue]:
+    """What is wrong with the default of a field, if anything (CMP-11)."""
+    if default is not UNSET and not kind.accepts(default):
+        yield Issue(where, "CMP-11", f"default {default!r} is no {kind}", "give a value of the type")

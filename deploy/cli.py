@@ -1,0 +1,82 @@
+"""The command line `slee`: run a server, build bundles, and manage a running server."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+import click
+
+FAMILIES: Final = {
+    "state": "Show, start and stop the SLEE.",
+    "bundle": "Build, install and uninstall bundles.",
+    "component": "Look at installed components.",
+    "service": "Activate and deactivate services.",
+    "resource": "Manage resource adaptor entities and their links.",
+}
+"""The families of operations, known without importing what they need; a test holds them against the table."""
+
+
+class _Families(click.Group):
+    """Imports a family of commands when it is used, so that `slee --help` and `slee run` are quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self.commands, *FAMILIES]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in FAMILIES:
+            found: click.Command = importlib.import_module("deploy.commands").family(cmd_name, FAMILIES[cmd_name])
+            return found
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, command.get_short_help_str()) for name, command in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl([*rows, *FAMILIES.items()])
+
+
+@click.group(cls=_Families, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="slee", prog_name="slee")
+def main() -> None:
+    """A service execution environment: run it, deploy services into it, and manage it."""
+
+
+@main.command()
+@click.option("--config", type=click.Path(dir_okay=False), help="Configuration file; slee.toml if there is one.")
+@click.option("--state-dir", type=click.Path(file_okay=False), help="Where state is kept; ./.slee if not configured.")
+@click.option("--sip", metavar="HOST:PORT", help="Where SIP listens; 127.0.0.1:5060 if not configured.")
+@click.option("--http", metavar="HOST:PORT", help="Where the HTTP adaptor listens; checked, and not yet used.")
+@click.option("--metrics", metavar="HOST:PORT", help="Where /metrics is; 127.0.0.1:9464 if not configured.")
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override one key: --set sip.t1=0.1")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="Form of the log on standard error.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least level logged.")
+@click.pass_context
+def run(
+    ctx: click.Context,
+    config: str | None,
+    state_dir: str | None,
+    sip: str | None,
+    http: str | None,
+    metrics: str | None,
+    settings: tuple[str, ...],
+    log_format: str | None,
+    log_level: str | None,
+) -> None:
+    """Run a server until SIGTERM, which lets what is in progress complete; a second one ends it at once.
+
+    Ends with status 2, and has changed nothing, if a port is in use, the configuration is wrong, or the state
+    directory is of another version.
+    """
+    start = importlib.import_module("deploy.start")
+    given = {
+        "state-dir": state_dir,
+        "http.listen": http,
+        "metrics.listen": metrics,
+        "log.format": log_format,
+        "log.level": log_level,
+    }
+    ctx.exit(start.start(config, sip, {key: value for key, value in given.items() if value is not None}, settings))
+
+
+if __name__ == "__main__":
+    main(prog_name="slee")

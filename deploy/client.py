@@ -1,0 +1,62 @@
+"""Calls operations of a running server through its Unix socket."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from slee.management.failures import EXIT_UNEXPECTED, EXIT_UNREACHABLE, exit_status_of
+from slee.management.operations import Arguments, Operation
+
+_TIMEOUT = 60.0
+
+
+class Refusal(Exception):
+    """An operation that failed, as the server told it, and the exit status of its class (MGT-2)."""
+
+    def __init__(self, document: dict[str, Any], exit_status: int) -> None:
+        super().__init__(str(document.get("message", "")))
+        self.document = document
+        self.exit_status = exit_status
+
+
+def call(path: Path, operation: Operation, arguments: Arguments) -> Any:
+    """Call an operation and return its result as parsed JSON.
+
+    Raises:
+        Refusal: the server refused or cannot be reached.
+    """
+    _require_server(path)
+    values = arguments.model_dump(mode="json", exclude_unset=True)
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://slee") as client:
+        try:
+            if operation.changes:
+                response = client.post(operation.path, json=values, timeout=_TIMEOUT)
+            else:
+                response = client.get(operation.path, params=values, timeout=_TIMEOUT)
+        except httpx.TransportError as error:
+            raise _unreachable(path, error) from error
+    try:
+        body = response.json()
+    except ValueError as error:
+        message = f"{path}: it answers {response.status_code} in another language [MGT-2]; is that a SLEE server?"
+        raise Refusal({"code": "unexpected", "message": message, "issues": []}, EXIT_UNEXPECTED) from error
+    if response.is_success:
+        return body
+    raise Refusal(body, exit_status_of(body.get("code", "")))
+
+
+def _require_server(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError as error:
+            raise _unreachable(path, error) from error
+
+
+def _unreachable(path: Path, error: Exception) -> Refusal:
+    message = f"{path}: no server answers there: {error} [MGT-2]; start it with slee run, or give its --state-dir"
+    return Refusal({"code": "unreachable", "message": message, "issues": []}, EXIT_UNREACHABLE)

@@ -1,0 +1,165 @@
+"""The commands that call operations: one per row of the table of operations, its arguments taken from the row."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from deploy.client import Refusal, call
+from deploy.configuration import parse_setting
+from slee.api.errors import SleeError
+from slee.management.failures import EXIT_USAGE, document, failure_of
+from slee.management.operations import OPERATIONS, Arguments, Install, Operation
+from slee.management.store import SOCKET
+
+DEFAULT_STATE_DIR = ".slee"
+
+
+class Command(click.Command):
+    """A command whose failures are shown as one line each, or as the server's document with `--json` (MGT-2)."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (Refusal, SleeError) as error:
+            content, status = _told(error)
+            if ctx.params.get("json"):
+                click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+            else:
+                for line in str(content["message"]).splitlines():
+                    click.echo(f"slee: {line}", err=True)
+            ctx.exit(status)
+
+
+def family(name: str, help_text: str) -> click.Group:
+    """The commands of one family."""
+    group = click.Group(name, help=help_text)
+    for operation in OPERATIONS:
+        if operation.family == name:
+            group.add_command(_ADAPTED.get(operation.name, _command)(operation))
+    if name == "bundle":
+        group.add_command(importlib.import_module("deploy.build").build)
+    return group
+
+
+def show(result: Any, *, as_json: bool) -> None:
+    """Print a result: as the server's own document, or as a table for people."""
+    if as_json:
+        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+    else:
+        importlib.import_module("deploy.tables").show(result)
+
+
+def connection_options() -> list[click.Parameter]:
+    """The options that every command has which speaks to a server."""
+    return [
+        click.Option(["--json"], is_flag=True, help="Print the result as JSON."),
+        click.Option(
+            ["--state-dir"],
+            type=click.Path(file_okay=False, path_type=Path),
+            default=DEFAULT_STATE_DIR,
+            show_default=True,
+            envvar="SLEE_STATE_DIR",
+            help="State directory of the server.",
+        ),
+        click.Option(
+            ["--socket"], type=click.Path(path_type=Path), help="Socket of the server, if not in its state directory."
+        ),
+    ]
+
+
+def _command(operation: Operation) -> click.Command:
+    """A command whose required arguments are positional and whose others are options."""
+    fields = operation.arguments.model_fields
+    parameters = [_parameter(name, field) for name, field in fields.items()]
+
+    def run(*, json: bool, state_dir: Path, socket: Path | None, **given: Any) -> None:
+        values = {name: _plain(fields[name], value) for name, value in given.items() if value not in (None, ())}
+        _perform(operation, values, socket or state_dir / SOCKET, as_json=json)
+
+    return _made(operation, parameters, run)
+
+
+def _install(operation: Operation) -> click.Command:
+    """`slee bundle install FILE`: the file goes with the request, so that the server need not be able to read it."""
+    parameters: list[click.Parameter] = [
+        click.Argument(["file"], type=click.Path(exists=True, dir_okay=False, path_type=Path)),
+        click.Option(
+            ["--set", "settings"], multiple=True, metavar="SBB.KEY=VALUE", help="Configuration of an SBB, by its name."
+        ),
+    ]
+
+    def run(*, json: bool, state_dir: Path, socket: Path | None, file: Path, settings: tuple[str, ...]) -> None:
+        configuration: dict[str, dict[str, Any]] = {}
+        for text in settings:
+            path, value = _setting(text)
+            sbb, _, key = path.partition(".")
+            configuration.setdefault(sbb, {})[key] = value
+        arguments = Install.model_construct(
+            source=str(file.resolve()), archive=file.read_bytes(), configuration=configuration
+        )
+        result = call(socket or state_dir / SOCKET, operation, arguments)
+        show(result, as_json=json)
+
+    return _made(operation, parameters, run)
+
+
+_ADAPTED: dict[str, Callable[[Operation], click.Command]] = {"bundle.install": _install}
+
+
+def _made(operation: Operation, parameters: list[click.Parameter], run: Callable[..., None]) -> click.Command:
+    return Command(operation.verb, params=[*parameters, *connection_options()], callback=run, help=operation.summary)
+
+
+def _perform(operation: Operation, values: dict[str, Any], socket: Path, *, as_json: bool) -> None:
+    try:
+        arguments: Arguments = operation.arguments.model_validate(values)
+    except ValidationError as error:
+        found = error.errors(include_url=False)[0]
+        place = ".".join(map(str, found["loc"]))
+        raise click.UsageError(f"{place}: {found['msg']}") from error
+    show(call(socket, operation, arguments), as_json=as_json)
+
+
+def _parameter(name: str, field: FieldInfo) -> click.Parameter:
+    repeated = typing.get_origin(field.annotation) in (tuple, dict)
+    if field.is_required():
+        return click.Argument([name], nargs=-1 if repeated else 1, required=True, metavar=name.upper())
+    kind = click.FLOAT if field.annotation == float | None else click.STRING
+    flag = f"--{name.replace('_', '-')}"
+    if typing.get_origin(field.annotation) is dict:
+        return click.Option(["--set", name], multiple=True, metavar="KEY=VALUE", help=field.description)
+    return click.Option([flag, name], type=kind, multiple=repeated, help=field.description)
+
+
+def _plain(field: FieldInfo, value: Any) -> Any:
+    if typing.get_origin(field.annotation) is dict:
+        return dict(_setting(text) for text in value)
+    return value
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    try:
+        return parse_setting(text)
+    except ValueError as error:
+        raise click.UsageError(f"--set: {error}") from error
+
+
+def _told(error: Refusal | SleeError) -> tuple[dict[str, Any], int]:
+    """The document of a failure, whether the server told it or it was met here."""
+    if isinstance(error, Refusal):
+        return error.document, error.exit_status
+    found = document(error)
+    issues = [
+        {name: getattr(issue, name) for name in ("component", "rule", "problem", "remedy")} for issue in found.issues
+    ]
+    status = failure_of(error).exit
+    return {"code": found.code, "message": found.message, "issues": issues}, status or EXIT_USAGE

@@ -1,0 +1,209 @@
+"""`slee run`: everything is checked and bound first, then one event loop carries it until a signal ends it."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import anyio.to_thread
+import click
+
+from deploy.configuration import ServerConfiguration, parse_address
+from deploy.shipment import SHIPPED, Shipment, sip_section
+from slee.api.errors import InvalidConfigurationError, SleeError
+from slee.management.failures import EXIT_USAGE
+from slee.management.management import Equipment
+from slee.management.resources import checked_properties
+from slee.management.store import SOCKET, StateDirectory
+from slee.runtime.logs import configure_logging
+from slee.runtime.slee import Slee
+from slee.server.listening import bind_tcp, bind_unix, require_short
+
+if TYPE_CHECKING:
+    from slee.spi.adaptor import ResourceAdaptor
+
+_LOG = logging.getLogger(__name__)
+_COLLECTOR_THRESHOLDS: Final = (20_000, 50, 100)
+"""Net allocations before a young collection, and how many of each generation before the next older one."""
+_GRACE: Final = 2.0
+"""Seconds beyond the drain timeout after which an end that does not come is given up."""
+Sections = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that a server needs from outside, had before anything has begun."""
+
+    configuration: ServerConfiguration
+    shipment: Shipment
+    adaptors: tuple[type[ResourceAdaptor], ...]
+    sections: Sections
+    metrics: socket.socket
+    store: StateDirectory
+    api: socket.socket
+
+
+def run(configuration: ServerConfiguration, sip: tuple[str, int] | None, shipment: Shipment = SHIPPED) -> int:
+    """Run a server until it is told to end; returns the exit status."""
+    sections = {"sip": sip_section(configuration.sip, sip)}
+    try:
+        prepared = prepare(configuration, sections, shipment)
+    except SleeError as error:
+        return refused(error)
+    return serve_prepared(prepared)
+
+
+def serve_prepared(prepared: Prepared) -> int:
+    """Run the event loop; returns the exit status."""
+    configure_logging(prepared.configuration.log.format, prepared.configuration.log.level)
+    return anyio.run(serve, prepared, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+
+
+def prepare(configuration: ServerConfiguration, sections: Sections, shipment: Shipment) -> Prepared:
+    """Check the configuration, bind the sockets and take the state directory, in an order that changes nothing first.
+
+    Raises:
+        SleeError: something of it cannot be had; nothing has changed.
+    """
+    adaptors = shipment.load_adaptors()
+    by_name = {adaptor.id.name: adaptor for adaptor in adaptors}
+    for entity in shipment.entities:
+        checked_properties(by_name[entity.adaptor], sections.get(entity.section, {}), entity.section)
+    for section in sections.values():
+        for host, port in shipment.addresses(section):
+            require_free(host, port)
+    require_short(configuration.state_dir / SOCKET)
+    metrics = _listen("metrics", *parse_address(configuration.metrics.listen))
+    try:
+        store = StateDirectory(configuration.state_dir)
+        try:
+            api = bind_unix(store.socket)
+        except BaseException:
+            store.close()
+            raise
+    except BaseException:
+        metrics.close()
+        raise
+    return Prepared(configuration, shipment, adaptors, sections, metrics, store, api)
+
+
+async def serve(prepared: Prepared) -> int:
+    """Carry calls until the end is asked for; returns the exit status."""
+    slee = Slee(store=prepared.store, adaptors=prepared.adaptors, sections=prepared.sections)
+    try:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            try:
+                slee.start(_equipment(prepared))
+            except SleeError as error:
+                return refused(error)
+            click.echo(_announcement(prepared, slee))
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_watch, signals, slee.shutdown_asked)
+                tasks.start_soon(_interfaces, prepared, slee)
+                await slee.shutdown_asked.wait()
+                await _drain(slee, prepared.configuration.drain_timeout)
+                tasks.cancel_scope.cancel()
+    finally:
+        prepared.metrics.close()
+        prepared.api.close()
+        prepared.store.socket.unlink(missing_ok=True)
+        slee.close()
+    return 0
+
+
+def require_free(host: str, port: int) -> None:
+    """Refuse a UDP address that cannot be bound now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise _no_address("sip", host, port, error) from error
+
+
+def _equipment(prepared: Prepared) -> Equipment:
+    if prepared.store.desired.equipped:
+        return Equipment()
+    return prepared.shipment.equipment(prepared.adaptors)
+
+
+async def _interfaces(prepared: Prepared, slee: Slee) -> None:
+    """Serve management and metrics; their libraries are imported beside the traffic, which is being carried already.
+
+    Both sockets listen since before the announcement, so that a client that comes early waits and is served.
+    """
+    module = await anyio.to_thread.run_sync(importlib.import_module, "slee.server.interfaces", abandon_on_cancel=True)
+    _quieten_collector()
+    async with anyio.create_task_group() as tasks:
+        for app, listener in (
+            (module.api(slee.management), prepared.api),
+            (module.metrics(slee.kernel, slee.management, slee.tables), prepared.metrics),
+        ):
+            tasks.start_soon(module.serve, app, listener, slee.shutdown_asked)
+
+
+def _quieten_collector() -> None:
+    """Keep what start-up made out of the collector's sight, and let it look less often.
+
+    What lives for a call is freed by reference counts; the collector only finds the cycles that services make.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTOR_THRESHOLDS)
+
+
+async def _watch(signals: AsyncIterator[int], asked: anyio.Event) -> None:
+    """The first signal asks for the end, the second one is the end."""
+    async for number in signals:
+        if asked.is_set():
+            logging.shutdown()
+            os._exit(128 + number)
+        _LOG.info("signal %s: stopping", signal.Signals(number).name)
+        asked.set()
+
+
+async def _drain(slee: Slee, within: float) -> None:
+    with anyio.move_on_after(within + _GRACE) as scope:
+        await slee.stop(within)
+    if scope.cancelled_caught:
+        _LOG.error("the SLEE has not stopped within %s seconds; ending all the same", within + _GRACE)
+
+
+def _listen(what: str, host: str, port: int) -> socket.socket:
+    try:
+        return bind_tcp(host, port)
+    except OSError as error:
+        raise _no_address(what, host, port, error) from error
+
+
+def _no_address(what: str, host: str, port: int, error: OSError) -> InvalidConfigurationError:
+    return InvalidConfigurationError(
+        f"{what} {host}:{port}: it cannot be bound: {os.strerror(error.errno or 0)} [RA-3]; "
+        f"free it, or give another with --{what}"
+    )
+
+
+def _announcement(prepared: Prepared, slee: Slee) -> str:
+    """The line that says where it listens, and that it is ready if it is."""
+    host, port = prepared.metrics.getsockname()[:2]
+    entities = slee.kernel.resources.values()
+    places = [prepared.shipment.announce(entity.adaptor) for entity in entities if entity.is_object_active]
+    places = [place for place in places if place]
+    places += [f"metrics on http://{host}:{port}/metrics", f"management on {prepared.store.socket}"]
+    state = slee.kernel.state.value.lower()
+    return f"SLEE {state}: {', '.join(places)}"
+
+
+def refused(error: SleeError) -> int:
+    """One clear line, whatever the error has to say."""
+    click.echo(f"slee run: {'; '.join(str(error).splitlines())}", err=True)
+    return EXIT_USAGE

@@ -1,0 +1,163 @@
+"""Installed services: their states, the events that may be initial for them, and what adaptors are told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from slee.api.activity import ServiceActivity
+from slee.api.errors import InvalidLinkNameBindingError, InvalidStateError
+from slee.api.event import ServiceStarted
+from slee.kernel.environment import InitialHandler, ServiceRuntime, require_inactive, require_service
+from slee.kernel.states import SERVICE, ServiceState, SleeState, next_state
+from slee.spi.adaptor import ReceivableEvent, ReceivableService
+
+if TYPE_CHECKING:
+    from slee.api.ids import SbbID, ServiceID
+    from slee.kernel.kernel import Kernel
+    from slee.kernel.resource import ResourceEntity
+    from slee.model.descriptor import ServiceDescriptor
+
+InitialTable = dict[type, tuple[InitialHandler, ...]]
+
+
+class ServiceRegistry:
+    """The services of one kernel (group SVC)."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self.services: dict[ServiceID, ServiceRuntime] = {}
+        self.initial: InitialTable = {}
+        """Active services for which an event of each type may be initial; highest priority first."""
+        self.continuing: InitialTable = {}
+        """The same for events of work admitted earlier, which services that are stopping still take (SVC-5)."""
+
+    def add(self, descriptor: ServiceDescriptor, bound: Mapping[SbbID, Mapping[str, object]]) -> None:
+        """Take a service in, Inactive."""
+        if descriptor.id in self.services:
+            raise InvalidStateError(f"{descriptor.id} is in the kernel [DU-16]; remove it first")
+        self.services[descriptor.id] = ServiceRuntime(self._kernel, descriptor, bound)
+
+    def remove(self, identity: ServiceID) -> None:
+        """Forget an Inactive service."""
+        service = require_service(self.services, identity)
+        require_inactive(service)
+        del self.services[identity]
+
+    def activate(self, identities: tuple[ServiceID, ...]) -> None:
+        """Inactive to Active, all or none (SVC-2, SVC-3, SVC-7)."""
+        services = self._chosen(identities, "ACTIVATE")
+        _require_links(services)
+        for service in services:
+            self._move(service, "ACTIVATE")
+        if self._kernel.state is SleeState.RUNNING:
+            for service in services:
+                self.begin(service)
+
+    def deactivate(self, identities: tuple[ServiceID, ...]) -> None:
+        """Active to Stopping, all or none; Inactive follows when the last tree is gone (SVC-4, SVC-7)."""
+        services = self._chosen(identities, "DEACTIVATE")
+        for service in services:
+            self._move(service, "DEACTIVATE")
+        for service in services:
+            if service.activity is not None:
+                service.activity.end_now()
+            self.judge(service)
+
+    def judge(self, service: ServiceRuntime) -> None:
+        """Is the last tree of a stopping service gone (SVC-4)?"""
+        if service.state is ServiceState.STOPPING and not service.roots:
+            self._move(service, "no tree left")
+
+    def begin(self, service: ServiceRuntime) -> None:
+        """Start the service's own activity and tell it (SVC-10, SVC-11)."""
+        kernel = self._kernel
+        service.activity = context = kernel.own_context(("service", service.id), ServiceActivity(service.id))
+        firing = kernel.firing(ServiceStarted(service.id), context, None, service)
+        context.accept(firing)
+
+    def active(self) -> list[ServiceRuntime]:
+        """The services that are Active."""
+        return [service for service in self.services.values() if service.state is ServiceState.ACTIVE]
+
+    def _chosen(self, identities: tuple[ServiceID, ...], event: str) -> list[ServiceRuntime]:
+        """The services named, after all checks; so that one in a wrong state leaves all as they were (SVC-7)."""
+        services = [require_service(self.services, identity) for identity in identities]
+        if not services or len(set(identities)) != len(identities):
+            raise ValueError(f"{event.lower()}: no service, or one twice [SVC-7]; name each once")
+        for service in services:
+            next_state(SERVICE, service.state, event, str(service.id), "SVC-2")
+        return services
+
+    def _move(self, service: ServiceRuntime, event: str) -> None:
+        old = service.state
+        service.state = next_state(SERVICE, old, event, str(service.id), "SVC-2")
+        self._select_initial()
+        self._kernel.reports.state_changed("service", str(service.id), old, service.state)
+        for resource in tuple(self._kernel.resources.values()):
+            if resource.is_object_active:
+                tell(resource, service)
+
+    def _select_initial(self) -> None:
+        """Work out anew which services an event of each type may be initial for (IES-2, IES-3, SVC-5)."""
+        active = self.active()
+        successors = {(service.id.name, service.id.vendor) for service in active}
+        stopping = [
+            service
+            for service in self.services.values()
+            if service.state is ServiceState.STOPPING and (service.id.name, service.id.vendor) not in successors
+        ]
+        _fill(self.initial, active)
+        _fill(self.continuing, [*active, *stopping])
+
+
+def _fill(table: InitialTable, services: Iterable[ServiceRuntime]) -> None:
+    table.clear()
+    for service in sorted(services, key=lambda service: -service.descriptor.default_priority):
+        for event_class, initial in service.initial.items():
+            table[event_class] = (*table.get(event_class, ()), initial)
+
+
+def _require_links(services: Iterable[ServiceRuntime]) -> None:
+    """Refuse the activation of a service that lacks a resource (SVC-3)."""
+    missing = [
+        f"{env.descriptor.id}.{attribute} needs {ra_type}"
+        for service in services
+        for env in service.environments.values()
+        for attribute, ra_type in env.descriptor.resources.items()
+        if env.bound.get(attribute) is None
+    ]
+    if missing:
+        raise InvalidLinkNameBindingError(
+            f"{'; '.join(missing)} [SVC-3]; bind each to a link of an entity of that type"
+        )
+
+
+def tell(resource: ResourceEntity, service: ServiceRuntime) -> None:
+    """Tell an adaptor the state of a service, and which of its events the service receives (RA-37)."""
+    adaptor = resource.adaptor
+    callbacks: dict[ServiceState, Callable[[ReceivableService], None]] = {
+        ServiceState.ACTIVE: adaptor.service_active,
+        ServiceState.STOPPING: adaptor.service_stopping,
+        ServiceState.INACTIVE: adaptor.service_inactive,
+    }
+    function = callbacks[service.state]
+    resource.callback(function.__name__, function, ReceivableService(service.id, _receivable(resource, service)))
+
+
+def _receivable(resource: ResourceEntity, service: ServiceRuntime) -> tuple[ReceivableEvent, ...]:
+    """The events of this adaptor that any SBB of the service handles, one entry for each option (RA-38)."""
+    found: dict[tuple[type, str | None], bool] = {}
+    for env in service.environments.values():
+        for event_class, handler in env.handlers.items():
+            if adaptor_fires(resource, event_class):
+                key = (event_class, handler.descriptor.mark.option)
+                is_initial = env is service.root and handler.descriptor.mark.initial
+                found[key] = found.get(key, False) or is_initial
+    types = {c: h.descriptor.event_type for env in service.environments.values() for c, h in env.handlers.items()}
+    return tuple(ReceivableEvent(types[c], c, option, initial) for (c, option), initial in found.items())
+
+
+def adaptor_fires(resource: ResourceEntity, event_class: type) -> bool:
+    """Whether an adaptor may fire events of a class (RA-26, RA-38)."""
+    return event_class in resource.event_types or resource.adaptor.fires_any_event_type

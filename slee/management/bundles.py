@@ -1,0 +1,244 @@
+"""Installing and uninstalling bundles, and asking what is installed (group DU)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from slee.api.errors import AlreadyInstalledError, DependencyError, DeploymentError, InvalidStateError
+from slee.api.ids import BundleID, ComponentID, ProfileSpecificationID, ServiceID, parse_id
+from slee.management.archive import Archive, ArchiveLimits, read_archive
+from slee.management.bundle import BundleLoader, BundleSource, LoadedBundle
+from slee.management.engine import Engine, Host
+from slee.management.namespace import Namespace
+from slee.management.results import BundleInfo, ComponentInfo
+from slee.management.services import Services
+from slee.management.store import BundleRecord, StateDirectory
+from slee.model.repository import BundleDescriptor, Repository
+
+
+class Bundles:
+    """The bundles of one server."""
+
+    def __init__(
+        self,
+        *,
+        repository: Repository,
+        loader: BundleLoader,
+        store: StateDirectory,
+        services: Services,
+        engine: Engine,
+        host: Host,
+        limits: ArchiveLimits | None = None,
+    ) -> None:
+        self._repository = repository
+        self._loader = loader
+        self._store = store
+        self._services = services
+        self._engine = engine
+        self._host = host
+        self._limits = limits or ArchiveLimits()
+        self._loaded: dict[BundleID, LoadedBundle] = {}
+
+    def install(
+        self, source: str, archive: bytes, configuration: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> BundleInfo:
+        """Install a bundle; its services are Inactive, its components usable at once (DU-14 to DU-25).
+
+        Args:
+            source: path or URL that the archive comes from.
+            archive: content of the archive.
+            configuration: values of configuration keys by name of the SBB, before those of the manifest (DU-23).
+
+        Raises:
+            AlreadyInstalledError: the source, the bundle or a component of it is installed.
+            DeploymentError: the archive, its manifest or its lock is refused, or does not fit the environment.
+            VerificationError: its components do not fit together; lists everything.
+        """
+        if any(bundle.source == source for bundle in self._repository.bundles):
+            raise AlreadyInstalledError(f"{source}: it is installed [DU-15]; uninstall it first")
+        judged = read_archive(archive, source, self._limits)
+        settings = {name: dict(values) for name, values in (configuration or {}).items()}
+        record = BundleRecord(source, judged.digest, self._host.now(), settings)
+        desired = self._store.desired
+        with self._loading(judged, record) as loaded:
+            self._store.write_bundle(judged.digest, archive)
+            with self._store.changing(msgspec.structs.replace(desired, bundles=(*desired.bundles, record))):
+                self._take_in(loaded, record)
+        return self.show(loaded.manifest.id)
+
+    def restore(self) -> Iterator[tuple[BundleRecord, Exception]]:
+        """Load what the state directory holds, without changing it; yields each bundle that cannot be loaded."""
+        for record in self._store.desired.bundles:
+            try:
+                judged = read_archive(self._store.read_bundle(record.digest), record.source, self._limits)
+                with self._loading(judged, record) as loaded:
+                    self._take_in(loaded, record)
+            except Exception as error:  # noqa: BLE001  code of a bundle may raise anything, and must not stop the others
+                yield record, error
+
+    def uninstall(self, bundle: BundleID) -> None:
+        """Remove a bundle with every component of it (DU-26 to DU-30).
+
+        Raises:
+            UnrecognizedBundleError: it is not installed.
+            DependencyError: something that is installed needs it; names everything that does.
+            InvalidStateError: a service of it is Active or Stopping.
+        """
+        descriptor = self._repository.bundle(bundle)
+        if bundle not in self._loaded:
+            raise InvalidStateError(f"{bundle}: the built-in bundle stays [DU-26]; uninstall others")
+        self._require_unused(descriptor)
+        services = [identity for identity in descriptor.components if isinstance(identity, ServiceID)]
+        for service in services:
+            state = self._engine.service_state(service)
+            if state.value != "Inactive":
+                raise InvalidStateError(f"{service}: it is {state.value} [DU-28]; deactivate it and wait for Inactive")
+        desired = self._store.desired
+        left = msgspec.structs.replace(
+            desired,
+            bundles=tuple(record for record in desired.bundles if record.digest != descriptor.digest),
+            services={name: on for name, on in desired.services.items() if name not in map(str, services)},
+        )
+        with self._store.changing(left):
+            for service in services:
+                self._services.remove(service)
+            for component in descriptor.components:
+                if isinstance(component, ProfileSpecificationID):
+                    self._host.drop_table(component)
+            self._repository.remove(bundle)
+            self._loader.unload(self._loaded.pop(bundle))
+        self._store.sweep()
+
+    def list(self) -> tuple[BundleInfo, ...]:
+        """Every bundle once, in the order of installation (DU-31)."""
+        return tuple(BundleInfo.of(bundle) for bundle in self._repository.bundles)
+
+    def show(self, bundle: BundleID) -> BundleInfo:
+        """One bundle; `UnrecognizedBundleError` if it is not installed (DU-32)."""
+        return BundleInfo.of(self._repository.bundle(bundle))
+
+    def find_source(self, source: str) -> BundleInfo:
+        """The bundle that came from a path or URL (DU-14)."""
+        return BundleInfo.of(self._repository.bundle_from(source))
+
+    def components(self, kind: str | None = None) -> tuple[ComponentInfo, ...]:
+        """Every component, or those of one kind: event, sbb, service, adaptor, resource-type, ... (DU-31)."""
+        return tuple(ComponentInfo.of(component) for component in self._repository.components(kind))
+
+    def component(self, component: ComponentID) -> ComponentInfo:
+        """One component; the error is that of its kind if it is not installed (DU-32)."""
+        return ComponentInfo.of(self._repository.component(component).descriptor)
+
+    def descriptors(self, components: Sequence[ComponentID]) -> tuple[ComponentInfo | None, ...]:
+        """As many elements as ids, in their order, none for each unknown one (DU-32)."""
+        found = self._repository.descriptors(components)
+        return tuple(ComponentInfo.of(component) if component else None for component in found)
+
+    def is_installed(self, identity: BundleID | ComponentID) -> bool:
+        """Whether a bundle or component is installed (DU-34)."""
+        return self._repository.is_installed(identity)
+
+    def referring_components(self, component: ComponentID) -> tuple[ComponentInfo, ...]:
+        """The components that use this one directly (DU-35)."""
+        return tuple(self.component(user) for user in self._repository.referring_components(component))
+
+    def namespace_of(self, bundle: BundleID) -> Namespace:
+        """Where the bundle's modules are imported; `UnrecognizedBundleError` if it is not installed."""
+        self._repository.bundle(bundle)
+        return self._loaded[bundle].namespace
+
+    def close(self) -> None:
+        """Forget the modules of every bundle, as at the end of the process."""
+        for loaded in self._loaded.values():
+            self._loader.unload(loaded)
+        self._loaded.clear()
+
+    @contextmanager
+    def _loading(self, archive: Archive, record: BundleRecord) -> Generator[LoadedBundle]:
+        """Load an archive; an exception before the end of the block leaves nothing of it (DU-17)."""
+        manifest = archive.manifest
+        if self._repository.is_installed(manifest.id):
+            raise AlreadyInstalledError(f"{manifest.id}: it is installed [DU-15]; uninstall it first")
+        depends = tuple(parse_id(entry.bundle, BundleID) for entry in archive.lock.depends)
+        missing = [str(bundle) for bundle in depends if bundle not in self._loaded]
+        if missing:
+            raise DeploymentError(f"{manifest.id}: it needs {', '.join(missing)} [DU-20]; install exactly that first")
+        source = BundleSource(
+            manifest,
+            archive.manifest_text,
+            archive.files,
+            archive.lock.modules,
+            archive.digest,
+            depends,
+            record.configuration,
+        )
+        loaded = self._loader.load(source, [self._loaded[bundle].namespace for bundle in depends])
+        try:
+            self._require_new(loaded)
+            _require_locked(loaded, archive)
+            yield loaded
+        except BaseException:
+            self._loader.unload(loaded)
+            raise
+
+    def _take_in(self, loaded: LoadedBundle, record: BundleRecord) -> None:
+        components = tuple(component.descriptor.id for component in loaded.components)
+        identity = loaded.manifest.id
+        descriptor = BundleDescriptor(
+            identity, record.source, record.installed_at, components, loaded.depends, record.digest
+        )
+        added: list[ServiceID] = []
+        try:
+            for setup in loaded.services:
+                self._services.add(setup)
+                added.append(setup.descriptor.id)
+        except BaseException:
+            for service in added:
+                self._services.remove(service)
+            raise
+        self._repository.add(descriptor, loaded.components)
+        self._loaded[identity] = loaded
+
+    def _require_new(self, loaded: LoadedBundle) -> None:
+        """No component is installed already by another bundle (DU-16)."""
+        clashes = [
+            f"{component.descriptor.id}: {other.descriptor.bundle} installed it [DU-16]; uninstall that bundle first"
+            for component in loaded.components
+            if (other := self._repository.find(component.descriptor.id))
+        ]
+        if clashes:
+            raise AlreadyInstalledError("\n".join(clashes))
+
+    def _require_unused(self, bundle: BundleDescriptor) -> None:
+        """No other bundle refers to it, and no RA entity is made of an RA of it (DU-27, DU-29)."""
+        needs = [
+            f"{user}: of {other}, uses {component} [DU-27]; uninstall that bundle first"
+            for component in bundle.components
+            for user in self._repository.referring_components(component)
+            if (other := self._repository.component(user).descriptor.bundle) != bundle.id
+        ]
+        needs += [
+            f"{other.id}: depends on {bundle.id} [DU-27]; uninstall that bundle first"
+            for other in self._repository.bundles
+            if bundle.id in other.depends
+        ]
+        needs += [
+            f"{name}: is an entity of {entity.adaptor.id} [DU-29]; remove it first"
+            for name, entity in self._engine.resources.items()
+            if entity.adaptor.id in bundle.components
+        ]
+        if needs:
+            raise DependencyError("\n".join(dict.fromkeys(needs)))
+
+
+def _require_locked(loaded: LoadedBundle, archive: Archive) -> None:
+    """The components found are those that the builder found, with the same state (design, section 7)."""
+    found = {str(c.descriptor.id): c.descriptor.schema_hash for c in loaded.components}
+    locked = {entry.id: entry.schema_hash for entry in archive.lock.component}
+    different = sorted(name for name in found.keys() | locked.keys() if found.get(name, "") != locked.get(name, ""))
+    if different:
+        raise DeploymentError(f"{different[0]}: it is not what the lock says [DU-11]; build the bundle anew")

@@ -1,0 +1,206 @@
+"""TOML documents checked against a pydantic model, with every problem told by file, line and key.
+
+Manifests, locks and the server's configuration are read through here, so that a typing error is shown the same way
+wherever it stands.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from slee.api.errors import Issue, SleeError
+
+M = TypeVar("M", bound=BaseModel)
+Path = tuple[str | int, ...]
+
+_HEADER: Final = re.compile(r"^\s*(\[\[?)\s*(.+?)\s*(\]\]?)\s*(#.*)?$")
+_KEY: Final = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')(?:\s*\.\s*[^\s=]+)*)\s*=(.*)$""")
+_PART: Final = re.compile(r"""\s*([A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')\s*\.?""")
+_AT_LINE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+
+
+class Section(BaseModel):
+    """A table of a document: immutable, keys spelt with hyphens, unknown keys refused (DU-9)."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=lambda name: name.replace("_", "-"),
+        validate_by_name=False,
+        validate_by_alias=True,
+        hide_input_in_errors=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentKind:
+    """What a document is called, and how its problems are raised."""
+
+    rule: str
+    error: type[SleeError]
+
+
+def parse(text: str, source: str, kind: DocumentKind) -> dict[str, Any]:
+    """Parse TOML; the error names file and line."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        found = _AT_LINE.search(message)
+        line = int(found[1]) if found and found[1] else text.count("\n") + 1
+        problem = _AT_LINE.sub("", message)
+        issue = Issue(f"{source}:{line}", kind.rule, f"it is no TOML: {problem}", "mend the line")
+        raise kind.error(str(issue)) from error
+
+
+def check(model: type[M], data: dict[str, Any], text: str, source: str, kind: DocumentKind) -> M:
+    """Check parsed TOML against a model.
+
+    Args:
+        model: the model of the whole document.
+        data: what `parse` returned for `text`, perhaps with overriding values put in.
+        text: the document as written, to find lines in.
+        source: name of the file, for messages.
+        kind: rule and error class of the messages.
+
+    Raises:
+        SleeError: of the kind's class; lists every problem, each with file, line and key.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = dict(key_lines(text))
+        issues = [
+            _issue(model, found["loc"], found["msg"], found["type"], lines, source, kind)
+            for found in error.errors(include_url=False)
+        ]
+        raise kind.error("\n".join(str(issue) for issue in issues)) from error
+
+
+def load(model: type[M], text: str, source: str, kind: DocumentKind) -> M:
+    """`parse` and `check` in one."""
+    return check(model, parse(text, source, kind), text, source, kind)
+
+
+def key_lines(text: str) -> Iterator[tuple[Path, int]]:
+    """The line of each table header and key of a TOML text that parses, by path; members of arrays by number."""
+    table: Path = ()
+    counts: dict[Path, int] = {}
+    closing: str | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if closing is not None:
+            closing = None if closing in line else closing
+            continue
+        if header := _HEADER.match(line):
+            path = _split(header[2])
+            if header[1] == "[[":
+                index = counts[path] = counts.get(path, -1) + 1
+                yield path, number
+                table = (*path, index)
+            else:
+                table = _within_arrays(path, counts)
+            yield table, number
+        elif key := _KEY.match(line):
+            yield (*table, *_split(key[1])), number
+            closing = _opened(key[2])
+
+
+def with_field_names(model: type[BaseModel], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data with keys spelt as the model's fields, in nested tables too: `timer_c` for TOML's `timer-c`."""
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    spelt: dict[str, Any] = {}
+    for key, value in data.items():
+        name = key if key in fields else key.replace("-", "_")
+        inner = _table_model(fields[name].annotation) if name in fields else None
+        spelt[name if name in fields else key] = _within(inner, value)
+    return spelt
+
+
+def _within(model: object, value: object) -> object:
+    if not isinstance(model, type) or not issubclass(model, BaseModel):
+        return value
+    if isinstance(value, dict):
+        return with_field_names(model, cast("dict[str, Any]", value))
+    return [_within(model, member) for member in cast("list[object]", value)] if isinstance(value, list) else value
+
+
+def line_of(path: Sequence[str | int], lines: dict[Path, int]) -> int:
+    """The line of the innermost table or key on the way to `path` that the document has; 1 if it has none."""
+    for length in range(len(path), 0, -1):
+        if (line := lines.get(tuple(path[:length]))) is not None:
+            return line
+    return 1
+
+
+def _within_arrays(path: Path, counts: dict[Path, int]) -> Path:
+    """`[a.b]` after `[[a]]` belongs to the last member of `a`."""
+    for length in range(len(path) - 1, 0, -1):
+        if (index := counts.get(path[:length])) is not None:
+            return (*path[:length], index, *path[length:])
+    return path
+
+
+def _split(dotted: str) -> Path:
+    return tuple(part.strip("\"'") for part in _PART.findall(dotted))
+
+
+def _opened(value: str) -> str | None:
+    """The quotes that end a multi-line string begun in `value`, if one stays open."""
+    for quotes in ('"""', "'''"):
+        if value.count(quotes) % 2:
+            return quotes
+    return None
+
+
+def _issue(
+    model: type[BaseModel],
+    location: Path,
+    message: str,
+    sort: str,
+    lines: dict[Path, int],
+    source: str,
+    kind: DocumentKind,
+) -> Issue:
+    where = f"{source}:{line_of(location, lines)}: {'.'.join(map(str, location)) or 'document'}"
+    if sort == "extra_forbidden":
+        known = sorted(_known_keys(model, location[:-1]))
+        near = get_close_matches(str(location[-1]), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known) or 'nothing'}"
+        return Issue(where, kind.rule, "unknown key", hint)
+    if sort == "missing":
+        return Issue(where, kind.rule, "the key is missing", "give it a value")
+    return Issue(where, kind.rule, message[:1].lower() + message[1:], "give a value that fits")
+
+
+def _known_keys(model: type[BaseModel], location: Path) -> set[str]:
+    """The keys of the table at `location`, empty where the model does not tell."""
+    current: object = model
+    for part in location:
+        if isinstance(part, int):
+            continue
+        if not isinstance(current, type) or not issubclass(current, BaseModel):
+            return set()
+        current = next(
+            (_table_model(f.annotation) for n, f in current.model_fields.items() if (f.alias or n) == part), None
+        )
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return {field.alias or name for name, field in current.model_fields.items()}
+    return set()
+
+
+def _table_model(annotation: object) -> object:
+    """The model inside an annotation such as `tuple[Model, ...]` or `Model | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in typing.get_args(annotation):
+        if (found := _table_model(argument)) is not None:
+            return found
+    return None

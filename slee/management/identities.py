@@ -1,0 +1,38 @@
+"""Identities in operations: values in Python, the text form of CID-6 everywhere else (CID-8)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+
+from slee.api.ids import BundleID, ComponentID, ResourceAdaptorID, SbbID, ServiceID, parse_id
+
+
+def _text_form(kind: type[BundleID | ComponentID]) -> tuple[Any, ...]:
+    def read(value: object) -> object:
+        if isinstance(value, kind):
+            return value
+        # pydantic reports a ValueError with the place of the value; a TypeError would pass through.
+        return parse_id(str(value), kind)
+
+    schema = WithJsonSchema({"type": "string", "examples": [f"{kind.__name__}[name=n,vendor=v,version=1.0]"]})
+    return PlainValidator(read), PlainSerializer(str, return_type=str), schema
+
+
+def _service(value: object) -> object:
+    """A service id, or the name of a service that is installed in one version only."""
+    return parse_id(value, ServiceID) if isinstance(value, str) and "[" in value else value
+
+
+BundleRef = Annotated[BundleID, *_text_form(BundleID)]
+ComponentRef = Annotated[ComponentID, *_text_form(ComponentID)]
+SbbRef = Annotated[SbbID, *_text_form(SbbID)]
+AdaptorRef = Annotated[ResourceAdaptorID, *_text_form(ResourceAdaptorID)]
+ServiceRef = Annotated[ServiceID, *_text_form(ServiceID)]
+ServiceChoice = Annotated[
+    ServiceID | str,
+    PlainValidator(_service),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "description": "service id, or the name of a service installed once"}),
+]

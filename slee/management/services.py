@@ -1,0 +1,192 @@
+"""Services: their states, and what their SBBs' declarations are bound to (group SVC)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from slee.api.errors import (
+    InvalidArgumentError,
+    InvalidLinkNameBindingError,
+    InvalidStateError,
+    Issue,
+    UnrecognizedServiceError,
+)
+from slee.api.ids import SbbID, ServiceID
+from slee.api.usage import UsageParameters
+from slee.management.bundle import ServiceSetup
+from slee.management.engine import Engine, Host
+from slee.management.resources import Resources
+from slee.management.results import ServiceInfo
+from slee.management.store import StateDirectory
+from slee.model.descriptor import SbbDescriptor
+
+STATES = ("Inactive", "Active", "Stopping")
+
+
+class Services:
+    """The services of one server."""
+
+    def __init__(self, *, engine: Engine, store: StateDirectory, resources: Resources, host: Host) -> None:
+        self._engine = engine
+        self._store = store
+        self._resources = resources
+        self._host = host
+        self._setups: dict[ServiceID, ServiceSetup] = {}
+        self._usage: dict[tuple[ServiceID, SbbID, str], UsageParameters] = {}
+        self._reasons: dict[ServiceID, str] = {}
+
+    def activate(self, services: Sequence[ServiceID | str]) -> tuple[ServiceInfo, ...]:
+        """Make services Active, all or none (SVC-2, SVC-3, SVC-7).
+
+        Raises:
+            UnrecognizedServiceError: one is not installed.
+            InvalidStateError: one is not Inactive.
+            InvalidLinkNameBindingError: a resource that one needs is not bound; lists SBB, link and RA type.
+            InvalidArgumentError: none is given, or one twice.
+        """
+        chosen = self._choose(services)
+        self._require_state(chosen, "Inactive")
+        self._require_links(chosen)
+        with self._store.changing(self._desiring(chosen, active=True)):
+            for service in chosen:
+                # Links may have been bound anew since; an Inactive service has no entity that would lose anything.
+                self._engine.remove_service(service)
+                self._engine.add_service(self._setups[service].descriptor, self._bound(self._setups[service]))
+            self._engine.activate_service(*chosen)
+        self._host.pump()
+        return tuple(self.show(service) for service in chosen)
+
+    def deactivate(self, services: Sequence[ServiceID | str]) -> tuple[ServiceInfo, ...]:
+        """Let services end, all or none: Stopping until their last entity tree is gone (SVC-4, SVC-7).
+
+        Raises:
+            UnrecognizedServiceError: one is not installed.
+            InvalidStateError: one is not Active.
+            InvalidArgumentError: none is given, or one twice.
+        """
+        chosen = self._choose(services)
+        self._require_state(chosen, "Active")
+        with self._store.changing(self._desiring(chosen, active=False)):
+            self._engine.deactivate_service(*chosen)
+        self._host.pump()
+        return tuple(self.show(service) for service in chosen)
+
+    def list(self, state: str | None = None) -> tuple[ServiceInfo, ...]:
+        """Every service, or those in one state, in the order of their ids (SVC-1)."""
+        if state is not None and state not in STATES:
+            raise InvalidArgumentError(f"{state!r}: it is no state of services [SVC-1]; give {', '.join(STATES)}")
+        found = (self.show(service) for service in sorted(self._setups))
+        return tuple(info for info in found if state in (None, info.state))
+
+    def show(self, service: ServiceID | str) -> ServiceInfo:
+        """Desired and actual state of one service (MGT-3)."""
+        (identity,) = self._choose([service])
+        state = self._engine.service_state(identity).value
+        active = self._store.desired.services.get(str(identity), False)
+        reason = self._reasons.get(identity, "") if active and state != "Active" else ""
+        if not active and state == "Stopping":
+            reason = "entity trees are left"
+        return ServiceInfo(identity, state, "Active" if active else "Inactive", reason)
+
+    def sbbs(self, service: ServiceID | str) -> tuple[SbbID, ...]:
+        """Root SBB and every SBB reachable by child relations (DU-31)."""
+        (identity,) = self._choose([service])
+        return tuple(self._setups[identity].descriptor.sbbs)
+
+    def usage(self, service: ServiceID) -> dict[tuple[SbbID, str], UsageParameters]:
+        """What the SBBs of a service have counted, by SBB and attribute."""
+        return {(sbb, name): set_ for (owner, sbb, name), set_ in self._usage.items() if owner == service}
+
+    def add(self, setup: ServiceSetup) -> None:
+        """Take in a service of a bundle that is being installed; it is Inactive."""
+        service = setup.descriptor.id
+        self._engine.add_service(setup.descriptor, self._bound(setup))
+        self._setups[service] = setup
+        self._resources.users[service] = setup
+
+    def remove(self, service: ServiceID) -> None:
+        """Forget an Inactive service."""
+        self._engine.remove_service(service)
+        del self._setups[service], self._resources.users[service]
+        for key in [key for key in self._usage if key[0] == service]:
+            del self._usage[key]
+
+    def restore(self) -> tuple[ServiceInfo, ...]:
+        """Activate what should be Active (SVC-9); returns those that cannot be."""
+        failed: list[ServiceInfo] = []
+        for service in sorted(self._setups):
+            if not self._store.desired.services.get(str(service)):
+                continue
+            try:
+                self.activate([service])
+            except InvalidLinkNameBindingError as error:
+                self._reasons[service] = str(error)
+                failed.append(self.show(service))
+        return tuple(failed)
+
+    def _choose(self, services: Sequence[ServiceID | str]) -> tuple[ServiceID, ...]:
+        chosen = tuple(self._identity(service) for service in services)
+        if not chosen or len(set(chosen)) != len(chosen):
+            raise InvalidArgumentError("services: none is given, or one twice [SVC-7]; name each once")
+        return chosen
+
+    def _identity(self, given: object) -> ServiceID:
+        if isinstance(given, str):
+            named = [identity for identity in self._setups if identity.name == given]
+            if len(named) > 1:
+                versions = ", ".join(map(str, sorted(named)))
+                raise InvalidArgumentError(f"{given}: several services have that name [SVC-2]; give one of {versions}")
+            if not named:
+                raise UnrecognizedServiceError(f"{given}: no service of that name is installed [SVC-2]; list them")
+            return named[0]
+        if not isinstance(given, ServiceID):
+            raise TypeError(f"{given!r}: it is no ServiceID [SVC-2]; give the id of a service")
+        if given not in self._setups:
+            raise UnrecognizedServiceError(f"{given}: it is not installed [SVC-2]; list the services")
+        return given
+
+    def _require_state(self, services: Sequence[ServiceID], state: str) -> None:
+        for service in services:
+            found = self._engine.service_state(service).value
+            if found != state:
+                raise InvalidStateError(f"{service}: it is {found} [SVC-2]; that is possible when {state}")
+
+    def _require_links(self, services: Sequence[ServiceID]) -> None:
+        issues: list[Issue] = []
+        for service in services:
+            setup = self._setups[service]
+            for sbb in setup.descriptor.sbbs.values():
+                for ra_type in sbb.resources.values():
+                    link = setup.links[ra_type.id]
+                    if problem := self._resources.link_problem(link, ra_type):
+                        remedy = f"bind {link} to an entity that offers {ra_type.id}"
+                        issues.append(Issue(f"{service} {sbb.id}", "SVC-3", problem, remedy))
+        if issues:
+            raise InvalidLinkNameBindingError("\n".join(str(issue) for issue in issues))
+
+    def _desiring(self, services: Sequence[ServiceID], *, active: bool) -> Any:
+        desired = self._store.desired
+        changed = {**desired.services, **{str(service): active for service in services}}
+        return msgspec.structs.replace(desired, services=changed)
+
+    def _bound(self, setup: ServiceSetup) -> dict[SbbID, dict[str, object]]:
+        return {identity: self._values(setup, sbb) for identity, sbb in setup.descriptor.sbbs.items()}
+
+    def _values(self, setup: ServiceSetup, sbb: SbbDescriptor) -> dict[str, object]:
+        """What each declaration of an SBB stands for in its instances."""
+        values: dict[str, object] = dict(setup.configuration.get(sbb.id, {}))
+        for name, ra_type in sbb.resources.items():
+            link = setup.links[ra_type.id]
+            if not self._resources.link_problem(link, ra_type):
+                values[name] = self._resources.provider(link, ra_type)
+        for name, parameters in sbb.usage.items():
+            key = (setup.descriptor.id, sbb.id, name)
+            if key not in self._usage:
+                self._usage[key] = parameters()
+            values[name] = self._usage[key]
+        for name, table in sbb.tables.items():
+            values[name] = self._host.table(table)
+        return values

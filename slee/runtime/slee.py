@@ -1,0 +1,115 @@
+"""The composition root: one kernel with its clock, loop, tables and management."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from slee.facilities.volatile import VolatileTables
+from slee.kernel.adaptor_context import AdaptorContext
+from slee.kernel.kernel import Kernel
+from slee.kernel.ports import Limits
+from slee.kernel.states import SleeState, StateChange
+from slee.management.management import Equipment, Management
+from slee.runtime.clock import SystemClock
+from slee.runtime.driver import Driver
+from slee.runtime.observer import LoggingObserver
+
+if TYPE_CHECKING:
+    from slee.api.facilities import VolatileTable
+    from slee.api.ids import ProfileSpecificationID
+    from slee.kernel.resource import ResourceEntity
+    from slee.management.store import StateDirectory
+    from slee.spi.adaptor import ResourceAdaptor
+
+
+class Slee:
+    """One server's SLEE; make it on a running loop."""
+
+    def __init__(
+        self,
+        *,
+        store: StateDirectory,
+        adaptors: Sequence[type[ResourceAdaptor]],
+        sections: Mapping[str, Mapping[str, Any]],
+        limits: Limits | None = None,
+    ) -> None:
+        """Put the parts together; the SLEE is Stopped and nothing is restored.
+
+        Args:
+            store: the state directory, held.
+            adaptors: resource adaptors of the built-in bundle.
+            sections: the sections of the configuration that configure resource adaptor entities.
+            limits: bounds of the kernel.
+        """
+        self.observer = LoggingObserver()
+        self.kernel = Kernel(observer=self.observer, random=os.urandom, ticks=time.perf_counter, limits=limits)
+        self.driver = Driver(self.kernel, SystemClock())
+        self.tables = VolatileTables(self.kernel)
+        self.shutdown_asked = anyio.Event()
+        """Set when an operator asks for the end of the process (SLE-12)."""
+        self._stopped = anyio.Event()
+        self.observer.listeners.append(self._changed)
+        self.management = Management(engine=self.kernel, host=self, store=store, adaptors=adaptors, sections=sections)
+
+    def start(self, equipment: Equipment) -> None:
+        """Restore what is desired, deploy the equipment at a first start, and run if that is desired (SLE-1).
+
+        Raises:
+            InvalidConfigurationError: the configuration of a resource adaptor entity does not fit.
+        """
+        self.pump()
+        self.management.restore()
+        self.management.equip(equipment)
+        self.management.resume()
+        self.pump()
+
+    async def stop(self, within: float) -> None:
+        """Stop, ending what is left after `within` seconds; the desired states stay (SLE-10, SLE-15)."""
+        self.pump()
+        if self.kernel.state is SleeState.RUNNING:
+            self.kernel.stop(within=within)
+            self.pump()
+        if self.kernel.state is SleeState.STOPPING:
+            await self._stopped.wait()
+
+    def close(self) -> None:
+        """Let go of timers, modules and the state directory."""
+        self.driver.close()
+        self.management.close()
+
+    # What management asks of its host.
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self.driver.now()
+
+    def pump(self) -> None:
+        """Let the kernel work on what is ready."""
+        self.driver.pump()
+
+    def context(self, name: str, endpoint: ResourceEntity) -> AdaptorContext:
+        """What the adaptor object of an entity is given first of all (RA-1)."""
+        return AdaptorContext(self.kernel, endpoint, self.driver, self.observer.source(name).tracer(""))
+
+    def table(self, table: VolatileTable[Any]) -> object:
+        """The rows of a volatile table."""
+        return self.tables.rows(table)
+
+    def drop_table(self, table: ProfileSpecificationID) -> None:
+        """Forget a table whose bundle is uninstalled."""
+        self.tables.remove(table)
+
+    def shut_down(self) -> None:
+        """End the process once the present operation has been answered."""
+        self.shutdown_asked.set()
+
+    def _changed(self, change: StateChange) -> None:
+        if change.new is SleeState.STOPPED:
+            self._stopped.set()
+        elif change.new is SleeState.STARTING:
+            self._stopped = anyio.Event()

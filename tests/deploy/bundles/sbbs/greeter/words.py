@@ -1,0 +1,5 @@
+"""What the greeter says."""
+
+from __future__ import annotations
+
+ANSWER = "hello"
