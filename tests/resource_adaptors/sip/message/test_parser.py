@@ -257,6 +257,23 @@ def test_sip_16_content_length_in_a_datagram() -> None:
     assert fault(with_header(b"Content-Length", b"1", RINGING)).status == 0
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"Sat, 13 Nov 2010 23:29:00 GMT", "2010-11-13T23:29:00+00:00"),
+        (b"Fri, 01 Jan 2010 16:00:00 EST", None),
+        (b"Fri, 31 Feb 2010 16:00:00 GMT", None),
+        (b"Sat, 13 Nov 2010 24:29:00 GMT", None),
+        (b"13 Nov 2010 23:29:00 GMT", None),
+        (b"yesterday", None),
+    ],
+)
+def test_sip_19_date_is_gmt_or_no_date(value: bytes, expected: str | None) -> None:
+    date = request(with_line(b"Date: " + value)).date
+    assert (None if date is None else date.isoformat()) == expected
+    assert request().date is None
+
+
 def test_sip_22_an_ack_is_never_answered() -> None:
     data = with_header(b"CSeq", b"x ACK", with_request_line(b"ACK sip:a@b SIP/2.0"))
     assert (fault(data).status, fault(data).partial) == (0, None)
