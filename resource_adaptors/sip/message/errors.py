@@ -13,7 +13,7 @@ class PartialRequest(msgspec.Struct, frozen=True):
 
     method: str
     via: tuple[bytes, ...]
-    """Via lines as received, without the name; the first one could be parsed."""
+    """Via values, the topmost first. It can be read, though perhaps not all of its parameters; so can the others."""
     from_: bytes | None
     to: bytes | None
     call_id: bytes | None

@@ -7,51 +7,38 @@ UTF-8; octets that are not are kept by `surrogateescape`, and go out as they cam
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Final
 
+from resource_adaptors.sip.message.dates import parse_date
+from resource_adaptors.sip.message.names import COMPACT, NEVER_SPLIT
 from resource_adaptors.sip.message.uri import Uri, parse_uri
 from resource_adaptors.sip.message.values import (
     CSeq,
     NameAddr,
     Via,
     parse_name_addr,
+    parse_seconds,
     parse_via,
     split_outside,
 )
 
-COMPACT: Final[dict[str, str]] = {
-    "a": "accept-contact",
-    "b": "referred-by",
-    "c": "content-type",
-    "d": "request-disposition",
-    "e": "content-encoding",
-    "f": "from",
-    "i": "call-id",
-    "j": "reject-contact",
-    "k": "supported",
-    "l": "content-length",
-    "m": "contact",
-    "n": "identity-info",
-    "o": "event",
-    "r": "refer-to",
-    "s": "subject",
-    "t": "to",
-    "u": "allow-events",
-    "v": "via",
-    "x": "session-expires",
-    "y": "identity",
-}
-"""Compact names (SIP-3)."""
-NEVER_SPLIT: Final = frozenset(
-    ("www-authenticate", "proxy-authenticate", "authorization", "proxy-authorization", "date")
-)
-"""Headers whose commas do not separate values (SIP-6)."""
-_FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
+_FOLD: Final = re.compile(r"\r\n[ \t]+")
 
 
 def unfold(text: str) -> str:
     """A header value with each line break and its white space read as one space (SIP-4)."""
     return _FOLD.sub(" ", text) if "\n" in text else text
+
+
+def value_of(line: str) -> str:
+    """Value of a header line, unfolded and without surrounding white space."""
+    return unfold(line[line.find(":") + 1 :]).strip(" \t")
+
+
+def _canonical(name: str) -> str:
+    lower = name.lower()
+    return COMPACT.get(lower, lower)
 
 
 class Message:
@@ -101,20 +88,20 @@ class Message:
 
     def line_value(self, position: int) -> str:
         """Value of the header line at a position, unfolded and without surrounding white space."""
-        return unfold(self.lines[position].partition(":")[2]).strip()
+        return value_of(self.lines[position])
 
     def header(self, name: str) -> str | None:
         """Value of the first line of a header, `None` if it is absent."""
-        position = self.index.get(name.lower())
+        position = self.index.get(_canonical(name))
         return None if position is None else self.line_value(position)
 
     def has(self, name: str) -> bool:
         """Whether the header is present."""
-        return name.lower() in self.index
+        return _canonical(name) in self.index
 
     def values(self, name: str) -> tuple[str, ...]:
         """Values of a list header over all its lines, in order (SIP-6)."""
-        key = name.lower()
+        key = _canonical(name)
         first = self.index.get(key)
         if first is None:
             return ()
@@ -125,7 +112,7 @@ class Message:
                 if key in NEVER_SPLIT or "," not in text:
                     values.append(text)
                 else:
-                    values.extend(part.strip() for part in split_outside(text, ","))
+                    values.extend(part.strip(" \t") for part in split_outside(text, ","))
         return tuple(values)
 
     @property
@@ -179,10 +166,13 @@ class Message:
     @property
     def expires(self) -> int | None:
         """Value of Expires in seconds; `None` if absent or above 2**32-1 (SIP-15)."""
-        text = self.header("expires")
-        if text is None or not (text.isascii() and text.isdigit()) or int(text) >= 2**32:
-            return None
-        return int(text)
+        return parse_seconds(self.header("expires"))
+
+    @property
+    def date(self) -> datetime | None:
+        """Value of Date; `None` if it is absent, malformed or not in GMT (SIP-19)."""
+        text = self.header("date")
+        return None if text is None else parse_date(text)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.lines[0]!r} Call-ID {self.call_id!r}>"

@@ -9,12 +9,14 @@ from urllib.parse import unquote
 
 import msgspec
 
+from resource_adaptors.sip.message.limits import MAX_PARAMS
+
 _HEX: Final = "%[0-9A-Fa-f]{2}"
 _PLAIN: Final = re.compile(
-    r"(sips?):(?:([A-Za-z0-9\-_.!~*'()+]+)@)?([A-Za-z0-9\-.]+)(?::([0-9]{1,5}))?"
-    r"((?:;[A-Za-z0-9\-_.]+(?:=[A-Za-z0-9\-_.:]+)?)*)\Z"
+    r"(sips?):(?:([A-Za-z0-9\-_.!~*'()+]+)@)?([A-Za-z0-9\-.]+)(?::([1-5]?[0-9]{1,4}))?"
+    r"((?:;[A-Za-z0-9\-_.]+(?:=[A-Za-z0-9\-_.:]+)?){0,64})\Z"
 )
-"""The common shape; everything else goes the careful way."""
+"""The common shape; everything else, ports from 60000 on among it, goes the careful way."""
 _USER: Final = re.compile(rf"(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/]|{_HEX})+\Z")
 _PASSWORD: Final = re.compile(rf"(?:[A-Za-z0-9\-_.!~*'()&=+$,]|{_HEX})*\Z")
 _HOST: Final = re.compile(r"[A-Za-z0-9\-._]+\Z")
@@ -25,6 +27,7 @@ _HEADERS: Final = re.compile(rf"(?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$=&]|{_HEX})+\Z")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+\-.]*\Z")
 _OPAQUE: Final = re.compile(r"[!-~]+\Z")
 _TEL: Final = re.compile(r"(\+?[0-9A-Fa-f*#\-.()]+)((?:;[^;\s]+)*)\Z")
+_THREE_COLONS: Final = re.compile(r":::(?=[0-9]+\.)")
 _VISUAL: Final = str.maketrans("", "", "-.()")
 _DECISIVE: Final = ("user", "ttl", "method", "maddr", "transport")
 """Parameters that have to match if either side has them (RFC 3261 19.1.4)."""
@@ -62,21 +65,21 @@ class SipUri(msgspec.Struct, frozen=True):
         return self.text
 
     def param(self, name: str) -> str | None:
-        """Value of a URI parameter, empty if it has none, `None` if it is absent."""
+        """Value of a URI parameter, empty if it has none, `None` if it is absent; `name` in lower case."""
         for key, value in self.params:
-            if key.lower() == name:
+            if key == name or _plain_name(key) == name:
                 return value or ""
         return None
 
     @property
     def is_loose(self) -> bool:
         """Whether the `lr` parameter is present (RFC 3261 16.4)."""
-        return any(key.lower() == "lr" for key, _ in self.params)
+        return self.param("lr") is not None
 
     @property
     def aor(self) -> str:
         """Canonical address-of-record: sips folded to sip, no parameters, host in lower case (SIP-12)."""
-        host = self.host.lower().rstrip(".")
+        host = _canonical_host(self.host)
         port = "" if self.port is None or self.port == 5060 else f":{self.port}"
         user = "" if self.user is None else f"{_canonical_user(self.user)}@"
         return f"sip:{user}{host}{port}"
@@ -116,8 +119,10 @@ class TelUri(msgspec.Struct, frozen=True):
         return f"tel:{self.number.translate(_VISUAL)}"
 
     def equivalent(self, other: object) -> bool:
-        """Equality by RFC 3966 4."""
-        return isinstance(other, TelUri) and self.aor.lower() == other.aor.lower() and self.params == other.params
+        """Equality by RFC 3966 4: visual separators, case and order of parameters do not count."""
+        if not isinstance(other, TelUri) or self.aor.lower() != other.aor.lower():
+            return False
+        return _tel_params(self.params) == _tel_params(other.params)
 
 
 class OtherUri(msgspec.Struct, frozen=True):
@@ -145,6 +150,9 @@ Uri: TypeAlias = SipUri | TelUri | OtherUri
 def parse_uri(text: str) -> Uri:
     """Parse a URI of any scheme.
 
+    The form with three colons that RFC 3261's grammar allows before an embedded IPv4 address is read, and given back
+    with two (RFC 5118 4.10).
+
     Raises:
         UriError: the text is no URI, or breaks the grammar of its scheme.
     """
@@ -152,6 +160,8 @@ def parse_uri(text: str) -> Uri:
     if plain is not None:
         scheme, user, host, port, params = plain.groups()
         return SipUri(text, scheme, user, None, host, int(port) if port else None, _params(params), None)
+    if ":::" in text:
+        text = _THREE_COLONS.sub("::", text)
     scheme, colon, rest = text.partition(":")
     if not colon or not _SCHEME.match(scheme) or not _OPAQUE.match(rest):
         raise UriError(f"{text!r} is no URI")
@@ -190,10 +200,8 @@ def _host_port(text: str, hostport: str) -> tuple[str, int | None]:
     if hostport.startswith("["):
         host, bracket, rest = hostport.partition("]")
         host += bracket
-        try:
-            ipaddress.IPv6Address(host[1:-1])
-        except ValueError:
-            raise UriError(f"{text!r}: the IPv6 address is malformed") from None
+        if not is_ipv6(host[1:-1]) or not bracket:
+            raise UriError(f"{text!r}: the IPv6 address is malformed")
         colon, digits = rest[:1], rest[1:]
         if rest and colon != ":":
             raise UriError(f"{text!r}: the port is malformed")
@@ -208,11 +216,22 @@ def _host_port(text: str, hostport: str) -> tuple[str, int | None]:
     return host, int(digits)
 
 
+def is_ipv6(text: str) -> bool:
+    """Whether the text, without brackets, is an IPv6 address; a zone has no place in a message."""
+    try:
+        return ipaddress.IPv6Address(text).scope_id is None
+    except ValueError:
+        return False
+
+
 def _params(text: str) -> Parameters:
     if not text:
         return ()
     params: list[tuple[str, str | None]] = []
-    for part in text[1:].split(";"):
+    parts = text[1:].split(";")
+    if len(parts) > MAX_PARAMS:
+        raise UriError(f"{len(parts)} parameters of one URI")
+    for part in parts:
         if not _PARAMETER.match(part):
             raise UriError(f"{text!r}: the parameter {part!r} is malformed")
         name, equals, value = part.partition("=")
@@ -236,19 +255,33 @@ def _canonical_escape(escape: str) -> str:
     return plain if plain.isascii() and (plain.isalnum() or plain in "-_.!~*'()") else escape.upper()
 
 
+def _canonical_host(host: str) -> str:
+    """Host names in lower case, IPv6 addresses in their one canonical spelling (RFC 5952)."""
+    if host.startswith("["):
+        return f"[{ipaddress.IPv6Address(host[1:-1])}]"
+    return host.lower().rstrip(".")
+
+
 def _same_host(one: str, other: str) -> bool:
-    if one.startswith("[") and other.startswith("["):
-        return ipaddress.IPv6Address(one[1:-1]) == ipaddress.IPv6Address(other[1:-1])
-    return one.lower() == other.lower()
+    return one == other or _canonical_host(one) == _canonical_host(other)
+
+
+def _plain_name(name: str) -> str:
+    """Name of a parameter as it is compared: escapes undone, in lower case."""
+    return (unquote(name, errors="surrogateescape") if "%" in name else name).lower()
 
 
 def _same_params(one: Parameters, other: Parameters) -> bool:
-    first = {name.lower(): (_unescape(value) or "").lower() for name, value in one}
-    second = {name.lower(): (_unescape(value) or "").lower() for name, value in other}
+    first = {_plain_name(name): (_unescape(value) or "").lower() for name, value in one}
+    second = {_plain_name(name): (_unescape(value) or "").lower() for name, value in other}
     if any(first.get(name) != second.get(name) for name in _DECISIVE):
         return False
     return all(first[name] == second[name] for name in first.keys() & second.keys())
 
 
+def _tel_params(params: Parameters) -> dict[str, str]:
+    return {name.lower(): (value or "").translate(_VISUAL).lower() for name, value in params}
+
+
 def _header_set(headers: str | None) -> frozenset[str]:
-    return frozenset(unquote(part).lower() for part in (headers or "").split("&"))
+    return frozenset((_unescape(part) or "").lower() for part in (headers or "").split("&"))

@@ -6,6 +6,7 @@ What is forwarded stays as it was received, line by line, but for what the RFC h
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,6 +17,7 @@ from resource_adaptors.sip.message.status import reason_phrase
 from resource_adaptors.sip.message.values import TOKEN, CSeq, split_outside
 
 _COPIED: Final = ("from", "to", "call-id", "cseq")
+_TO_TAG: Final = re.compile(rb";[ \t]*tag[ \t]*=", re.IGNORECASE)
 _FORBIDDEN: Final = re.compile("[\r\n\0]")
 Headers = Sequence[tuple[str, str]]
 
@@ -94,14 +96,18 @@ def build_error_response(partial: PartialRequest, status: int, reason: str, *, r
         reason: its reason phrase.
         received: source address and port, put on the top Via (SIP-51).
     """
-    vias = list(partial.via)
-    first = [part.strip() for part in split_outside(vias[0].decode("utf-8", "surrogateescape"), ",")]
-    first[0] = _stamped(first[0], *received, needs_received=partial.host != received[0], rport=partial.has_rport)
-    vias[0] = ", ".join(first).encode("utf-8", "surrogateescape")
+    top = _stamped(
+        partial.via[0].decode("utf-8", "surrogateescape"),
+        *received,
+        needs_received=partial.host != received[0],
+        rport=partial.has_rport,
+    )
+    vias = (top.encode("utf-8", "surrogateescape"), *partial.via[1:])
     lines = [f"SIP/2.0 {status} {reason}".encode(), *(b"Via: " + via for via in vias)]
     to = partial.to
-    if to is not None and b"tag=" not in to.lower():
-        to += b";tag=malformed"
+    if to is not None and not _TO_TAG.search(to):
+        # the same for each repetition of the request, because nothing is remembered of it (RFC 3261 8.2.7)
+        to += f";tag={zlib.crc32(b' '.join((vias[0], partial.call_id or b'', partial.cseq or b''))):08x}".encode()
     for name, value in (
         (b"From", partial.from_),
         (b"To", to),
