@@ -47,7 +47,7 @@ _STRAY: Final = _accepted(proxy=0, registrar=0, uas=0)
 _DROPPED: Final = _refused(0)
 
 VERDICTS: Final[Mapping[str, Verdict]] = {
-    "3.1.1.1 wsinv": _FORWARDED,
+    "3.1.1.1 wsinv": _accepted(proxy="forwarded", uas=481),  # it bears a To tag, but of no dialog of ours
     "3.1.1.2 intmeth": _accepted(proxy="forwarded", uas=501),
     "3.1.1.3 esc01": _FORWARDED,
     "3.1.1.4 escnull": _REGISTERED,
