@@ -46,14 +46,15 @@ class Message:
 
     __slots__ = (
         "_contacts",
-        "_from",
-        "_to",
+        "cached_from",
+        "cached_to",
         "_vias",
         "body",
         "call_id",
         "cseq",
         "from_tag",
         "index",
+        "is_folded",
         "keys",
         "lines",
         "to_tag",
@@ -75,11 +76,13 @@ class Message:
         """Canonical name of each header line, in lower case; the first stands for the start line."""
         self.index = index
         """Position of the first line of each header."""
+        self.is_folded = False
+        """Whether any header goes on over several lines (SIP-4)."""
         self.body = body
         self._vias: tuple[Via, ...] | None = None
         self._contacts: tuple[NameAddr, ...] | None = None
-        self._from: NameAddr | None = None
-        self._to: NameAddr | None = None
+        self.cached_from: NameAddr | None = None
+        self.cached_to: NameAddr | None = None
 
     @property
     def raw(self) -> bytes:
@@ -125,16 +128,16 @@ class Message:
     @property
     def from_(self) -> NameAddr:
         """The From header."""
-        if self._from is None:
-            self._from = parse_name_addr(self.line_value(self.index["from"]), "From")
-        return self._from
+        if self.cached_from is None:
+            self.cached_from = parse_name_addr(self.line_value(self.index["from"]), "From")
+        return self.cached_from
 
     @property
     def to(self) -> NameAddr:
         """The To header."""
-        if self._to is None:
-            self._to = parse_name_addr(self.line_value(self.index["to"]), "To")
-        return self._to
+        if self.cached_to is None:
+            self.cached_to = parse_name_addr(self.line_value(self.index["to"]), "To")
+        return self.cached_to
 
     @property
     def contact_star(self) -> bool:
@@ -178,7 +181,7 @@ class Message:
         return f"<{type(self).__name__} {self.lines[0]!r} Call-ID {self.call_id!r}>"
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and isinstance(other, Message) and other.raw == self.raw
+        return isinstance(other, type(self)) and other.raw == self.raw
 
     def __hash__(self) -> int:
         return hash(self.raw)
@@ -187,21 +190,21 @@ class Message:
 class Request(Message):
     """A SIP request."""
 
-    __slots__ = ("_uri", "max_forwards", "method", "uri_text")
+    __slots__ = ("cached_uri", "max_forwards", "method", "uri_text")
 
     method: str
     uri_text: str
     """The Request-URI as received."""
     max_forwards: int | None
     """Value of Max-Forwards, `None` if it is absent."""
-    _uri: Uri | None
+    cached_uri: Uri | None
 
     @property
     def uri(self) -> Uri:
         """The Request-URI."""
-        if self._uri is None:
-            self._uri = parse_uri(self.uri_text)
-        return self._uri
+        if self.cached_uri is None:
+            self.cached_uri = parse_uri(self.uri_text)
+        return self.cached_uri
 
 
 class Response(Message):

@@ -69,7 +69,8 @@ _ODD: Final = ":"
 _NUMBER: Final = re.compile(r"0*([0-9]{1,9})\Z")
 _VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+\Z", re.IGNORECASE)
 _QUOTED_RUN: Final = re.compile(r'"(?:[^"\\\0\r\n]|\\[^\r\n])*+("?)')
-_END_OF_HEADERS: Final = re.compile(rb"\r?\n\r?\n|\r\r")
+_END: Final = re.compile(rb"\r\n\r\n")
+_ANY_END: Final = re.compile(rb"\r?\n\r?\n|\r\r")
 _ANY_BREAK: Final = re.compile("\r\n|\r|\n")
 _WRITTEN: Final = {"via": "Via", "from": "From", "to": "To", "call-id": "Call-ID", "cseq": "CSeq"}
 
@@ -94,7 +95,7 @@ def parse_message(data: bytes, *, tolerant: bool = False) -> Request | Response:
         or b"\0" in head
         or len(data) > MAX_HEADERS
     ):
-        lines, body = _odd_text(data, lines, body, tolerant=tolerant, is_complete=bool(separator))
+        lines, body = _odd_text(data, tolerant=tolerant)
     known = SPELLINGS.get
     keys: list[str] = []
     index: dict[str, int] = {}
@@ -103,30 +104,31 @@ def parse_message(data: bytes, *, tolerant: bool = False) -> Request | Response:
         keys.append(key)
         if key not in index:
             index[key] = position
+    is_folded = False
     if _ODD in index:
         lines = join_folded(lines)
+        is_folded = len(lines) != len(keys)
         keys, index = _odd_keys(lines)
     if len(index) != len(keys) or len(head) > MAX_LINE:
         _judge_amounts(lines, keys, index)
+    message: Request | Response
     if lines[0][:4].upper() == "SIP/":
-        return _response(lines, keys, index, body)
-    return _request(lines, keys, index, body, tolerant=tolerant)
+        message = _response(lines, keys, index, body)
+    else:
+        message = _request(lines, keys, index, body, tolerant=tolerant)
+    message.is_folded = is_folded
+    return message
 
 
-def _odd_text(
-    data: bytes, lines: list[str], body: bytes, *, tolerant: bool, is_complete: bool
-) -> tuple[list[str], bytes]:
+def _odd_text(data: bytes, *, tolerant: bool) -> tuple[list[str], bytes]:
     """Lines and body of a large message, or of one with NUL or odd line ends; refuses what must be refused."""
-    text = "\r\n".join(lines)
-    if tolerant:
-        end = _END_OF_HEADERS.search(data)
-        is_complete = end is not None
-        if end is not None:
-            text, body = data[: end.start()].decode("utf-8", "surrogateescape"), data[end.end() :]
-    unified = _ANY_BREAK.split(text)
-    if len(data) > MAX_DATAGRAM or len(text) > MAX_HEADERS:
+    end = (_ANY_END if tolerant else _END).search(data)
+    head = data[: end.start()] if end else data
+    text = head.decode("utf-8", "surrogateescape")
+    lines, unified = text.split("\r\n"), _ANY_BREAK.split(text)
+    if len(data) > MAX_DATAGRAM or len(head) > MAX_HEADERS:
         refuse(unified, 513, "Message Too Large", "too_large")
-    if not is_complete:
+    if end is None:
         refuse(unified, 400, "Missing End Of Headers", "truncated")
     # An escaped NUL in a quoted string is an ordinary character (RFC 4475 3.1.1.2).
     if "\0" in text and "\0" in _QUOTED_RUN.sub(lambda run: "" if run[1] else run[0], text):
@@ -134,7 +136,7 @@ def _odd_text(
     if len(unified) != len(lines) and not tolerant:
         # In quoted strings too: what reads a lone line feed as a line end would see a header that we have not seen.
         refuse(unified, 400, "Bad Line End", "line_end")
-    return (unified if tolerant else lines), body
+    return unified, data[end.end() :]
 
 
 def _odd_keys(lines: list[str]) -> tuple[list[str], dict[str, int]]:
@@ -180,7 +182,7 @@ def _request(lines: list[str], keys: list[str], index: dict[str, int], body: byt
     request = Request(lines, keys, index, body)
     request.method = method
     try:
-        request._uri = uri = _request_uri(text, tolerant=tolerant)
+        request.cached_uri = uri = _request_uri(text, tolerant=tolerant)
         request.uri_text = uri.text
         _fill(request, lines, keys, index)
         position = index.get("max-forwards")
@@ -266,14 +268,14 @@ def _fill(message: Request | Response, lines: list[str], keys: list[str], index:
         raise ValueSyntaxError(f"Missing {_WRITTEN[error.args[0]]}") from None
     found = _TAGGED_LINE.match(from_)
     if found is None:
-        message._from = _tagged(from_, "From")
-        message.from_tag = message._from.tag
+        message.cached_from = _tagged(from_, "From")
+        message.from_tag = message.cached_from.tag
     else:
         message.from_tag = found[1]
     found = _TAGGED_LINE.match(to)
     if found is None:
-        message._to = _tagged(to, "To")
-        message.to_tag = message._to.tag
+        message.cached_to = _tagged(to, "To")
+        message.to_tag = message.cached_to.tag
     else:
         message.to_tag = found[1]
     found = _CALL_ID_LINE.match(call_id)

@@ -6,10 +6,17 @@ import re
 from typing import Final, NoReturn
 
 from resource_adaptors.sip.message.errors import PartialRequest, RemoteProtocolError
-from resource_adaptors.sip.message.limits import MAX_LINE, MAX_VIAS
+from resource_adaptors.sip.message.limits import MAX_LINE, MAX_TOKEN, MAX_VIAS
 from resource_adaptors.sip.message.message import value_of
 from resource_adaptors.sip.message.names import COMPACT
-from resource_adaptors.sip.message.values import TOKEN, ValueSyntaxError, parse_via, split_outside
+from resource_adaptors.sip.message.values import (
+    TOKEN,
+    ValueSyntaxError,
+    parse_cseq,
+    parse_name_addr,
+    parse_via,
+    split_outside,
+)
 
 _READABLE_VIA: Final = re.compile(
     r"(SIP[ \t]*+/[ \t]*+[0-9.]+[ \t]*+/[ \t]*+[A-Za-z0-9\-]+)[ \t]+([A-Za-z0-9\-._]+|\[[0-9A-Fa-f:.]+\])"
@@ -18,6 +25,7 @@ _READABLE_VIA: Final = re.compile(
 )
 """As much of a Via as an answer needs: who sent the request, whatever the version and the parameters are."""
 _PLAIN_PARAMETER: Final = re.compile(r"[A-Za-z0-9\-]+(?:=[A-Za-z0-9\-.!%*_+`'~:\[\]]+)?\Z")
+_CALL_ID: Final = re.compile(rf"[!-~]{{1,{MAX_TOKEN}}}\Z")
 _UNFIT: Final = re.compile("[\r\n\0]")
 
 
@@ -64,8 +72,8 @@ def _readable(lines: list[str]) -> PartialRequest | None:
         return None
 
     def first(key: str) -> bytes | None:
-        values = found.get(key)
-        return None if not values or len(values[0]) > MAX_LINE else _octets(values[0])
+        text = found.get(key, [""])[0]
+        return _octets(text) if len(text) <= MAX_LINE and _is_sound(key, text) else None
 
     text = vias[0]
     if not _is_via(text):
@@ -83,6 +91,20 @@ def _readable(lines: list[str]) -> PartialRequest | None:
         port=None if port is None or int(port) > 65_535 else int(port),
         has_rport=any(param.partition("=")[0].strip(" \t").lower() == "rport" for param in text.split(";")),
     )
+
+
+def _is_sound(key: str, text: str) -> bool:
+    """Whether a value can be repeated: an answer must not be malformed because the request was."""
+    try:
+        if key == "cseq":
+            parse_cseq(text)
+        elif key == "call-id":
+            return _CALL_ID.match(text) is not None
+        else:
+            parse_name_addr(text, key)
+    except ValueSyntaxError:
+        return False
+    return True
 
 
 def _is_via(text: str) -> bool:

@@ -10,19 +10,20 @@ import msgspec
 from resource_adaptors.sip.message.limits import MAX_PARAMS, MAX_TOKEN
 from resource_adaptors.sip.message.uri import Parameters, Uri, UriError, is_ipv6, parse_uri
 
-_TOKEN: Final = r"[A-Za-z0-9\-.!%*_+`'~]+"
+_WORD: Final = r"[A-Za-z0-9\-.!%*_+`'~]+"
 _HOST: Final = r"[A-Za-z0-9\-._]+|\[[0-9A-Fa-f:.]+\]"
 _SPACE: Final = r"[ \t]*+"
 """Taken whole: white space that could be shared out between two patterns would cost its square."""
-TOKEN: Final = re.compile(rf"{_TOKEN}\Z")
+TOKEN: Final = re.compile(rf"{_WORD}\Z")
 PLAIN_VIA: Final = (
-    rf"(SIP/2\.0/([A-Z]{{2,5}}) ([A-Za-z0-9\-.]+)(?::([1-5]?[0-9]{{1,4}}))?(;rport(?:=[0-9]{{1,5}})?)?(?:;branch=([A-Za-z0-9\-.!%*_+`'~]{{1,{MAX_TOKEN}}}))?"
+    r"(SIP/2\.0/([A-Z]{2,5}) ([A-Za-z0-9\-.]+)(?::([1-5]?[0-9]{1,4}))?(;rport(?:=[0-9]{1,5})?)?"
+    rf"(?:;branch=([A-Za-z0-9\-.!%*_+`'~]{{1,{MAX_TOKEN}}}))?"
     r"((?:;[A-Za-z0-9\-]+(?:=[A-Za-z0-9\-.!%*_+`'~:\[\]]+)?){0,62}))\Z"
 )
 """The usual shape of a Via value, in which `;` and `=` can mean nothing else; see `plain_via`."""
 _VIA: Final = re.compile(PLAIN_VIA)
 _VIA_LOOSE: Final = re.compile(
-    rf"SIP{_SPACE}/{_SPACE}2\.0{_SPACE}/{_SPACE}({_TOKEN})[ \t]+({_HOST}){_SPACE}(?::{_SPACE}([0-9]{{1,5}}){_SPACE})?"
+    rf"SIP{_SPACE}/{_SPACE}2\.0{_SPACE}/{_SPACE}({_WORD})[ \t]+({_HOST}){_SPACE}(?::{_SPACE}([0-9]{{1,5}}){_SPACE})?"
     r"((?:;.*)?)\Z",
     re.IGNORECASE | re.DOTALL,
 )
@@ -34,7 +35,7 @@ _PARAMETER_VALUE: Final = re.compile(r"(?:[A-Za-z0-9\-.!%*_+`'~:\[\]]+|\"(?:[^\"
 _PORT: Final = re.compile(r"[0-9]{1,5}\Z")
 _Q: Final = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\Z")
 _DELTA_SECONDS: Final = re.compile(r"0*([0-9]{1,10})\Z")
-_CSEQ: Final = re.compile(rf"0*([0-9]+)[ \t]+({_TOKEN})\Z")
+_CSEQ: Final = re.compile(rf"0*([0-9]+)[ \t]+({_WORD})\Z")
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -66,6 +67,11 @@ class Via(msgspec.Struct, frozen=True):
     def param(self, name: str) -> str | None:
         """Value of a parameter, empty if it has none, `None` if it is absent; `name` in lower case."""
         return find_param(self.params, name)
+
+    @property
+    def has_received(self) -> bool:
+        """Whether `received` is present."""
+        return "received" in self.text.lower() and find_param(self.params, "received") is not None
 
     @property
     def received(self) -> str | None:

@@ -10,14 +10,18 @@ import zlib
 from collections.abc import Sequence
 from typing import Final
 
-from resource_adaptors.sip.message.errors import LocalProtocolError, PartialRequest
+from resource_adaptors.sip.message.errors import LocalProtocolError, PartialRequest, RemoteProtocolError
 from resource_adaptors.sip.message.message import Message, Request, Response, unfold
 from resource_adaptors.sip.message.parser import parse_message
 from resource_adaptors.sip.message.status import reason_phrase
+from resource_adaptors.sip.message.uri import UriError, parse_uri
 from resource_adaptors.sip.message.values import TOKEN, CSeq, split_outside
 
 _COPIED: Final = ("from", "to", "call-id", "cseq")
+_ROUTING: Final = ("route", "record-route", "path")
+"""What is written right after Via (SIP-20)."""
 _TO_TAG: Final = re.compile(rb";[ \t]*tag[ \t]*=", re.IGNORECASE)
+_UNBALANCED: Final = re.compile(r'[^"]*+(?:"(?:[^"\\]|\\.)*+"[^"]*+)*+"', re.DOTALL)
 _FORBIDDEN: Final = re.compile("[\r\n\0]")
 Headers = Sequence[tuple[str, str]]
 
@@ -30,10 +34,21 @@ def check_header(name: str, value: str) -> None:
     """
     if not TOKEN.match(name):
         raise LocalProtocolError(f"header name {name!r} is no token [SIP-18]; give a plain name")
-    if _FORBIDDEN.search(value):
-        raise LocalProtocolError(f"{name}: {value!r} holds CR, LF or NUL [SIP-18]; strip them from the value")
-    if value.count('"') % 2 and len(re.findall(r'(?<!\\)"', value)) % 2:
-        raise LocalProtocolError(f"{name}: {value!r} has an unbalanced quote [SIP-18]; escape or close it")
+    if not is_writable(value):
+        raise LocalProtocolError(
+            f"{name}: {value!r} holds CR, LF, NUL or an unbalanced quote [SIP-18]; strip, escape or close it"
+        )
+
+
+def is_writable(value: str) -> bool:
+    """Whether a header value can be written as it is: without CR, LF or NUL, and its quotes closed (SIP-18)."""
+    return not _FORBIDDEN.search(value) and not ('"' in value and _UNBALANCED.match(value))
+
+
+def check_reason(reason: str) -> None:
+    """Refuse a reason phrase that must not be written (SIP-18); raises `LocalProtocolError`."""
+    if _FORBIDDEN.search(reason):
+        raise LocalProtocolError(f"reason phrase {reason!r} holds CR, LF or NUL [SIP-18]; strip them")
 
 
 def build_response(
@@ -54,15 +69,26 @@ def build_response(
         to_tag: added to To if it has none; not for 100.
         headers: further headers, in order.
         body: with a Content-Type among `headers`.
+
+    Raises:
+        LocalProtocolError: the reason or a header is not fit for the wire (SIP-18).
     """
+    if reason is not None:
+        check_reason(reason)
     lines = [f"SIP/2.0 {status} {reason_phrase(status) if reason is None else reason}"]
     keys = [""]
     source = request.lines
     copies_route = 100 < status < 300 and "record-route" in request.index
+    routes: list[str] = []
     for position, key in enumerate(request.keys):
-        if key == "via" or (copies_route and key == "record-route"):
+        if key == "via":
             lines.append(source[position])
             keys.append(key)
+        elif copies_route and key == "record-route":
+            routes.append(source[position])
+    if routes:
+        lines += routes
+        keys += ["record-route"] * len(routes)
     index = request.index
     to_line = source[index["to"]]
     tag = request.to_tag
@@ -71,7 +97,10 @@ def build_response(
         tag = to_tag
     lines += (source[index["from"]], to_line, source[index["call-id"]], source[index["cseq"]])
     keys += _COPIED
+    if request.is_folded:
+        lines = [unfold(line) for line in lines]
     for name, value in headers:
+        check_header(name, value)
         lines.append(f"{name}: {value}")
         keys.append(name.lower())
     lines.append(f"Content-Length: {len(body)}")
@@ -96,13 +125,10 @@ def build_error_response(partial: PartialRequest, status: int, reason: str, *, r
         reason: its reason phrase.
         received: source address and port, put on the top Via (SIP-51).
     """
-    top = _stamped(
-        partial.via[0].decode("utf-8", "surrogateescape"),
-        *received,
-        needs_received=partial.host != received[0],
-        rport=partial.has_rport,
-    )
-    vias = (top.encode("utf-8", "surrogateescape"), *partial.via[1:])
+    vias = partial.via
+    if partial.has_rport or partial.host != received[0]:
+        top = _stamped(vias[0].decode("utf-8", "surrogateescape"), *received, rport=partial.has_rport)
+        vias = (top.encode("utf-8", "surrogateescape"), *vias[1:])
     lines = [f"SIP/2.0 {status} {reason}".encode(), *(b"Via: " + via for via in vias)]
     to = partial.to
     if to is not None and not _TO_TAG.search(to):
@@ -127,24 +153,26 @@ def stamp_received(request: Request, host: str, port: int, *, force_rport: bool 
     if via.host == host and not asks and not force_rport:
         return request
     position = request.index["via"]
-    head, colon, value = request.lines[position].partition(":")
-    texts = [part.strip() for part in split_outside(unfold(value), ",")]
-    stamped = _stamped(
-        texts[0], host, port, needs_received=asks or force_rport or via.host != host, rport=asks or force_rport
-    )
-    request.lines[position] = f"{head}{colon} {', '.join([stamped, *texts[1:]])}"
+    line = request.lines[position]
+    text = via.text
+    if via.rport == "" and not via.has_received and line.endswith(text) and text.count(";rport") == 1:
+        stamped = f"{text.replace(';rport', f';rport={port}')};received={host}"
+        request.lines[position] = f"{line[: -len(text)]}{stamped}"
+        return request
+    name, _, value = line.partition(":")
+    texts = [part.strip(" \t") for part in split_outside(unfold(value), ",")]
+    stamped = _stamped(texts[0], host, port, rport=asks or force_rport)
+    request.lines[position] = f"{name}: {', '.join([stamped, *texts[1:]])}"
     return request
 
 
-def _stamped(text: str, host: str, port: int, *, needs_received: bool, rport: bool) -> str:
-    """A Via value with `received` and `rport` set; values of theirs that the sender put there are replaced."""
+def _stamped(text: str, host: str, port: int, *, rport: bool) -> str:
+    """A Via value with `received`, and `rport` if wanted; values of theirs that the sender put there are replaced."""
     head, *params = split_outside(text, ";")
-    kept = [p for p in params if p.partition("=")[0].strip().lower() not in ("received", "rport")]
-    if needs_received or rport:
-        kept.append(f"received={host}")
+    kept = [p for p in params if p.partition("=")[0].strip(" \t").lower() not in {"received", "rport"}]
     if rport:
         kept.append(f"rport={port}")
-    return ";".join((head, *kept))
+    return ";".join((head, *kept, f"received={host}"))
 
 
 def forward_request(
@@ -177,6 +205,7 @@ def forward_request(
             lines.append(f"{name}: {value}")
             keys.append(name.lower())
     for name, value in headers:
+        check_header(name, value)
         lines.append(f"{name}: {value}")
         keys.append(name.lower())
     source = request.lines
@@ -206,7 +235,8 @@ def forward_request(
     _take_identity(forwarded, request)
     forwarded.method = request.method
     forwarded.uri_text = uri
-    forwarded._uri = None
+    forwarded.cached_uri = None
+    forwarded.is_folded = request.is_folded
     forwarded.max_forwards = max_forwards
     return forwarded
 
@@ -251,22 +281,29 @@ def build_request(
     Raises:
         LocalProtocolError: a value is not fit for the wire, or the request is not one that we would accept.
     """
+    if not TOKEN.match(method):
+        raise LocalProtocolError(f"method {method!r} is no token [SIP-18]; give a plain word")
     named = [
         ("Via", via),
+        *(header for header in headers if header[0].lower() in _ROUTING),
         ("From", from_),
         ("To", to),
         ("Call-ID", call_id),
         ("CSeq", f"{cseq} {method}"),
         ("Max-Forwards", str(max_forwards)),
-        *headers,
+        *(header for header in headers if header[0].lower() == "contact"),
+        *(header for header in headers if header[0].lower() not in {*_ROUTING, "contact"}),
         ("Content-Length", str(len(body))),
     ]
     for name, value in named:
         check_header(name, value)
-    text = "\r\n".join((f"{method} {uri} SIP/2.0", *(f"{name}: {value}" for name, value in named)))
-    built = parse_message(text.encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body)
-    if not isinstance(built, Request):
-        raise LocalProtocolError(f"method {method!r} makes no request [SIP-18]; give a token")
+    head = "\r\n".join((f"{method} {uri} SIP/2.0", *(f"{name}: {value}" for name, value in named)))
+    try:
+        parse_uri(uri)
+        built = parse_message(head.encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body)
+    except (UriError, RemoteProtocolError) as error:
+        raise LocalProtocolError(f"{method} {uri}: {error} [SIP-18]; give values that others can accept") from error
+    assert isinstance(built, Request)
     return built
 
 
@@ -276,8 +313,8 @@ def ack_for(invite: Request, response: Response) -> Request:
 
 
 def cancel_for(invite: Request, reason: str | None = None) -> Request:
-    """The CANCEL of an INVITE that we sent (RFC 3261 9.1), with a Reason value (RFC 3326)."""
-    headers = () if reason is None else (("Reason", reason),)
+    """The CANCEL of an INVITE that we sent (RFC 3261 9.1), with a Reason value (RFC 3326) if that is well-formed."""
+    headers = () if reason is None or not is_writable(reason) else (("Reason", reason),)
     return _derived(invite, "CANCEL", to_line=invite.lines[invite.index["to"]], headers=headers)
 
 
@@ -291,6 +328,8 @@ def _derived(invite: Request, method: str, *, to_line: str, headers: Headers = (
             lines.append(source[position])
             keys.append(key)
     lines += (source[index["from"]], to_line, source[index["call-id"]])
+    if "\n" in "".join(lines):
+        lines = [unfold(line) for line in lines]
     keys += ("from", "to", "call-id")
     for name, value in (
         ("CSeq", f"{invite.cseq.number} {method}"),
@@ -305,7 +344,7 @@ def _derived(invite: Request, method: str, *, to_line: str, headers: Headers = (
     derived.cseq = CSeq(invite.cseq.number, method)
     derived.method = method
     derived.uri_text = invite.uri_text
-    derived._uri = invite._uri
+    derived.cached_uri = invite.cached_uri
     derived.max_forwards = 70
     return derived
 
@@ -320,6 +359,8 @@ def _take_identity(message: Message, source: Message) -> None:
 
 def _index_of(keys: list[str]) -> dict[str, int]:
     """Position of the first line of each header."""
-    index = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
-    del index[""]
+    index: dict[str, int] = {}
+    for position, key in enumerate(keys):
+        if key not in index:
+            index[key] = position
     return index

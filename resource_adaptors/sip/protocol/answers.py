@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from resource_adaptors.sip.message.message import Request, Response
-from resource_adaptors.sip.message.writer import build_response
+from resource_adaptors.sip.message.writer import build_response, is_writable
 from resource_adaptors.sip.protocol.ids import Ids
 from resource_adaptors.sip.protocol.server import ServerTransaction
 from resource_adaptors.sip.protocol.statistics import Counters
@@ -62,7 +62,7 @@ class Answers:
         """Send 100: no To tag, the Timestamp copied (RFC 3261 8.2.6.1)."""
         request = transaction.request
         timestamp = request.header("Timestamp")
-        headers = () if timestamp is None else (("Timestamp", timestamp),)
+        headers = () if timestamp is None or not is_writable(timestamp) else (("Timestamp", timestamp),)
         self.transmit(transaction, build_response(request, TRYING, headers=headers).raw, TRYING, now)
 
     def transmit(self, transaction: ServerTransaction, data: bytes, status: int, now: float) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Final
 
 from resource_adaptors.sip.protocol.client import ClientInvite, ClientNonInvite, ClientTransaction
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from slee.spi.wheel import TimerWheel
 
 DEFAULT_PORT: Final = 5060
-_UNUSABLE_MADDR: Final = ("0.0.0.0", "::", "255.255.255.255")
+_BROADCAST: Final = IPv4Address("255.255.255.255")
 
 
 def server_key(request: Request, method: str) -> Key:
@@ -53,10 +54,11 @@ def response_destination(via: Via, source: Address) -> Address:
 
 def _is_unicast(maddr: str) -> bool:
     """Whether responses may go to a `maddr`: no multicast, broadcast or unspecified address, and no name."""
-    first = maddr.split(".")[0]
-    if not first.isdecimal() or len(first) > 3 or maddr in _UNUSABLE_MADDR:
+    try:
+        address = IPv4Address(maddr)
+    except ValueError:
         return False
-    return 0 < int(first) < 224
+    return not (address.is_multicast or address.is_unspecified or address == _BROADCAST)
 
 
 class TransactionLayer:

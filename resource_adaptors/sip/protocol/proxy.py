@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from resource_adaptors.sip.message.values import TOKEN
 from resource_adaptors.sip.message.writer import cancel_for, forward_request, relay_response
 from resource_adaptors.sip.protocol.client import CANCEL_NOT_ASKED, CANCEL_SENT, CANCEL_WAITING
 from resource_adaptors.sip.protocol.context import NewBranch, ResponseContext
@@ -115,7 +116,7 @@ class Proxy:
         if request.max_forwards == 0:
             return Candidate(483, None)
         if request.has("Proxy-Require"):
-            tags = ", ".join(request.values("Proxy-Require"))
+            tags = ", ".join(tag for tag in request.values("Proxy-Require") if TOKEN.match(tag))
             return Candidate(420, None, headers=(("Unsupported", tags),))
         return None
 

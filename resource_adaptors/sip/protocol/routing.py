@@ -14,6 +14,7 @@ import msgspec
 
 from resource_adaptors.sip.message.message import Request
 from resource_adaptors.sip.message.uri import SipUri, Uri, UriError, parse_uri
+from resource_adaptors.sip.message.values import ValueSyntaxError, parse_name_addr
 from resource_adaptors.sip.protocol.ids import MARK_DIGITS
 from resource_adaptors.sip.protocol.settings import Settings
 from resource_adaptors.sip.protocol.transaction import Address
@@ -161,7 +162,7 @@ class Router:
                         request.header("Proxy-Require") or "",
                         uri,
                     )
-                ).encode()
+                ).encode("utf-8", "surrogateescape")
             ),
             "08x",
         )
@@ -182,17 +183,14 @@ class Router:
         return maddr is not None and (maddr.strip("[]"), uri.port or DEFAULT_PORT) in self._own
 
     def _read_hop(self, text: str) -> Hop:
-        start = text.find("<")
-        if start >= 0:
-            text = text[start + 1 : text.find(">", start)]
         try:
-            uri = parse_uri(text)
-        except UriError:
+            uri = parse_name_addr(text, "Route").uri if "<" in text else parse_uri(text)
+        except (UriError, ValueSyntaxError):
             return Hop(text, None, is_sip=False, is_loose=False, is_own=False)
         if not isinstance(uri, SipUri):
-            return Hop(text, None, is_sip=False, is_loose=False, is_own=False)
+            return Hop(uri.text, None, is_sip=False, is_loose=False, is_own=False)
         own = self.is_own(uri)
-        return Hop(text, _destination(uri), is_sip=True, is_loose=uri.is_loose, is_own=own)
+        return Hop(uri.text, _destination(uri), is_sip=True, is_loose=uri.is_loose, is_own=own)
 
 
 def _destination(uri: SipUri) -> Address | None:

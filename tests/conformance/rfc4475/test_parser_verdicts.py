@@ -99,7 +99,11 @@ def test_3_1_1_2_wide_range_of_characters() -> None:
 def test_3_1_1_3_escapes_are_kept_and_compared_decoded() -> None:
     message = request("3.1.1.3 esc01")
     assert isinstance(message.uri, SipUri)
-    assert (message.uri.scheme, message.uri.user, message.uri.host) == ("sip", "sips%3Auser%40example.com", "example.net")
+    assert (message.uri.scheme, message.uri.user, message.uri.host) == (
+        "sip",
+        "sips%3Auser%40example.com",
+        "example.net",
+    )
     assert message.to.uri.equivalent(SipUri.parse("sip:user@example.com"))
     (contact,) = message.contacts
     assert contact.uri.text == "sip:cal%6Cer@host5.example.net;%6C%72;n%61me=v%61lue%25%34%31"

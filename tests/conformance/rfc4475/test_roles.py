@@ -151,7 +151,7 @@ def test_user_agent_server(uas: Scene, name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, verdict in VERDICTS.items() if verdict.parser])
 def test_answer_to_a_malformed_request_is_stateless_and_well_formed(uas: Scene, name: str) -> None:
-    """SIP-22: its Via comes back, marked with the source (SIP-51); no transaction is made; no header breaks the answer."""
+    """SIP-22: its Via comes back, marked with the source (SIP-51), no transaction is made, no header breaks it."""
     answer = uas.answer(MESSAGES[name])
     assert uas.sip.statistics().core.transactions == {}
     head, _, body = answer.data.partition(b"\r\n\r\n")
@@ -201,7 +201,10 @@ def test_3_3_1_answer_repeats_what_is_there(uas: Scene) -> None:
 
 def test_3_3_5_unsupported_lists_exactly_the_tags_that_are_the_roles_own(proxy: Scene, uas: Scene) -> None:
     proxy.registers_callee(MESSAGES["3.3.5 bext01"])
-    assert proxy.response("3.3.5 bext01").values("Unsupported") == ("noProxiesSupportThis", "norDoAnyProxiesSupportThis")
+    assert proxy.response("3.3.5 bext01").values("Unsupported") == (
+        "noProxiesSupportThis",
+        "norDoAnyProxiesSupportThis",
+    )
     assert uas.response("3.3.5 bext01").values("Unsupported") == ("nothingSupportsThis", "nothingSupportsThisEither")
 
 

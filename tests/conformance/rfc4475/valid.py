@@ -118,30 +118,35 @@ _VIA_SPELLINGS: Final = (
     *("V : ", "v : ", "V  :", "v  :", "Via :", "Via  :"),
     *("Via:",) * 16,
 )
+_LONG_TO: Final = (
+    f'"I have a user name of {"extreme" * 10} proportion"<sip:user@example.com:6000'
+    f";unknownparam1=very{'long' * 20}value;longparam{'name' * 25}=shortvalue"
+    f";very{'long' * 25}ParameterNameWithNoValue>"
+)
+_LONG_FROM: Final = (
+    f"sip:{_LONG_CALLER}@example.net;tag=12{'982' * 50}424"
+    f";unknownheaderparam{'name' * 20}=unknowheaderparam{'value' * 15}"
+    f";unknownValueless{'paramname' * 10}"
+)
+_LONG_UNKNOWN: Final = f"{_LONG_VALUE}-value; {_LONG_VALUE}-parameter-name = {_LONG_VALUE}-parameter-value"
+_LONG_VIAS: Final = "\n".join(
+    f"{spelling} SIP/2.0/TCP sip{33 - position}.example.com" for position, spelling in enumerate(_VIA_SPELLINGS)
+)
 _LONGREQ: Final = wire(
-    "\n".join(
-        (
-            "INVITE sip:user@example.com SIP/2.0",
-            f'To: "I have a user name of {"extreme" * 10} proportion"<sip:user@example.com:6000'
-            f";unknownparam1=very{'long' * 20}value;longparam{'name' * 25}=shortvalue"
-            f";very{'long' * 25}ParameterNameWithNoValue>",
-            f"F: sip:{_LONG_CALLER}@example.net;tag=12{'982' * 50}424"
-            f";unknownheaderparam{'name' * 20}=unknowheaderparam{'value' * 15}"
-            f";unknownValueless{'paramname' * 10}",
-            f"Call-ID: longreq.one{'really' * 20}longcallid",
-            "CSeq: 3882340 INVITE",
-            f"Unknown-{'Long' * 20}-Name: {_LONG_VALUE}-value; {_LONG_VALUE}-parameter-name = {_LONG_VALUE}-parameter-value",
-            *(
-                f"{spelling} SIP/2.0/TCP sip{33 - position}.example.com"
-                for position, spelling in enumerate(_VIA_SPELLINGS)
-            ),
-            f"Via: SIP/2.0/TCP host.example.com;received=192.0.2.5;branch=very{'long' * 50}branchvalue",
-            "Max-Forwards: 70",
-            f"Contact: <sip:{_LONG_CALLER}@host5.example.net>",
-            "Content-Type: application/sdp",
-            "l: 150",
-        )
-    ),
+    f"""
+INVITE sip:user@example.com SIP/2.0
+To: {_LONG_TO}
+F: {_LONG_FROM}
+Call-ID: longreq.one{"really" * 20}longcallid
+CSeq: 3882340 INVITE
+Unknown-{"Long" * 20}-Name: {_LONG_UNKNOWN}
+{_LONG_VIAS}
+Via: SIP/2.0/TCP host.example.com;received=192.0.2.5;branch=very{"long" * 50}branchvalue
+Max-Forwards: 70
+Contact: <sip:{_LONG_CALLER}@host5.example.net>
+Content-Type: application/sdp
+l: 150
+""",
     sdp("192.0.2.1"),
 )
 
