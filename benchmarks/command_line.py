@@ -66,7 +66,7 @@ def main(title: str, make: Callable[[float], Load], rates: Sequence[float], seco
 
 
 def profile(load: Load, seconds: float) -> None:
-    """Load the product under cProfile and print where its time goes; the figures of such a run are not a measurement."""
+    """Load the product under cProfile and print where its time goes; how long it took is no measurement."""
     take_load_core()
     with tempfile.TemporaryDirectory(prefix="profile-") as place:
         written = Path(place) / "slee.prof"

@@ -82,7 +82,7 @@ def machine() -> str:
             f"{os.cpu_count()} processors, Linux {platform.release()}; "
             + "; ".join(filter(None, versions)).rstrip(".")
             + ".",
-            f"Server on processor 0, SIPp and probe on processor 1, over UDP on loopback; load {os.getloadavg()[0]:.1f}.",
+            f"Server on processor 0, SIPp and probe on processor 1, UDP on loopback; load {os.getloadavg()[0]:.1f}.",
             f"Command: `{' '.join(['scripts/bench', *_command()])}`.",
         ]
     )

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import click
 
 from deploy.builder import Builder
-from deploy.commands import DEFAULT_STATE_DIR, Command
+from deploy.commands import DEFAULT_STATE_DIR, Command, show
 from deploy.shipment import SHIPPED
-from deploy.tables import show
+from slee.api.errors import DeploymentError
+from slee.management.imports import RESERVED
 from slee.management.manifest import MANIFEST
 from slee.management.store import installed_archives, replace_file
 
 
-def run(folder: Path, output: Path, offered: tuple[Path, ...], state_dir: Path, json: bool) -> None:
+def run(*, folder: Path, output: Path, offered: tuple[Path, ...], state_dir: Path, json: bool) -> None:
     """Build the bundle of a source folder into a wheel, verified and locked.
 
     What it depends on is taken from --with, from the wheels in the output folder, from the bundles installed in the
@@ -22,14 +25,15 @@ def run(folder: Path, output: Path, offered: tuple[Path, ...], state_dir: Path, 
     """
     builder = Builder(SHIPPED.load_adaptors())
     try:
-        for path in offered or (output,):
+        for path in (*offered, *([output] if output.is_dir() else [])):
             for wheel in sorted(path.glob("*.whl")) if path.is_dir() else [path]:
                 builder.offer_archive(str(wheel), wheel.read_bytes())
         for source, data in installed_archives(state_dir):
             builder.offer_archive(source, data)
-        for root in (folder.resolve().parent.parent, SHIPPED.root):
-            for manifest in sorted(root.glob(f"*/*/{MANIFEST}")):
-                if manifest.parent.parent.name in ("sbbs", "profiles"):
+        for root, kind in product((folder.resolve().parent.parent, SHIPPED.root), sorted(RESERVED)):
+            for manifest in sorted((root / kind).glob(f"*/{MANIFEST}")):
+                # A neighbour whose own manifest is wrong can be no dependency, and is no reason to refuse this one.
+                with suppress(DeploymentError):
                     builder.offer_folder(manifest.parent)
         built = builder.build(folder)
     finally:

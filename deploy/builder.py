@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +115,7 @@ class Builder:
         return loaded
 
     @contextmanager
-    def _entered(self, bundle: BundleID) -> Iterator[None]:
+    def _entered(self, bundle: BundleID) -> Generator[None]:
         if bundle in self._on_the_way:
             cycle = " -> ".join(f"{b.name} {b.version}" for b in (*self._on_the_way, bundle))
             raise VerificationError([Issue(str(bundle), "DU-21", f"bundles depend in a cycle: {cycle}", "break it")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from slee.management.operations import Arguments, Operation
 _TIMEOUT = 60.0
 
 
-class Refusal(Exception):  # noqa: N818  it is no fault of ours
+class Refusal(Exception):
     """An operation that failed, as the server told it, and the exit status of its class (MGT-2)."""
 
     def __init__(self, document: dict[str, Any], exit_status: int) -> None:
@@ -22,31 +23,40 @@ class Refusal(Exception):  # noqa: N818  it is no fault of ours
         self.exit_status = exit_status
 
 
-def call(socket: Path, operation: Operation, arguments: Arguments) -> Any:
+def call(path: Path, operation: Operation, arguments: Arguments) -> Any:
     """Call an operation and return its result as parsed JSON.
 
     Raises:
         Refusal: the server refused or cannot be reached.
     """
+    _require_server(path)
     values = arguments.model_dump(mode="json", exclude_unset=True)
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://slee") as client:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://slee") as client:
         try:
             if operation.changes:
                 response = client.post(operation.path, json=values, timeout=_TIMEOUT)
             else:
                 response = client.get(operation.path, params=values, timeout=_TIMEOUT)
         except httpx.TransportError as error:
-            raise Refusal(_unreachable(socket, error), EXIT_UNREACHABLE) from error
+            raise _unreachable(path, error) from error
     try:
         body = response.json()
     except ValueError as error:
-        message = f"{socket}: it answers {response.status_code} in another language [MGT-2]; is that a SLEE server?"
+        message = f"{path}: it answers {response.status_code} in another language [MGT-2]; is that a SLEE server?"
         raise Refusal({"code": "unexpected", "message": message, "issues": []}, EXIT_UNEXPECTED) from error
     if response.is_success:
         return body
     raise Refusal(body, exit_status_of(body.get("code", "")))
 
 
-def _unreachable(socket: Path, error: httpx.TransportError) -> dict[str, Any]:
-    message = f"{socket}: no server answers there: {error} [MGT-2]; start it with slee run, or give its --state-dir"
-    return {"code": "unreachable", "message": message, "issues": []}
+def _require_server(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError as error:
+            raise _unreachable(path, error) from error
+
+
+def _unreachable(path: Path, error: Exception) -> Refusal:
+    message = f"{path}: no server answers there: {error} [MGT-2]; start it with slee run, or give its --state-dir"
+    return Refusal({"code": "unreachable", "message": message, "issues": []}, EXIT_UNREACHABLE)

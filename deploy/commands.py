@@ -15,7 +15,6 @@ from pydantic.fields import FieldInfo
 
 from deploy.client import Refusal, call
 from deploy.configuration import parse_setting
-from deploy.tables import show
 from slee.api.errors import SleeError
 from slee.management.failures import EXIT_USAGE, document, failure_of
 from slee.management.operations import OPERATIONS, Arguments, Install, Operation
@@ -51,6 +50,14 @@ def family(name: str, help_text: str) -> click.Group:
     return group
 
 
+def show(result: Any, *, as_json: bool) -> None:
+    """Print a result: as the server's own document, or as a table for people."""
+    if as_json:
+        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+    else:
+        importlib.import_module("deploy.tables").show(result)
+
+
 def connection_options() -> list[click.Parameter]:
     """The options that every command has which speaks to a server."""
     return [
@@ -74,7 +81,7 @@ def _command(operation: Operation) -> click.Command:
     fields = operation.arguments.model_fields
     parameters = [_parameter(name, field) for name, field in fields.items()]
 
-    def run(json: bool, state_dir: Path, socket: Path | None, **given: Any) -> None:
+    def run(*, json: bool, state_dir: Path, socket: Path | None, **given: Any) -> None:
         values = {name: _plain(fields[name], value) for name, value in given.items() if value not in (None, ())}
         _perform(operation, values, socket or state_dir / SOCKET, as_json=json)
 
@@ -90,7 +97,7 @@ def _install(operation: Operation) -> click.Command:
         ),
     ]
 
-    def run(json: bool, state_dir: Path, socket: Path | None, file: Path, settings: tuple[str, ...]) -> None:
+    def run(*, json: bool, state_dir: Path, socket: Path | None, file: Path, settings: tuple[str, ...]) -> None:
         configuration: dict[str, dict[str, Any]] = {}
         for text in settings:
             path, value = _setting(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import AfterValidator, Field
 
@@ -92,10 +92,11 @@ def load_configuration(path: Path | None, overrides: Mapping[str, Any]) -> Serve
             text = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidConfigurationError(f"{file}: it cannot be read: {error} [RA-3]; give another file") from error
-    data = parse(text, str(file), _KIND)
+    source = str(file) if text else "options"
+    data = parse(text, source, _KIND)
     for key, value in overrides.items():
         _put(data, key, value)
-    return check(ServerConfiguration, data, text, str(file), _KIND)
+    return check(ServerConfiguration, data, text, source, _KIND)
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -119,5 +120,5 @@ def _put(data: dict[str, Any], dotted: str, value: Any) -> None:
         table = data.setdefault(name, {})
         if not isinstance(table, dict):
             raise InvalidConfigurationError(f"--set {dotted}: {name} is no section [RA-3]; name a key of a section")
-        data = table
+        data = cast("dict[str, Any]", table)
     data[last] = value

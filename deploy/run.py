@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
+import click
 
 from deploy.configuration import ServerConfiguration, parse_address
 from deploy.shipment import SHIPPED, Shipment, sip_section
@@ -23,15 +23,17 @@ from slee.api.errors import InvalidConfigurationError, SleeError
 from slee.management.failures import EXIT_USAGE
 from slee.management.management import Equipment
 from slee.management.resources import checked_properties
-from slee.management.store import StateDirectory
+from slee.management.store import SOCKET, StateDirectory
 from slee.runtime.logs import configure_logging
 from slee.runtime.slee import Slee
-from slee.server.listening import bind_tcp, bind_unix
+from slee.server.listening import bind_tcp, bind_unix, require_short
 
 if TYPE_CHECKING:
     from slee.spi.adaptor import ResourceAdaptor
 
 _LOG = logging.getLogger(__name__)
+_COLLECTOR_THRESHOLDS: Final = (20_000, 50, 100)
+"""Net allocations before a young collection, and how many of each generation before the next older one."""
 _GRACE: Final = 2.0
 """Seconds beyond the drain timeout after which an end that does not come is given up."""
 Sections = Mapping[str, Mapping[str, Any]]
@@ -52,7 +54,6 @@ class Prepared:
 
 def run(configuration: ServerConfiguration, sip: tuple[str, int] | None, shipment: Shipment = SHIPPED) -> int:
     """Run a server until it is told to end; returns the exit status."""
-    configure_logging(configuration.log.format, configuration.log.level)
     sections = {"sip": sip_section(configuration.sip, sip)}
     try:
         prepared = prepare(configuration, sections, shipment)
@@ -63,6 +64,7 @@ def run(configuration: ServerConfiguration, sip: tuple[str, int] | None, shipmen
 
 def serve_prepared(prepared: Prepared) -> int:
     """Run the event loop; returns the exit status."""
+    configure_logging(prepared.configuration.log.format, prepared.configuration.log.level)
     return anyio.run(serve, prepared, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 
@@ -79,6 +81,7 @@ def prepare(configuration: ServerConfiguration, sections: Sections, shipment: Sh
     for section in sections.values():
         for host, port in shipment.addresses(section):
             require_free(host, port)
+    require_short(configuration.state_dir / SOCKET)
     metrics = _listen("metrics", *parse_address(configuration.metrics.listen))
     try:
         store = StateDirectory(configuration.state_dir)
@@ -102,7 +105,7 @@ async def serve(prepared: Prepared) -> int:
                 slee.start(_equipment(prepared))
             except SleeError as error:
                 return refused(error)
-            print(_announcement(prepared, slee), flush=True)
+            click.echo(_announcement(prepared, slee))
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_watch, signals, slee.shutdown_asked)
                 tasks.start_soon(_interfaces, prepared, slee)
@@ -139,14 +142,23 @@ async def _interfaces(prepared: Prepared, slee: Slee) -> None:
     Both sockets listen since before the announcement, so that a client that comes early waits and is served.
     """
     module = await anyio.to_thread.run_sync(importlib.import_module, "slee.server.interfaces", abandon_on_cancel=True)
-    gc.collect()
-    gc.freeze()
+    _quieten_collector()
     async with anyio.create_task_group() as tasks:
         for app, listener in (
             (module.api(slee.management), prepared.api),
             (module.metrics(slee.kernel, slee.management, slee.tables), prepared.metrics),
         ):
             tasks.start_soon(module.serve, app, listener, slee.shutdown_asked)
+
+
+def _quieten_collector() -> None:
+    """Keep what start-up made out of the collector's sight, and let it look less often.
+
+    What lives for a call is freed by reference counts; the collector only finds the cycles that services make.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTOR_THRESHOLDS)
 
 
 async def _watch(signals: AsyncIterator[int], asked: anyio.Event) -> None:
@@ -183,8 +195,9 @@ def _no_address(what: str, host: str, port: int, error: OSError) -> InvalidConfi
 def _announcement(prepared: Prepared, slee: Slee) -> str:
     """The line that says where it listens, and that it is ready if it is."""
     host, port = prepared.metrics.getsockname()[:2]
-    addresses = [address for section in prepared.sections.values() for address in prepared.shipment.addresses(section)]
-    places = [f"SIP on {sip_host}:{sip_port} (UDP)" for sip_host, sip_port in addresses]
+    entities = slee.kernel.resources.values()
+    places = [prepared.shipment.announce(entity.adaptor) for entity in entities if entity.is_object_active]
+    places = [place for place in places if place]
     places += [f"metrics on http://{host}:{port}/metrics", f"management on {prepared.store.socket}"]
     state = slee.kernel.state.value.lower()
     return f"SLEE {state}: {', '.join(places)}"
@@ -192,5 +205,5 @@ def _announcement(prepared: Prepared, slee: Slee) -> str:
 
 def refused(error: SleeError) -> int:
     """One clear line, whatever the error has to say."""
-    print(f"slee run: {'; '.join(str(error).splitlines())}", file=sys.stderr, flush=True)
+    click.echo(f"slee run: {'; '.join(str(error).splitlines())}", err=True)
     return EXIT_USAGE

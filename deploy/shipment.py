@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from deploy.builder import Builder
 from slee.management.management import EntityEquipment, Equipment
@@ -30,6 +30,8 @@ class Shipment:
     """Names of services that a first start activates."""
     addresses: Callable[[Section], list[tuple[str, int]]]
     """The UDP addresses that the configuration of the entities asks for."""
+    announce: Callable[[Any], str] = lambda _: ""
+    """What the announcement says of an adaptor at work, if anything."""
 
     def load_adaptors(self) -> tuple[type[ResourceAdaptor], ...]:
         """Import the adaptors."""
@@ -55,22 +57,31 @@ DEFAULT_SIP: Final = ("127.0.0.1", 5060)
 
 
 def sip_section(section: Section, listen: tuple[str, int] | None) -> dict[str, Any]:
-    """The SIP adaptor's configuration with its listener: that of `--sip`, else those configured, else the default."""
-    if listen is None and "listeners" in section:
+    """The SIP adaptor's configuration with its listener: at `--sip`, else as configured, else at the default.
+
+    What is configured of the first listener besides its address, such as what it advertises, stays with `--sip`.
+    """
+    configured = _listeners(section)
+    if listen is None and configured:
         return dict(section)
     host, port = listen or DEFAULT_SIP
-    return {**section, "listeners": [{"host": host, "port": port}]}
+    return {**section, "listeners": [{**(configured[0] if configured else {}), "host": host, "port": port}]}
 
 
 def sip_addresses(section: Section) -> list[tuple[str, int]]:
     """Hosts and ports of the configured UDP listeners; malformed ones are left to the adaptor's model."""
-    return [
-        (listener["host"], listener["port"])
-        for listener in section.get("listeners", ())
-        if isinstance(listener, Mapping)
-        and isinstance(listener.get("host"), str)
-        and isinstance(listener.get("port"), int)
-    ]
+    found: list[tuple[str, int]] = []
+    for listener in _listeners(section):
+        host, port = listener.get("host", DEFAULT_SIP[0]), listener.get("port", DEFAULT_SIP[1])
+        if isinstance(host, str) and isinstance(port, int) and 0 <= port <= 65_535:
+            found.append((host, port))
+    return found
+
+
+def _listeners(section: Section) -> list[dict[str, Any]]:
+    given: object = section.get("listeners")
+    members = cast("list[object]", given) if isinstance(given, list) else []
+    return [cast("dict[str, Any]", member) for member in members if isinstance(member, dict)]
 
 
 SHIPPED: Final = Shipment(
@@ -80,5 +91,6 @@ SHIPPED: Final = Shipment(
     entities=(EntityEquipment("sip", "sip", "sip", ("sip-main",)),),
     services=("Registrar", "Proxy"),
     addresses=sip_addresses,
+    announce=lambda adaptor: f"SIP on {adaptor.address[0]}:{adaptor.address[1]} (UDP)",
 )
 """The product."""

@@ -10,6 +10,8 @@ from resource_adaptors.sip.message.uri import SipUri
 from resource_adaptors.sip.protocol.core import SipCore
 from resource_adaptors.sip.protocol.server import ServerTransaction
 
+RETRY_LATER: Final = (("Retry-After", "10"),)
+"""What a refusal for want of resources says (COM-10)."""
 _STACK: Final = ("ACK", "CANCEL", "BYE", "OPTIONS")
 """Methods that the stack handles without a service."""
 

@@ -336,6 +336,11 @@ class Sip(ResourceInterface):
         """Whether the URI's host is one of the served domains or listeners (B26 `domains`)."""
         raise NotImplementedError
 
+    @query
+    def allowed(self) -> str:
+        """The value of Allow: the methods that the stack and the active services take (RFC 3261 20.5)."""
+        raise NotImplementedError
+
     @command
     def respond(
         self,

@@ -52,8 +52,8 @@ class SipConfiguration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    listeners: tuple[UdpListener, ...] = Field(default=(UdpListener(),), min_length=1)
-    """Where to listen."""
+    listeners: tuple[UdpListener, ...] = Field(default=(UdpListener(),), min_length=1, max_length=1)
+    """Where to listen; one address so far."""
     domains: frozenset[str] = frozenset()
     """Domains that are ours; empty means every domain."""
     t1: Seconds = 0.5

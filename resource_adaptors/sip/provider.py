@@ -9,11 +9,10 @@ import msgspec
 
 from resource_adaptors.sip.api import ClientTransaction, Sip, Target
 from resource_adaptors.sip.message.errors import LocalProtocolError
-from resource_adaptors.sip.message.uri import Uri, UriError, parse_uri
-from resource_adaptors.sip.message.writer import check_header, check_reason
+from resource_adaptors.sip.message.uri import Uri
+from resource_adaptors.sip.message.writer import check_header
 
 if TYPE_CHECKING:
-    from resource_adaptors.sip.activities import Server
     from resource_adaptors.sip.adaptor import SipAdaptor
     from slee.api.activity import ActivityContext
 
@@ -54,6 +53,9 @@ class SipProvider(Sip):
     def is_served(self, uri: Uri) -> bool:
         return self._adaptor.core.router.is_served(uri)
 
+    def allowed(self) -> str:
+        return self._adaptor.allowed()
+
     def respond(
         self,
         aci: ActivityContext,
@@ -66,8 +68,6 @@ class SipProvider(Sip):
         if not 101 <= status <= 699:
             raise LocalProtocolError(f"respond: status {status} [SIP-61, SIP-189]; give 101 to 699")
         server = self._adaptor.server(aci, "respond")
-        if reason is not None:
-            check_reason(reason)
         for name, value in headers:
             check_header(name, value)
         if server.answered:
@@ -86,11 +86,6 @@ class SipProvider(Sip):
     def redirect(self, aci: ActivityContext, contacts: Sequence[str], status: int = 302) -> None:
         if not 300 <= status <= 399:
             raise LocalProtocolError(f"redirect: status {status} is no redirection [SIP-181]; give 300 to 399")
-        for contact in contacts:
-            try:
-                parse_uri(contact)
-            except UriError as error:
-                raise LocalProtocolError(f"redirect: {error} [SIP-204]; give URIs without brackets") from error
         self.respond(aci, status, headers=[("Contact", f"<{contact}>") for contact in contacts])
 
     def forward(self, aci: ActivityContext, to: Target, *, record_route: bool = False) -> ActivityContext:

@@ -11,16 +11,16 @@ with SleeHarness() as slee:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+import heapq
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from pydantic import BaseModel
 
 from resource_adaptors.sip.adaptor import Listener, SipAdaptor
 from resource_adaptors.sip.config import UdpListener as ListenerConfiguration
-from resource_adaptors.sip.message.errors import RemoteProtocolError
 from resource_adaptors.sip.message.message import Message, Request, Response
 from resource_adaptors.sip.message.parser import parse_message
 from resource_adaptors.sip.message.writer import ack_for, build_request, build_response, cancel_for
@@ -32,15 +32,10 @@ SERVER: Final[Address] = ("192.0.2.1", 5060)
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """One datagram that the adaptor sent."""
+    """One message that the adaptor sent."""
 
-    data: bytes
+    message: Request | Response
     destination: Address
-
-    @property
-    def message(self) -> Request | Response:
-        """The message; `RemoteProtocolError` for an answer that repeats what was malformed (SIP-22)."""
-        return parse_message(self.data)
 
 
 class MemoryListener:
@@ -52,7 +47,7 @@ class MemoryListener:
 
     def send(self, data: bytes, address: Address) -> str | None:
         """Keep one datagram; an unreachable destination is told as the socket would tell it."""
-        return self._simulator.carry(Datagram(data, address))
+        return self._simulator.carry(parse_message(data), address)
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -76,15 +71,14 @@ class SipSimulator(SipAdaptor):
     def _open_listener(self) -> Listener:
         return MemoryListener(self)
 
-    def carry(self, datagram: Datagram) -> str | None:
-        """Take one datagram from the adaptor to its destination; a telephone drops what it cannot parse."""
-        if datagram.destination in self.unreachable:
+    def carry(self, message: Request | Response, destination: Address) -> str | None:
+        """Take one message from the adaptor to its destination."""
+        if destination in self.unreachable:
             return "refused"
-        self.sent.append(datagram)
-        phone = self._phones.get(datagram.destination)
+        self.sent.append(Datagram(message, destination))
+        phone = self._phones.get(destination)
         if phone is not None:
-            with suppress(RemoteProtocolError):
-                phone.received.append(datagram.message)
+            phone.received.append(message)
         return None
 
     def deliver(self, message: Message | bytes, source: Address) -> None:
@@ -273,3 +267,106 @@ class Phone:
         if to == "INVITE" and status < 300:
             named.append(("Contact", f"<{self.contact}>"))
         self.send(build_response(request, status, to_tag=f"{self.user}{self.address[0]}", headers=named, body=body))
+
+
+class Party(Protocol):
+    """What can hang on a wire: a core, or anything with the verbs of one."""
+
+    @property
+    def sends(self) -> list[tuple[bytes, Address]]:
+        """Datagrams to send; the wire takes them out."""
+        ...
+
+    def receive(self, data: bytes, source: Address, now: float) -> None:
+        """Take a datagram."""
+
+    def next_deadline(self) -> float | None:
+        """When to call `tick` next, `None` if no timer is set."""
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+
+
+class LossyWire:
+    """A network between parties on a manual clock: it drops, duplicates, delays and so reorders datagrams (COM-21).
+
+    What happens to a datagram is drawn from a seed, so that a failing run can be repeated.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        loss: float = 0.1,
+        duplication: float = 0.1,
+        delay: float = 0.2,
+        start: float = 1_000_000_000.0,
+    ) -> None:
+        """Make a wire.
+
+        Args:
+            seed: the same seed gives the same fate to the same datagrams.
+            loss: share of the datagrams that never arrive, 0 to 1.
+            duplication: share of the datagrams that arrive twice, 0 to 1.
+            delay: seconds that a datagram takes at most; it takes at least a hundredth of that.
+            start: where the clock begins.
+        """
+        self.now = start
+        self.loss = loss
+        self.duplication = duplication
+        self._delay = delay
+        self._random = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+        self._parties: dict[Address, Party] = {}
+        self._flying: list[tuple[float, int, bytes, Address, Address]] = []
+        self._count = 0
+        self.drains: list[Callable[[], None]] = []
+        """Called after every event: a test lets its services react here."""
+
+    def attach(self, party: Party, address: Address) -> None:
+        """Hang a party on the wire; what is sent to an address where nobody hangs is lost."""
+        self._parties[address] = party
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is in flight and no party has a timer set."""
+        return not self._flying and all(party.next_deadline() is None for party in self._parties.values())
+
+    def run(self, seconds: float) -> None:
+        """Let time pass; datagrams arrive and timers expire, each at its own instant."""
+        end = self.now + seconds
+        self.collect()
+        while (due := self._next()) is not None and due <= end:
+            self.now = max(self.now, due)
+            while self._flying and self._flying[0][0] <= self.now:
+                _, _, data, source, destination = heapq.heappop(self._flying)
+                self._parties[destination].receive(data, source, self.now)
+            for party in self._parties.values():
+                deadline = party.next_deadline()
+                if deadline is not None and deadline <= self.now:
+                    party.tick(self.now)
+            self.collect()
+        self.now = end
+
+    def collect(self) -> None:
+        """Take what the parties have sent, and decide its fate."""
+        for drain in self.drains:
+            drain()
+        for source, party in self._parties.items():
+            leaving = party.sends.copy()
+            party.sends.clear()
+            for data, destination in leaving:
+                if destination in self._parties and self._random.random() >= self.loss:
+                    self._fly(data, source, destination)
+                    if self._random.random() < self.duplication:
+                        self._fly(data, source, destination)
+
+    def _next(self) -> float | None:
+        times = [due for party in self._parties.values() if (due := party.next_deadline()) is not None]
+        if self._flying:
+            times.append(self._flying[0][0])
+        return min(times, default=None)
+
+    def _fly(self, data: bytes, source: Address, destination: Address) -> None:
+        self._count += 1
+        arrival = self.now + self._delay * self._random.uniform(0.01, 1.0)
+        heapq.heappush(self._flying, (arrival, self._count, data, source, destination))

@@ -4,25 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from profiles.location.location import LOCATION
 from pydantic import BaseModel, ConfigDict
-from resource_adaptors.sip.api import (
-    SIP,
-    ForkExhausted,
-    Info,
-    Invite,
-    Message,
-    Notify,
-    Options,
-    OtherRequest,
-    Publish,
-    Refer,
-    Request,
-    SipUri,
-    Subscribe,
-    Target,
-    Update,
-)
+
+from profiles.location.location import LOCATION
+from resource_adaptors.sip import api
 from slee import (
     ActivityContext,
     Sbb,
@@ -39,7 +24,6 @@ from slee import (
 
 DIALOG_FORMING: Final = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY"})
 """Requests after which we stay on the path of the dialog (RFC 3261 16.6 step 4)."""
-ALLOWED: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, SUBSCRIBE, NOTIFY, PUBLISH, REFER, INFO, UPDATE"
 
 
 class ProxyConfiguration(BaseModel):
@@ -63,77 +47,67 @@ class ProxyUsage(UsageParameters):
 class Proxy(Sbb, vendor="slee", version="1.0"):
     """Looks the callee up, and forwards the request to every contact at once; the adaptor does the rest."""
 
-    sip = resource(SIP)
+    sip = resource(api.SIP)
     location = volatile(LOCATION)
     config = configuration(ProxyConfiguration)
     usage = usage_parameters(ProxyUsage)
 
     @initial_event(Select.ACTIVITY_CONTEXT)
-    def on_invite(self, event: Invite, aci: ActivityContext) -> None:
+    def on_invite(self, event: api.Invite, aci: ActivityContext) -> None:
         self._route(event.request, aci)
 
     @initial_event(Select.ACTIVITY_CONTEXT)
-    def on_options(self, event: Options, aci: ActivityContext) -> None:
+    def on_options(self, event: api.Options, aci: ActivityContext) -> None:
         uri = event.request.uri
-        if isinstance(uri, SipUri) and not uri.user and self.sip.is_served(uri):
-            self.sip.respond(
-                aci, 200, headers=(("Allow", ALLOWED), ("Accept", "application/sdp"), ("Supported", "path"))
-            )
+        if isinstance(uri, api.SipUri) and not uri.user and self.sip.is_served(uri):
+            self.sip.respond(aci, 200, headers=[("Allow", self.sip.allowed()), ("Accept", "application/sdp")])
         else:
             self._route(event.request, aci)
 
     @initial_event(Select.ACTIVITY_CONTEXT)
-    def on_message(self, event: Message, aci: ActivityContext) -> None:
+    def on_message(self, event: api.Message, aci: ActivityContext) -> None:
         self._route(event.request, aci)
 
     @initial_event(Select.ACTIVITY_CONTEXT)
-    def on_subscribe(self, event: Subscribe, aci: ActivityContext) -> None:
+    def on_subscribe(self, event: api.Subscribe, aci: ActivityContext) -> None:
         self._route(event.request, aci)
 
     @initial_event(Select.ACTIVITY_CONTEXT)
-    def on_notify(self, event: Notify, aci: ActivityContext) -> None:
+    def on_notify(self, event: api.Notify, aci: ActivityContext) -> None:
         self._route(event.request, aci)
 
     @initial_event(Select.ACTIVITY_CONTEXT)
-    def on_publish(self, event: Publish, aci: ActivityContext) -> None:
+    def on_publish(self, event: api.Publish, aci: ActivityContext) -> None:
         self._route(event.request, aci)
 
     @initial_event(Select.ACTIVITY_CONTEXT)
-    def on_refer(self, event: Refer, aci: ActivityContext) -> None:
+    def on_refer(self, event: api.Refer, aci: ActivityContext) -> None:
         self._route(event.request, aci)
 
     @initial_event(Select.ACTIVITY_CONTEXT)
-    def on_info(self, event: Info, aci: ActivityContext) -> None:
-        self._route(event.request, aci)
-
-    @initial_event(Select.ACTIVITY_CONTEXT)
-    def on_update(self, event: Update, aci: ActivityContext) -> None:
-        self._route(event.request, aci)
-
-    @initial_event(Select.ACTIVITY_CONTEXT)
-    def on_other_request(self, event: OtherRequest, aci: ActivityContext) -> None:
+    def on_other_request(self, event: api.OtherRequest, aci: ActivityContext) -> None:
         self._route(event.request, aci)
 
     @handles
-    def on_exhausted(self, event: ForkExhausted, aci: ActivityContext) -> None:
+    def on_exhausted(self, event: api.ForkExhausted, aci: ActivityContext) -> None:
         """No branch is left: a user none of whose contacts can be reached is unavailable, not unknown."""
         if event.unreachable:
             self.usage.unreachable.increment()
             self.sip.reject(aci, 480)
 
-    def _route(self, request: Request, aci: ActivityContext) -> None:
+    def _route(self, request: api.Request, aci: ActivityContext) -> None:
         """Forward to the contacts of a served user, and as it is anywhere else."""
         uri = request.uri
-        if not isinstance(uri, SipUri):
+        if not isinstance(uri, api.SipUri):
             self.sip.reject(aci, 416)
             return
         if not self.sip.is_served(uri):
-            targets = [Target(request.uri_text)]
+            targets = [api.Target(request.uri_text)]
         elif not uri.user:
             self.sip.reject(aci, 484)
             return
         else:
-            targets = [Target(binding.contact, binding.path) for binding in self.location.find(uri.aor)]
+            targets = [api.Target(binding.contact, binding.path) for binding in self.location.find(uri.aor)]
         if not targets:
             self.usage.unknown.increment()
             self.sip.reject(aci, 404)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from profiles.location.location import LOCATION, Binding
 from pydantic import BaseModel, ConfigDict, Field
+
+from profiles.location.location import LOCATION, Binding
 from resource_adaptors.sip.api import SIP, ExpiryBounds, Refusal, Register, Request, SipUri, requested_bindings
 from slee import (
     ActivityContext,

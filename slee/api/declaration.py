@@ -98,7 +98,7 @@ class Cmp(Declaration, Generic[T]):
         """The initial value, or `UnsetFieldError`: reached only when the instance's `__dict__` lacks the field."""
         if instance is None:
             return self
-        value: Any = instance._slee.initial_value(self.name)  # pyright: ignore[reportPrivateUsage]
+        value: Any = instance._slee.initial_value(self.name)
         return value  # type: ignore[no-any-return]
 
     if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class _Bound(Declaration):
     __slots__ = ()
 
     def _value(self, instance: Sbb) -> Any:
-        return instance._slee.bound(self.name)  # pyright: ignore[reportPrivateUsage]
+        return instance._slee.bound(self.name)
 
 
 class Fires(_Bound, Generic[E]):
@@ -191,7 +191,7 @@ class Child(Declaration, Generic[S]):
     def __get__(self, instance: Sbb | None, owner: type[Any]) -> Self | ChildRelation[S]:
         if instance is None:
             return self
-        return instance._slee.relation(self.name)  # pyright: ignore[reportPrivateUsage]
+        return instance._slee.relation(self.name)
 
 
 def child(sbb: type[S], *, default_priority: int = 0) -> Child[S]:

@@ -7,15 +7,17 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Generic, TypeAlias, TypeVar, cast, overload
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
 
 import msgspec
 
+from slee.api.activity import ActivityContext, EventContext
 from slee.api.address import Address
 from slee.api.errors import ComponentDefinitionError, Issue
 from slee.api.ids import EventTypeID
 
 E = TypeVar("E")
+S = TypeVar("S")
 HANDLER_MARK = "__slee_handler__"
 
 
@@ -30,7 +32,7 @@ class Select(enum.Flag):
     EVENT = enum.auto()
 
 
-CustomName: TypeAlias = "str | int | bytes | tuple[str | int | bytes, ...]"
+CustomName: TypeAlias = str | int | bytes | tuple[str | int | bytes, ...]
 """A custom name; values of different types never compare equal (IES-8)."""
 
 
@@ -46,10 +48,8 @@ class InitialEventSelection(msgspec.Struct, Generic[E], frozen=True):
     initial: bool = True
 
 
-Selector: TypeAlias = (
-    "Callable[[E], CustomName | InitialEventSelection[E] | None]"
-    " | Callable[[E, InitialEventSelection[E]], CustomName | InitialEventSelection[E] | None]"
-)
+_Selected: TypeAlias = CustomName | InitialEventSelection[E] | None
+Selector: TypeAlias = Callable[[E], _Selected[E]] | Callable[[E, InitialEventSelection[E]], _Selected[E]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,38 +64,70 @@ class HandlerMark:
     option: str | None
 
 
-_F = TypeVar("_F", bound=Callable[..., None])
+_Plain = TypeVar("_Plain", bound=Callable[[Any, Any, ActivityContext], None])
+_WithContext = TypeVar("_WithContext", bound=Callable[[Any, Any, ActivityContext, EventContext], None])
+
+
+class HandlerDecorator(Protocol):
+    """Makes a method the handler of any event type."""
+
+    @overload
+    def __call__(self, method: _Plain, /) -> _Plain: ...
+    @overload
+    def __call__(self, method: _WithContext, /) -> _WithContext: ...
+
+
+class SelectedHandlerDecorator(Protocol[E]):
+    """Makes a method the handler of the event type that the selector takes, and of no other."""
+
+    @overload
+    def __call__(
+        self, method: Callable[[S, E, ActivityContext], None], /
+    ) -> Callable[[S, E, ActivityContext], None]: ...
+    @overload
+    def __call__(
+        self, method: Callable[[S, E, ActivityContext, EventContext], None], /
+    ) -> Callable[[S, E, ActivityContext, EventContext], None]: ...
 
 
 @overload
-def handles(method: _F) -> _F: ...
+def handles(method: _Plain, /) -> _Plain: ...
 @overload
-def handles(*, mask_on_attach: bool = False, option: str | None = None) -> Callable[[_F], _F]: ...
+def handles(method: _WithContext, /) -> _WithContext: ...
+@overload
+def handles(*, mask_on_attach: bool = False, option: str | None = None) -> HandlerDecorator: ...
 def handles(
-    method: _F | None = None, *, mask_on_attach: bool = False, option: str | None = None
-) -> _F | Callable[[_F], _F]:
+    method: Callable[..., None] | None = None, /, *, mask_on_attach: bool = False, option: str | None = None
+) -> object:
     """Make a method the handler of the event type that annotates its event parameter (DU-1).
 
     Args:
         mask_on_attach: begin masked at every attach (RTR-17).
         option: resource option, handed to the resource adaptor as it is (RA-37).
     """
-    mark = HandlerMark(False, Select.NONE, None, False, mask_on_attach, option)
-
-    def declare(function: _F) -> _F:
-        setattr(function, HANDLER_MARK, mark)
-        return function
-
+    declare = _declare(HandlerMark(False, Select.NONE, None, False, mask_on_attach, option))
     return declare if method is None else declare(method)
 
 
+@overload
+def initial_event(
+    variables: Select = Select.NONE, *, mask_on_attach: bool = False, option: str | None = None
+) -> HandlerDecorator: ...
+@overload
 def initial_event(
     variables: Select = Select.NONE,
     *,
-    selector: Selector[E] | None = None,
+    selector: Selector[E],
     mask_on_attach: bool = False,
     option: str | None = None,
-) -> Callable[[_F], _F]:
+) -> SelectedHandlerDecorator[E]: ...
+def initial_event(
+    variables: Select = Select.NONE,
+    *,
+    selector: Callable[..., object] | None = None,
+    mask_on_attach: bool = False,
+    option: str | None = None,
+) -> object:
     """Make a method the handler of an initial event: one that finds or makes the root entity that it belongs to.
 
     Args:
@@ -108,16 +140,17 @@ def initial_event(
     Raises:
         ComponentDefinitionError: the variables are no `Select`, or the selector is no module-level function.
     """
-    if not isinstance(variables, Select):
+    given: object = variables
+    if not isinstance(given, Select):
         raise ComponentDefinitionError(
             [Issue(f"initial_event({variables!r})", "IES-1", "that is no Select", "combine members of Select with |")]
         )
     takes_selection = _check_selector(selector) if selector is not None else False
-    mark = HandlerMark(
-        True, variables, cast("Callable[..., object] | None", selector), takes_selection, mask_on_attach, option
-    )
+    return _declare(HandlerMark(True, variables, selector, takes_selection, mask_on_attach, option))
 
-    def declare(function: _F) -> _F:
+
+def _declare(mark: HandlerMark) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    def declare(function: Callable[..., None]) -> Callable[..., None]:
         setattr(function, HANDLER_MARK, mark)
         return function
 

@@ -128,7 +128,7 @@ def parse_id(text: str, kind: type[_I]) -> _I:
     Raises:
         ValueError: the text is malformed, of another kind, or a part is missing or repeated; says where.
     """
-    name, bracket, rest = text.partition("[")
+    name, bracket, _ = text.partition("[")
     if name not in _KINDS or not bracket:
         raise ValueError(f"{text!r} at 0: expected a kind and '[' [CID-7]; kinds are {', '.join(_KINDS)}")
     found = _KINDS[name]

@@ -77,6 +77,7 @@ class RolledBackContext(Protocol):
     @property
     def is_remove_rolled_back(self) -> bool:
         """Whether it was a cascade removal that the SLEE began."""
+        ...
 
 
 class Sbb:
@@ -229,7 +230,7 @@ def _class_issues(cls: type[Sbb], vendor: str | None, version: str | None) -> It
         if isinstance(value, Declaration) and hasattr(Sbb, key):
             yield Issue(f"{where}.{key}", "CMP-11", "the name is an attribute of Sbb", "give it another name")
         elif isinstance(value, Cmp):
-            yield from _field_issues(cls, value)
+            yield from _field_issues(cls, cast("Cmp[object]", value))
         elif hasattr(value, LOCAL_MARK):
             yield from _local_issues(f"{where}.{key}", value)
 

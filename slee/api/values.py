@@ -48,7 +48,7 @@ _PLAIN: Final = (
     datetime.timedelta,
     datetime.timezone,
 )
-_INTEGERS: Final = range(-(2**63), 2**63)
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
 _INSTEAD: Final[dict[object, str]] = {
     list: "tuple[..., ...]",
     dict: "a frozen struct, or tuple[tuple[K, V], ...]",
@@ -108,8 +108,8 @@ def value_type(annotation: object) -> ValueType:
         member = value_type(arguments[0])
         return ValueType(
             f"frozenset[{member}]",
-            lambda v: type(v) is frozenset and all(member.accepts(m) for m in v),
-            zero=frozenset(),
+            lambda v: _is_frozenset(v) and all(member.accepts(m) for m in v),
+            zero=frozenset[object](),
         )
     if origin is SbbLocal:
         return ValueType(f"SbbLocal[{arguments[0].__name__}]", lambda v: isinstance(v, SbbLocal), is_reference=True)
@@ -120,9 +120,9 @@ def value_type(annotation: object) -> ValueType:
     raise TypeError(_refusal(origin if origin in _INSTEAD else annotation))
 
 
-def _plain(cls: type) -> ValueType:
+def _plain(cls: type[object]) -> ValueType:
     if cls is int:
-        return ValueType("int", lambda v: type(v) is int and v in _INTEGERS, zero=0)
+        return ValueType("int", _is_integer, zero=0)
     if cls is float:  # type checkers admit an int for a float, so it must not fail at the commit
         return ValueType("float", lambda v: type(v) in (float, int), zero=0.0, exact=frozenset((float, int)))
     if cls in _PLAIN:
@@ -137,7 +137,11 @@ def _plain(cls: type) -> ValueType:
     raise TypeError(_refusal(cls))
 
 
-def _is_frozen(cls: type) -> bool:
+def _is_integer(value: object) -> bool:
+    return type(value) is int and _LEAST <= value <= _GREATEST
+
+
+def _is_frozen(cls: type[object]) -> bool:
     if issubclass(cls, msgspec.Struct):
         return cls.__struct_config__.frozen
     if dataclasses.is_dataclass(cls):
@@ -150,7 +154,7 @@ _structs: dict[type, ValueType] = {}
 """Frozen classes met; one that holds itself finds itself here."""
 
 
-def _struct(cls: type) -> ValueType:
+def _struct(cls: type[object]) -> ValueType:
     """The value type of a frozen class: each of its fields must be a value too (CMP-8, CMP-10)."""
     found = _structs.get(cls)
     if found is not None:
@@ -160,18 +164,17 @@ def _struct(cls: type) -> ValueType:
     _structs[cls] = kind
     try:
         hints = typing.get_type_hints(cls)
-        for name in _field_names(cls):
-            fields.append((name, value_type(hints[name])))
+        fields.extend((name, value_type(hints[name])) for name in _field_names(cls))
     except (NameError, TypeError) as error:
         del _structs[cls]
         raise type(error)(f"{cls.__name__}: {error}") from error
     return kind
 
 
-def _field_names(cls: type) -> tuple[str, ...]:
+def _field_names(cls: type[object]) -> tuple[str, ...]:
     if issubclass(cls, msgspec.Struct):
         return cls.__struct_fields__
-    return tuple(cls.__dataclass_fields__) if dataclasses.is_dataclass(cls) else ()
+    return tuple(entry.name for entry in dataclasses.fields(cls)) if dataclasses.is_dataclass(cls) else ()
 
 
 def _union(arguments: tuple[object, ...]) -> ValueType:
@@ -191,16 +194,24 @@ def _tuple(annotation: object, arguments: tuple[object, ...]) -> ValueType:
         member = value_type(arguments[0])
         return ValueType(
             f"tuple[{member}, ...]",
-            lambda v: type(v) is tuple and all(member.accepts(m) for m in v),
+            lambda v: _is_tuple(v) and all(member.accepts(m) for m in v),
             zero=(),
         )
     members = [value_type(argument) for argument in arguments]
     return ValueType(
         str(annotation),
         lambda v: (
-            type(v) is tuple and len(v) == len(members) and all(t.accepts(m) for t, m in zip(members, v, strict=True))
+            _is_tuple(v) and len(v) == len(members) and all(t.accepts(m) for t, m in zip(members, v, strict=True))
         ),
     )
+
+
+def _is_tuple(value: object) -> typing.TypeGuard[tuple[object, ...]]:
+    return type(value) is tuple
+
+
+def _is_frozenset(value: object) -> typing.TypeGuard[frozenset[object]]:
+    return type(value) is frozenset
 
 
 def _refusal(annotation: object) -> str:

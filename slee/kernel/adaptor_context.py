@@ -23,12 +23,14 @@ class Shell(Protocol):
 
     def now(self) -> float:
         """Seconds since the epoch."""
+        ...
 
     def pump(self) -> None:
         """Let the kernel process what has been fired, and hand over its outputs."""
 
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         """Call `ready` whenever `fileno` can be read; the result stops that."""
+        ...
 
 
 class AdaptorContext:

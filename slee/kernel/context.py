@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from slee.api.activity import ActivityContext
 from slee.api.errors import (
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from slee.kernel.timers import TimerRecord
     from slee.kernel.transaction import Transaction
 
-_END = ActivityEnd()
+_END: Final = ActivityEnd()
+_ACTIVE: Final = ContextState.ACTIVE
+_INVALID: Final = ContextState.INVALID
 
 
 class Context(ActivityContext):
@@ -61,7 +63,7 @@ class Context(ActivityContext):
         self.handle = handle
         self._activity = activity
         self.flags = flags
-        self.state = ContextState.ACTIVE
+        self.state = _ACTIVE
         self.attached: dict[SbbEntity, frozenset[type]] = {}
         """Attached entities with their event masks."""
         self.first: Entry | None = None
@@ -147,12 +149,12 @@ class Context(ActivityContext):
 
     def require_valid(self, what: str) -> None:
         """Refuse an operation on a context whose end is complete (AC-2)."""
-        if self.state is ContextState.INVALID:
+        if self.state is _INVALID:
             raise InvalidStateError(f"{self}: {what} on an activity that is gone [AC-2]; drop the reference")
 
     def require_active(self, what: str, rule: str) -> None:
         """Refuse an operation that an ending context no longer admits."""
-        if self.state is not ContextState.ACTIVE:
+        if self.state is not _ACTIVE:
             raise InvalidStateError(f"{self}: {what} on an activity that is {self.state.value} [{rule}]")
 
     # Attachment, with its undo.
@@ -190,22 +192,19 @@ class Context(ActivityContext):
 
     def accept(self, firing: Firing) -> None:
         """Put an accepted event at the end of the queue (CON-1)."""
+        kernel = self.kernel
         firing.statistics.accepted += 1
-        firing.accepted_at = self.kernel.now
+        firing.accepted_at = kernel.now
         self.referenced = True
-        self.enqueue(firing)
-        if not self.scheduled:
-            self.scheduled = True
-            self.kernel.ready.append(self)
-
-    def enqueue(self, entry: Entry) -> None:
-        """Put an entry at the end of the queue."""
         self.queued += 1
         if self.last is None:
-            self.first = self.last = entry
+            self.first = self.last = firing
         else:
-            self.last.next = entry
-            self.last = entry
+            self.last.next = firing
+            self.last = firing
+        if not self.scheduled:
+            self.scheduled = True
+            kernel.ready.append(self)
 
     def dequeue(self) -> None:
         """Take the first entry away."""
@@ -225,7 +224,12 @@ class Context(ActivityContext):
     def add_barrier(self) -> Barrier:
         """Hold back what is accepted from now on; open the barrier with `open_barrier`."""
         barrier = Barrier()
-        self.enqueue(barrier)
+        self.queued += 1
+        if self.last is None:
+            self.first = self.last = barrier
+        else:
+            self.last.next = barrier
+            self.last = barrier
         return barrier
 
     def open_barrier(self, barrier: Barrier) -> None:
@@ -237,14 +241,14 @@ class Context(ActivityContext):
 
     def end_now(self) -> None:
         """End the activity at once: `ActivityEnd` becomes the last event (AC-3); no effect if it is ending (AC-4)."""
-        if self.state is ContextState.ACTIVE:
+        if self.state is _ACTIVE:
             self._begin_end()
             self.cancel_timers()
             self.accept(self._end_firing())
 
     def end_in(self, tx: Transaction) -> None:
         """End the activity when `tx` commits."""
-        if self.state is ContextState.ACTIVE:
+        if self.state is _ACTIVE:
             self._begin_end()
             tx.undo.append((self._reopen, ()))
             tx.fired.append(self._end_firing())
@@ -258,13 +262,13 @@ class Context(ActivityContext):
 
     def complete_end(self) -> None:
         """Ending to Invalid (AC-10)."""
-        self.state = next_state(CONTEXT, self.state, "end processed", f"activity {self}", "AC-1")
+        self.state = next_state(CONTEXT, self.state, "end processed", self, "AC-1")
 
     def _begin_end(self) -> None:
-        self.state = next_state(CONTEXT, self.state, "END", f"activity {self}", "AC-4")
+        self.state = next_state(CONTEXT, self.state, "END", self, "AC-4")
 
     def _reopen(self) -> None:
-        self.state = ContextState.ACTIVE
+        self.state = _ACTIVE
 
     def _end_firing(self) -> Firing:
         return Firing(_END, self, self.kernel.event_statistics(ActivityEnd))

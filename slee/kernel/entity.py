@@ -162,6 +162,8 @@ class SbbEntity:
     def initial_value(self, field: str) -> object:
         """The initial value of a CMP field that has been deleted, or has none (CMP-2, CMP-14)."""
         self.env.kernel.transaction_for(field, "CMP-3")
+        if self.removed:
+            raise InvalidStateError(f"{self}: field {field} after its removal [LOC-8]; read it before remove()")
         initial = self.env.descriptor.initial
         if field not in initial:
             raise UnsetFieldError(
@@ -261,7 +263,7 @@ def entity_of(designator: object, what: str) -> SbbEntity:
     if isinstance(designator, Local):
         return designator.entity
     if isinstance(designator, Sbb):
-        found: object = designator._slee  # pyright: ignore[reportPrivateUsage]
+        found: object = designator._slee
         if isinstance(found, SbbEntity):
             return found
     raise TypeError(f"{what}: {designator!r} designates no SBB entity [ATT-4]; give self or a local object")

@@ -65,42 +65,30 @@ class EventStatistics:
 class Entry:
     """One place in a context's queue; the queue is a chain of these, so that an idle context owns no container."""
 
-    __slots__ = ("next",)
-
-    def __init__(self) -> None:
-        self.next: Entry | None = None
+    next: Entry | None = None
 
 
 class Barrier(Entry):
     """Holds back the events behind it until a transaction completes (RA-22)."""
 
-    __slots__ = ("open",)
-
-    def __init__(self) -> None:
-        self.next = None
-        self.open = False
+    open = False
 
 
 class Firing(Entry, EventContext):
     """One firing of one event; it is the queue's entry, the router's progress and the `EventContext` in one."""
 
-    __slots__ = (
-        "_address",
-        "_event",
-        "accepted_at",
-        "cls",
-        "context",
-        "done",
-        "flags",
-        "initial",
-        "processed",
-        "served",
-        "served_well",
-        "statistics",
-        "suspended",
-        "target",
-        "timeout",
-    )
+    initial: tuple[InitialHandler, ...] | None = None
+    """Services whose initial processing is still to come, in order; `None` before routing begins."""
+    served: set[SbbEntity] | None = None
+    processed = False
+    """Whether a handler was called, or a callback of a root being made (RA-30)."""
+    served_well = False
+    """Whether a delivery has committed."""
+    done = False
+    suspended = False
+    timeout: Timer[Any] | None = None
+    accepted_at = 0.0
+    """When the event joined the queue, in seconds since the epoch."""
 
     def __init__(
         self,
@@ -111,7 +99,6 @@ class Firing(Entry, EventContext):
         target: ServiceRuntime | None = None,
         flags: int = 0,
     ) -> None:
-        self.next = None
         self._event = event
         self.cls = type(event)
         self.context = context
@@ -119,16 +106,6 @@ class Firing(Entry, EventContext):
         self._address = address
         self.target = target
         self.flags = flags
-        self.initial: tuple[InitialHandler, ...] | None = None
-        """Services whose initial processing is still to come, in order; `None` before routing begins."""
-        self.accepted_at = 0.0
-        """When the event joined the queue, in seconds since the epoch."""
-        self.served: set[SbbEntity] | None = None
-        self.processed = False
-        self.served_well = False
-        self.done = False
-        self.suspended = False
-        self.timeout: Timer[Any] | None = None
 
     @property
     def event(self) -> object:
@@ -162,7 +139,7 @@ class Firing(Entry, EventContext):
             raise ValueError(f"a suspension timeout of {timeout} [ECX-4]; give a finite number of seconds above 0")
         self._require(suspended=False, what="suspend")
         self.suspended = True
-        self.timeout = timer = kernel.wheel.set(kernel.now + timeout, self)
+        self.timeout = timer = kernel.schedule.set(kernel.now + timeout, self, kernel.now)
         tx.undo.append((self._unsuspend, (timer,)))
 
     def resume(self) -> None:
@@ -203,3 +180,14 @@ class Firing(Entry, EventContext):
         if self.suspended is not suspended:
             state = "suspended" if self.suspended else "not suspended"
             raise InvalidStateError(f"{what}: the event is {state} [ECX-5]; ask is_suspended first")
+
+
+class RolledBack:
+    """What `sbb_rolled_back` is told (TX-10)."""
+
+    __slots__ = ("activity_context", "event", "is_remove_rolled_back")
+
+    def __init__(self, firing: Firing | None, *, removal: bool = False) -> None:
+        self.event = None if firing is None else firing.event
+        self.activity_context = None if firing is None else firing.context
+        self.is_remove_rolled_back = removal

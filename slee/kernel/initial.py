@@ -6,7 +6,7 @@ value that does (IES-7). Values are never joined into text, so no two selections
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from slee.api.address import Address
 from slee.api.errors import SleeError
@@ -87,5 +87,5 @@ def _selection(initial: InitialHandler, firing: Firing) -> InitialEventSelection
 
 def _is_custom_name(value: object) -> bool:
     if type(value) is tuple:
-        return all(type(part) in _CUSTOM_TYPES for part in value)
+        return all(type(part) in _CUSTOM_TYPES for part in cast("tuple[object, ...]", value))
     return type(value) in _CUSTOM_TYPES

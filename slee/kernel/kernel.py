@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slee.api.errors import InvalidStateError, TransactionError, TransactionRequiredError
 from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent
@@ -19,10 +18,11 @@ from slee.kernel.environment import ServiceRuntime, require_service
 from slee.kernel.firing import EventStatistics, Firing
 from slee.kernel.lifecycle import Lifecycle
 from slee.kernel.naming import Naming, NullActivityFactory
-from slee.kernel.ports import Observer
+from slee.kernel.ports import Limits, Observer
 from slee.kernel.reports import Reports
 from slee.kernel.resource import ResourceEntity
 from slee.kernel.router import Router
+from slee.kernel.schedule import Schedule
 from slee.kernel.services import ServiceRegistry
 from slee.kernel.states import (
     ContextState,
@@ -31,9 +31,8 @@ from slee.kernel.states import (
     SleeState,
 )
 from slee.kernel.statistics import KernelStatistics, snapshot
-from slee.kernel.timers import RESOLUTION, TimerRecord, Timers
+from slee.kernel.timers import Timers
 from slee.kernel.transaction import Transaction
-from slee.spi.wheel import TimerWheel
 
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
@@ -42,18 +41,6 @@ if TYPE_CHECKING:
     from slee.api.ids import SbbID, ServiceID
     from slee.model.descriptor import ServiceDescriptor
     from slee.spi.adaptor import ResourceAdaptor
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one kernel."""
-
-    queue: int = 10_000
-    """Events that wait on one activity context; more are refused (CON-6)."""
-    suspension_timeout: float = 60.0
-    """Seconds that a suspension lasts where none is given (ECX-3)."""
-    maximum_age: float | None = None
-    """Seconds that an event may wait before its first delivery; an older one expires. `None`: for ever (CON-7)."""
 
 
 class Kernel:
@@ -81,6 +68,8 @@ class Kernel:
         self.limits = limits or Limits()
         self.now = 0.0
         """Time of the current step, in seconds since the epoch."""
+        self.is_routing = False
+        """Whether the SLEE is Running or Stopping (RTR-34); kept by its life cycle."""
         self.transaction: Transaction | None = None
         self.ready: deque[Context] = deque()
         self.registry = ServiceRegistry(self)
@@ -90,12 +79,10 @@ class Kernel:
         self.resources: dict[str, ResourceEntity] = {}
         self.own_contexts: dict[Context, None] = {}
         """Contexts of services and tables."""
-        self.wheel: TimerWheel[Any] = TimerWheel(RESOLUTION)
+        self.schedule = Schedule()
         self.timers = Timers(self)
         self.naming = Naming(self)
         self.null_activities = NullActivityFactory(self)
-        self.expirers: dict[type, Callable[[list[Any], float], None]] = {TimerRecord: self.timers.expire}
-        """Who is told when items of a class come due on the wheel."""
         self._router = Router(self)
         self._events: dict[type, EventStatistics] = {}
         self._outputs: list[tuple[ResourceEntity, object]] = []
@@ -114,15 +101,15 @@ class Kernel:
         Args:
             now: seconds since the epoch; a value below the last one counts as the last one (TMR-31).
         """
-        self.now = max(self.now, now)
-        lifecycle = self._lifecycle
-        if lifecycle.state is SleeState.STOPPED:
-            return False
-        if lifecycle.state is SleeState.STARTING:
-            lifecycle.run()
-        due = self.wheel.next_deadline()
-        if due is not None and due <= self.now:
-            self._expire()
+        if now > self.now:
+            self.now = now
+            self.schedule.has_news = True
+        if not self.is_routing:
+            if self.state is SleeState.STOPPED:
+                return False
+            self._lifecycle.run()
+        if self.schedule.has_news:
+            self.schedule.expire(self.now)
         return self._router.step()
 
     def next_deadline(self) -> float | None:
@@ -131,7 +118,7 @@ class Kernel:
             return None
         if self.state is SleeState.STARTING:
             return self.now
-        return self.wheel.next_deadline()
+        return self.schedule.next_deadline()
 
     def take_outputs(self) -> list[tuple[ResourceEntity, object]]:
         """The commands of committed transactions, in order; the shell hands each to its entity's `perform`."""
@@ -143,18 +130,6 @@ class Kernel:
     def statistics(self) -> KernelStatistics:
         """A consistent picture of all counters."""
         return snapshot(self)
-
-    def _expire(self) -> None:
-        """Release timers and suspensions that have come due."""
-        by_class: dict[type, list[Any]] = {}
-        for item in self.wheel.expire(self.now):
-            by_class.setdefault(type(item), []).append(item)
-        for cls, items in by_class.items():
-            if cls is Firing:
-                for firing in items:
-                    firing.timed_out()
-            else:
-                self.expirers[cls](items, self.now)
 
     # Transactions.
 
@@ -233,7 +208,7 @@ class Kernel:
 
     def judge_context(self, context: Context) -> None:
         """Has the context become unreferenced? Null activities end by themselves, adaptors are told (AC-14, AC-24)."""
-        if context.is_referenced or context.state is not ContextState.ACTIVE:
+        if context.state is not ContextState.ACTIVE or context.is_referenced:
             return
         resource = context.resource
         if resource is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -11,11 +12,24 @@ if TYPE_CHECKING:
     from slee.spi.flags import FailureReason
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one kernel."""
+
+    queue: int = 10_000
+    """Events that wait on one activity context; more are refused (CON-6)."""
+    suspension_timeout: float = 60.0
+    """Seconds that a suspension lasts where none is given (ECX-3)."""
+    maximum_age: float | None = None
+    """Seconds that an event may wait before its first delivery; an older one expires. `None`: for ever (CON-7)."""
+
+
 class Observer(Protocol):
     """Is told what happens in the kernel; provides tracers. None of its methods may raise."""
 
     def tracer(self, service: ServiceID, sbb: SbbID) -> Tracer:
         """The root tracer of an SBB in a service."""
+        ...
 
     def state_changed(self, change: StateChange) -> None:
         """A state changed (SLE-11, SVC-8)."""

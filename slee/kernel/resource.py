@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from slee.api.errors import (
     ActivityAlreadyExistsError,
@@ -28,15 +28,18 @@ if TYPE_CHECKING:
     from slee.kernel.kernel import Kernel
     from slee.kernel.transaction import Transaction
 
-_OWN_EVENT_FLAGS = EventFlags.SBB_PROCESSED | EventFlags.SBB_ROLLED_BACK
-_EVENT_BITS = (
-    VENDOR_BITS
-    | EventFlags.MAY_MARSHAL
-    | EventFlags.PROCESSING_SUCCESSFUL
-    | EventFlags.PROCESSING_FAILED
-    | EventFlags.UNREFERENCED
+# Plain ints: an operation on members of a Flag is a call of Python code.
+_PROCESSED: Final = int(EventFlags.SBB_PROCESSED)
+_ROLLED_BACK: Final = int(EventFlags.SBB_ROLLED_BACK)
+_SUCCESSFUL: Final = int(EventFlags.PROCESSING_SUCCESSFUL)
+_FAILED: Final = int(EventFlags.PROCESSING_FAILED)
+_UNREFERENCED: Final = int(EventFlags.UNREFERENCED)
+_ENDED: Final = int(ActivityFlags.ENDED)
+_REFUSED_EVENT_BITS: Final = ~(VENDOR_BITS | int(EventFlags.MAY_MARSHAL) | _SUCCESSFUL | _FAILED | _UNREFERENCED)
+_REFUSED_ACTIVITY_BITS: Final = ~(
+    VENDOR_BITS | int(ActivityFlags.MAY_MARSHAL) | _ENDED | int(ActivityFlags.UNREFERENCED)
 )
-_ACTIVITY_BITS = VENDOR_BITS | ActivityFlags.MAY_MARSHAL | ActivityFlags.ENDED | ActivityFlags.UNREFERENCED
+_ACTIVE: Final = ContextState.ACTIVE
 
 
 class ResourceEntity(SleeEndpoint):
@@ -192,15 +195,14 @@ class ResourceEntity(SleeEndpoint):
     ) -> Firing:
         """Judge a fire, before anything has changed (AC-5, RA-17, RA-25 to RA-30)."""
         statistics = self.event_types.get(type(event)) or self._other_event_type(event)
-        if context.state is not ContextState.ACTIVE:
+        if context.state is not _ACTIVE:
             statistics.refuse(FailureReason.CONTEXT_GONE)
             raise ActivityIsEndingError(f"{context}: an event was fired on an ending activity [AC-5]; it was refused")
         if not self.is_object_active:
             raise InvalidStateError(f"resource adaptor entity {self.name}: fire while it is not active [RA-17]")
-        if flags & ~_EVENT_BITS:
-            raise ValueError(
-                f"{self.name}: event flags {int(flags):#x} [RA-29, RA-30]; SBB_PROCESSED is the SLEE's own"
-            )
+        flags = int(flags)
+        if flags & _REFUSED_EVENT_BITS:
+            raise ValueError(f"{self.name}: event flags {flags:#x} [RA-29, RA-30]; SBB_PROCESSED is the SLEE's own")
         if context.queued >= self.kernel.limits.queue:
             statistics.refuse(FailureReason.QUEUE_FULL)
             raise FireEventError(f"{context}: its queue is full [CON-6]; refuse the work", FailureReason.QUEUE_FULL)
@@ -236,11 +238,12 @@ class ResourceEntity(SleeEndpoint):
             raise TypeError(
                 f"{self.name}: {type(handle).__name__} hashes by identity [RA-45]; make handles immutable values"
             )
-        if flags & ~_ACTIVITY_BITS:
-            raise ValueError(f"{self.name}: activity flags {int(flags):#x} [RA-29]; give ActivityFlags")
+        flags = int(flags)
+        if flags & _REFUSED_ACTIVITY_BITS:
+            raise ValueError(f"{self.name}: activity flags {flags:#x} [RA-29]; give ActivityFlags")
         if handle in self.contexts:
             raise ActivityAlreadyExistsError(f"{self.name}: activity {handle!r} is known [RA-18]; choose a new handle")
-        context = Context(self.kernel, self, handle, activity, int(flags))
+        context = Context(self.kernel, self, handle, activity, flags)
         self.contexts[handle] = context
         return context
 
@@ -287,21 +290,21 @@ class ResourceEntity(SleeEndpoint):
         """Tell what the firing's flags ask for, the outcome first (RA-31, RA-32)."""
         flags = firing.flags
         if firing.processed:
-            flags |= EventFlags.SBB_PROCESSED
+            flags |= _PROCESSED
             if not firing.served_well:
-                flags |= EventFlags.SBB_ROLLED_BACK
+                flags |= _ROLLED_BACK
         adaptor = self.adaptor
-        if flags & EventFlags.PROCESSING_SUCCESSFUL:
+        if flags & _SUCCESSFUL:
             self.callback(
                 "event_processing_successful", adaptor.event_processing_successful, context.handle, firing.event, flags
             )
-        if flags & EventFlags.UNREFERENCED:
+        if flags & _UNREFERENCED:
             self.callback("event_unreferenced", adaptor.event_unreferenced, context.handle, firing.event, flags)
 
     def event_failed(self, context: Context, firing: Firing, reason: FailureReason) -> None:
         """Tell that delivery could not be attempted, if the flags ask for it (TX-21)."""
         adaptor = self.adaptor
-        if firing.flags & EventFlags.PROCESSING_FAILED:
+        if firing.flags & _FAILED:
             self.callback(
                 "event_processing_failed",
                 adaptor.event_processing_failed,
@@ -310,11 +313,11 @@ class ResourceEntity(SleeEndpoint):
                 firing.flags,
                 reason,
             )
-        if firing.flags & EventFlags.UNREFERENCED:
+        if firing.flags & _UNREFERENCED:
             self.callback("event_unreferenced", adaptor.event_unreferenced, context.handle, firing.event, firing.flags)
 
     def remove_activity(self, handle: Hashable) -> None:
-        """End an activity for an operator: the adaptor is told first, and the activity ends whatever it does (AC-17)."""
+        """End an activity for an operator; the adaptor is told first, and it ends whatever that does (AC-17)."""
         context = self._known(handle, "remove")
         self.callback("administrative_remove", self.adaptor.administrative_remove, handle)
         context.end_now()
@@ -327,7 +330,7 @@ class ResourceEntity(SleeEndpoint):
     def forget(self, context: Context) -> None:
         """The end of an activity is complete: its handle is unknown from now on (AC-10, AC-16)."""
         del self.contexts[context.handle]
-        if context.flags & ActivityFlags.ENDED:
+        if context.flags & _ENDED:
             self.callback("activity_ended", self.adaptor.activity_ended, context.handle)
 
     def perform(self, command: object) -> None:

@@ -7,13 +7,13 @@ earlier handler attached, detached, masked or removed counts (RTR-10, RTR-11).
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from slee.api.errors import CreateError
 from slee.api.event import ActivityEnd
 from slee.kernel.entity import SbbEntity, forget_root
 from slee.kernel.environment import DURATION_BOUNDS
-from slee.kernel.firing import Barrier, Firing
+from slee.kernel.firing import Barrier, Firing, RolledBack
 from slee.kernel.initial import convergence_name
 from slee.kernel.states import ServiceState
 from slee.kernel.transaction import ActivationError, Transaction
@@ -26,15 +26,7 @@ if TYPE_CHECKING:
     from slee.kernel.kernel import Kernel
 
 
-class RolledBack:
-    """What `sbb_rolled_back` is told (TX-10)."""
-
-    __slots__ = ("activity_context", "event", "is_remove_rolled_back")
-
-    def __init__(self, firing: Firing | None, *, removal: bool = False) -> None:
-        self.event = None if firing is None else firing.event
-        self.activity_context = None if firing is None else firing.context
-        self.is_remove_rolled_back = removal
+_ACTIVE: Final = ServiceState.ACTIVE
 
 
 class Router:
@@ -44,6 +36,7 @@ class Router:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
+        kernel.schedule.expirers[Firing] = self.time_out
 
     def step(self) -> bool:
         """Make one delivery, or finish one event; `False` when no context is ready."""
@@ -78,11 +71,10 @@ class Router:
     def _advance(self, firing: Firing) -> None:
         """Serve the next candidate of the event, or finish the event if none is left."""
         if firing.initial is None:
-            reason = self._obstacle(firing)
+            reason = self._begin(firing)
             if reason is not None:
                 self._fail(firing, reason)
                 return
-            firing.initial = self._initial_handlers(firing)
         while True:
             entity = self._next_attached(firing)
             initial = firing.initial
@@ -97,28 +89,24 @@ class Router:
                 self._finish(firing)
                 return
 
-    def _obstacle(self, firing: Firing) -> FailureReason | None:
-        """Why the event cannot be delivered now that its turn has come (RTR-31, CON-7, CON-8)."""
+    def _begin(self, firing: Firing) -> FailureReason | None:
+        """Find the services for which the event may be initial; or say why its turn is too late (CON-7, CON-8)."""
+        kernel = self.kernel
         statistics = firing.statistics
-        target = firing.target
-        if target is not None and self.kernel.services.get(target.id) is not target:
-            return FailureReason.SERVICE_GONE
         if not statistics.installed:
             return FailureReason.EVENT_TYPE_GONE
-        maximum_age = self.kernel.limits.maximum_age
-        if maximum_age is not None and statistics.expires and self.kernel.now - firing.accepted_at > maximum_age:
+        maximum_age = kernel.limits.maximum_age
+        if maximum_age is not None and statistics.expires and kernel.now - firing.accepted_at > maximum_age:
             return FailureReason.QUEUE_TIMEOUT
+        table = kernel.continuing if firing.context.continuing else kernel.initial
+        handlers = table.get(firing.cls, ())
+        target = firing.target
+        if target is not None:
+            if kernel.services.get(target.id) is not target:
+                return FailureReason.SERVICE_GONE
+            handlers = tuple(initial for initial in handlers if initial.service is target)
+        firing.initial = handlers
         return None
-
-    def _initial_handlers(self, firing: Firing) -> tuple[InitialHandler, ...]:
-        """Services for which the event may be initial; the one of highest priority first."""
-        kernel = self.kernel
-        handlers = kernel.initial.get(firing.cls, ())
-        if firing.context.continuing:
-            handlers = kernel.continuing.get(firing.cls, ())
-        if handlers and firing.target is not None:
-            return tuple(initial for initial in handlers if initial.service is firing.target)
-        return handlers
 
     def _next_attached(self, firing: Firing) -> SbbEntity | None:
         """The attached entity to be served next: not yet served, handling the type, not masked (RTR-3 to RTR-14)."""
@@ -146,7 +134,7 @@ class Router:
     def _serve_initial(self, firing: Firing, initial: InitialHandler) -> bool:
         """Serve the root that the event belongs to in one service; `False` if there is nothing to deliver."""
         service = initial.service
-        if service.state is not ServiceState.ACTIVE and not firing.context.continuing:
+        if service.state is not _ACTIVE and not firing.context.continuing:
             return False
         try:
             name = convergence_name(initial, firing)
@@ -185,7 +173,10 @@ class Router:
         service.names[name] = root
         service.roots[root] = None
         tx.undo.append((forget_root, (root,)))
-        _mark_served(firing, root)
+        if firing.served is None:
+            firing.served = {root}
+        else:
+            firing.served.add(root)
         firing.processed = True
         try:
             instance = tx.create(root)
@@ -209,7 +200,10 @@ class Router:
             tx = Transaction(kernel, firing)
         kernel.transaction = tx
         started = kernel.ticks()
-        _mark_served(firing, entity)
+        if firing.served is None:
+            firing.served = {entity}
+        else:
+            firing.served.add(entity)
         told: SbbEntity | None = entity
         try:
             instance = tx.use(entity)
@@ -305,7 +299,8 @@ class Router:
             statistics.unserved += 1
         if firing.flags and context.resource is not None:
             context.resource.event_done(context, firing)
-        self._after(firing)
+        if firing.cls is ActivityEnd or (context.first is None and not context.attached):
+            self._after(firing)
 
     def _fail(self, firing: Firing, reason: FailureReason, cause: BaseException | None = None) -> None:
         """Delivery could not be attempted or completed: tell it, and go on with the next event (CON-8 to CON-10)."""
@@ -322,6 +317,7 @@ class Router:
         self._after(firing)
 
     def _after(self, firing: Firing) -> None:
+        """What the end of an event brings about: the end of its activity, or of the last reference to it."""
         context = firing.context
         if firing.cls is ActivityEnd:
             self._complete_end(context)
@@ -353,6 +349,11 @@ class Router:
             root = entity.root
             if root.count == 0 and not root.removed:
                 self.reclaim(root)
+
+    def time_out(self, firings: list[Firing], now: float) -> None:
+        """Resume the suspensions whose timeouts have passed (ECX-8)."""
+        for firing in firings:
+            firing.timed_out()
 
     # Reclamation.
 
@@ -390,10 +391,3 @@ class Router:
             if entity.children is not None:
                 waiting.extend(child for members in entity.children.values() for child in members)
         forget_root(root)
-
-
-def _mark_served(firing: Firing, entity: SbbEntity) -> None:
-    if firing.served is None:
-        firing.served = {entity}
-    else:
-        firing.served.add(entity)

@@ -44,6 +44,8 @@ class ResourceState(enum.Enum):
 class ContextState(enum.Enum):
     """States of an activity context (AC-1)."""
 
+    __hash__ = object.__hash__  # members are single objects; the inherited hash is a call of Python code
+
     ACTIVE = "Active"
     ENDING = "Ending"
     INVALID = "Invalid"
@@ -88,7 +90,7 @@ class StateChange:
     """Seconds since the epoch."""
 
 
-def next_state(table: Mapping[tuple[S, str], S], state: S, event: str, what: str, rule: str) -> S:
+def next_state(table: Mapping[tuple[S, str], S], state: S, event: str, what: object, rule: str) -> S:
     """The state that `event` leads to.
 
     Raises:

@@ -35,57 +35,40 @@ class ActivationError(Exception):
 
 
 class Transaction:
-    """One unit of work: all of it takes effect, or none."""
+    """One unit of work: all of it takes effect, or none.
 
-    __slots__ = (
-        "at_commit",
-        "at_end",
-        "failed",
-        "fired",
-        "firing",
-        "has_passivate",
-        "has_store",
-        "instances",
-        "kernel",
-        "lightened",
-        "loosened",
-        "marked",
-        "number",
-        "outputs",
-        "removing",
-        "running",
-        "thinned",
-        "undo",
-    )
+    One is made for every delivery, and most need little of it: what is rarely used is a class attribute until it is.
+    """
+
+    marked = False
+    """Marked for rollback, for good (TX-1)."""
+    has_store = False
+    has_passivate = False
+    failed: frozenset[SbbEntity] = _NOBODY
+    """Entities whose instance has raised: they get no further callback (SBB-19)."""
+    removing: frozenset[SbbEntity] = _NOBODY
+    """Entities whose removal is in progress."""
+    thinned: frozenset[int] = frozenset()
+    """Relations that have lost children: rollback sorts each once, at its end."""
+    at_commit: list[Call] | None = None
+    at_end: list[Call] | None = None
+    """Called when the transaction completes either way: barriers."""
+    loosened: list[Context] | None = None
+    """Contexts that lost a reference, or were created: judged after the commit (AC-14, AC-24)."""
+    lightened: dict[SbbEntity, None] | None = None
+    """Roots whose count has fallen: judged after the commit (ATT-12, ATT-13)."""
+    number = 0
+    """Identity in logs and test records; drawn when first asked for."""
 
     def __init__(self, kernel: Kernel, firing: Firing | None = None) -> None:
         self.kernel = kernel
         self.firing = firing
-        self.marked = False
-        """Marked for rollback, for good (TX-1)."""
         self.undo: list[Call] = []
         self.instances: dict[SbbEntity, Sbb] = {}
         """The one instance of each entity used, in the order of first use (SBB-2)."""
         self.running: list[SbbEntity] = []
         self.fired: list[Firing] = []
         self.outputs: list[tuple[ResourceEntity, object]] = []
-        self.has_store = False
-        self.has_passivate = False
-        self.failed = _NOBODY
-        """Entities whose instance has raised: they get no further callback (SBB-19)."""
-        self.removing = _NOBODY
-        """Entities whose removal is in progress."""
-        self.thinned: frozenset[int] = frozenset()
-        """Relations that have lost children: rollback sorts each once, at its end."""
-        self.at_commit: list[Call] | None = None
-        self.at_end: list[Call] | None = None
-        """Called when the transaction completes either way: barriers."""
-        self.loosened: list[Context] | None = None
-        """Contexts that lost a reference, or were created: judged after the commit (AC-14, AC-24)."""
-        self.lightened: dict[SbbEntity, None] | None = None
-        """Roots whose count has fallen: judged after the commit (ATT-12, ATT-13)."""
-        self.number = 0
-        """Identity in logs and test records; drawn when first asked for."""
 
     @property
     def id(self) -> int:
@@ -128,7 +111,7 @@ class Transaction:
             return instance
         env = entity.env
         instance = object.__new__(env.cls)
-        instance._slee = entity  # pyright: ignore[reportPrivateUsage]
+        instance._slee = entity
         if env.activates:
             self._activate(instance, entity)
         instance.__dict__ = state = entity.state.copy()
@@ -163,7 +146,7 @@ class Transaction:
         env.entities += 1
         self.undo.append((_uncreate, (entity,)))
         instance = object.__new__(env.cls)
-        instance._slee = entity  # pyright: ignore[reportPrivateUsage]
+        instance._slee = entity
         instance.__dict__ = env.initial.copy()
         self.instances[entity] = instance
         if not env.special:
@@ -211,7 +194,7 @@ class Transaction:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
-            raise self._failed_use(entity, error) from error
+            raise self._failed_use(entity, error) from (error.__cause__ or error)
         self.running.append(entity)
         try:
             return function(instance, *args, **kwargs)
@@ -288,7 +271,7 @@ class Transaction:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
-            raise self._failed_use(entity, error) from error
+            raise self._failed_use(entity, error) from (error.__cause__ or error)
         if not entity.env.removes or entity in self.failed:
             return
         before = self.removing
@@ -352,13 +335,15 @@ class Transaction:
     def check(self) -> None:
         """Judge every field that changed; changed means not the same object (CMP-12, CMP-13)."""
         for entity, instance in self.instances.items():
-            old = entity.state
+            before = entity.state.get
+            fields = entity.env.fields
             for name, value in instance.__dict__.items():
-                if value is not old.get(name, _MISSING):
-                    wrong = _judge(entity, name, value)
-                    if wrong is not None:
-                        self.fail(entity, wrong)
-                        return
+                if value is before(name, _MISSING):
+                    continue
+                kind = fields.get(name)
+                if kind is None or entity.removed or not (type(value) in kind.exact or kind.accepts(value)):
+                    self.fail(entity, _wrong_field(entity, name, value))
+                    return
 
     def passivate(self) -> None:
         """Run `sbb_passivate` on what was neither removed nor raised, with no state at hand (SBB-7, SBB-8)."""
@@ -399,18 +384,15 @@ def _retire(instance: Sbb, entity: SbbEntity) -> None:
     instance.__class__ = entity.env.retired
 
 
-def _judge(entity: SbbEntity, name: str, value: object) -> Exception | None:
-    """What is wrong with a changed field, if anything."""
-    env = entity.env
-    kind = env.fields.get(name)
-    what = f"{env.descriptor.id}.{name}" if kind is None or entity.removed else ""
+def _wrong_field(entity: SbbEntity, name: str, value: object) -> Exception:
+    """What is wrong with a changed field."""
+    what = f"{entity.env.descriptor.id}.{name}"
+    kind = entity.env.fields.get(name)
     if kind is None:
         return AttributeError(f"{what} is no CMP field [CMP-13]; declare {name}: Cmp[...] = cmp() on the class")
     if entity.removed:
         return InvalidStateError(f"{what} was written after the removal [LOC-8]; write it before remove()")
-    if type(value) in kind.exact or kind.accepts(value):
-        return None
-    return TypeError(f"{env.descriptor.id}.{name} is {value!r}, no {kind} [CMP-12]; assign a value of the type")
+    return TypeError(f"{what} is {value!r}, no {kind} [CMP-12]; assign a value of the type")
 
 
 def _forget_invalid(state: dict[str, object], env: SbbEnvironment) -> None:
@@ -440,4 +422,4 @@ def _sort_siblings(siblings: dict[SbbEntity, None]) -> None:
     siblings.update(dict.fromkeys(ordered))
 
 
-__all__ = ["ActivationError", "Transaction"]
+__all__ = ["ActivationError", "Call", "Transaction"]

@@ -10,7 +10,9 @@ import hashlib
 import io
 import re
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +25,18 @@ from slee.management.manifest import LOCK, MANIFEST, Lock, Manifest, read_lock, 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The time of every file in an archive: the earliest that a zip can say."""
 _ENCRYPTED: Final = 0x1
+_UNREADABLE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+"""What `zipfile` raises over damaged archives."""
 _FREE_RATIO: Final = 4096
 """Octets up to which a file may be compressed as well as it likes."""
 
@@ -156,7 +170,7 @@ def _unpack(data: bytes, source: str, limits: ArchiveLimits) -> dict[str, bytes]
             _judge_names(members, refusals)
             refusals.check()
             return {member.filename: archive.read(member) for member in members}
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except _UNREADABLE as error:
         raise DeploymentError(f"{source}: no readable archive: {error} [DU-8]; build the bundle anew") from error
 
 

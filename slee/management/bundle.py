@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from slee.api.errors import ComponentDefinitionError, DeploymentError, Issue, VerificationError
 from slee.api.ids import BundleID, ResourceAdaptorTypeID, SbbID, ServiceID
 from slee.api.sbb import Sbb
-from slee.management.document import key_lines, line_of
+from slee.management.document import key_lines, line_of, with_field_names
 from slee.management.imports import assigned_names, import_issues, modules_of
 from slee.management.manifest import MANIFEST, Manifest, ServiceSection
 from slee.management.namespace import Importer, Namespace
@@ -212,10 +212,9 @@ class _Services:
 
     def _configured(self, sbb: SbbID, model: type[Any], values: Mapping[str, Any]) -> BaseModel | None:
         """The configuration of one SBB; keys that are missing at a build may come at install (DU-23)."""
-        known = {field.alias or name for name, field in model.model_fields.items()}
-        spelt = {key if key in known else key.replace("-", "_"): key for key in values}
+        spelt = {key.replace("-", "_"): key for key in values}
         try:
-            checked: BaseModel = model.model_validate({new: values[old] for new, old in spelt.items()}, extra="forbid")
+            checked: BaseModel = model.model_validate(with_field_names(model, values), extra="forbid")
         except ValidationError as error:
             for found in error.errors(include_url=False, include_input=False):
                 if found["type"] == "missing" and self.source.is_build:

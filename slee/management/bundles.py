@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -151,8 +151,14 @@ class Bundles:
         self._repository.bundle(bundle)
         return self._loaded[bundle].namespace
 
+    def close(self) -> None:
+        """Forget the modules of every bundle, as at the end of the process."""
+        for loaded in self._loaded.values():
+            self._loader.unload(loaded)
+        self._loaded.clear()
+
     @contextmanager
-    def _loading(self, archive: Archive, record: BundleRecord) -> Iterator[LoadedBundle]:
+    def _loading(self, archive: Archive, record: BundleRecord) -> Generator[LoadedBundle]:
         """Load an archive; an exception before the end of the block leaves nothing of it (DU-17)."""
         manifest = archive.manifest
         if self._repository.is_installed(manifest.id):

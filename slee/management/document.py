@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+import typing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -112,6 +113,25 @@ def key_lines(text: str) -> Iterator[tuple[Path, int]]:
             closing = _opened(key[2])
 
 
+def with_field_names(model: type[BaseModel], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data with keys spelt as the model's fields, in nested tables too: `timer_c` for TOML's `timer-c`."""
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    spelt: dict[str, Any] = {}
+    for key, value in data.items():
+        name = key if key in fields else key.replace("-", "_")
+        inner = _table_model(fields[name].annotation) if name in fields else None
+        spelt[name if name in fields else key] = _within(inner, value)
+    return spelt
+
+
+def _within(model: object, value: object) -> object:
+    if not isinstance(model, type) or not issubclass(model, BaseModel):
+        return value
+    if isinstance(value, dict):
+        return with_field_names(model, cast("dict[str, Any]", value))
+    return [_within(model, member) for member in cast("list[object]", value)] if isinstance(value, list) else value
+
+
 def line_of(path: Sequence[str | int], lines: dict[Path, int]) -> int:
     """The line of the innermost table or key on the way to `path` that the document has; 1 if it has none."""
     for length in range(len(path), 0, -1):
@@ -180,7 +200,7 @@ def _table_model(annotation: object) -> object:
     """The model inside an annotation such as `tuple[Model, ...]` or `Model | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    for argument in getattr(annotation, "__args__", ()):
+    for argument in typing.get_args(annotation):
         if (found := _table_model(argument)) is not None:
             return found
     return None

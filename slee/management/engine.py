@@ -1,4 +1,4 @@
-"""What management needs of the kernel and the runtime; `slee.kernel.kernel.Kernel` fits, and so does a test's stand-in."""
+"""What management needs of the kernel and of the runtime."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class Entity(Protocol):
     def state(self) -> enum.Enum: ...
     @property
     def is_object_active(self) -> bool: ...
+    @property
+    def failure(self) -> BaseException | None: ...
     def activate(self) -> None: ...
     def deactivate(self) -> None: ...
 
@@ -53,6 +55,7 @@ class Host(Protocol):
 
     def context(self, name: str, endpoint: Any) -> ResourceAdaptorContext:
         """What the adaptor object of an entity is given first of all (RA-1)."""
+        ...
 
     def table(self, table: VolatileTable[Any]) -> object:
         """The rows of a volatile table, made when first asked for."""
@@ -62,6 +65,7 @@ class Host(Protocol):
 
     def now(self) -> float:
         """Seconds since the epoch."""
+        ...
 
     def pump(self) -> None:
         """Let the kernel work on what an operation has set going."""

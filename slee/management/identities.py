@@ -1,4 +1,4 @@
-"""Identities as arguments and results of operations: values in Python, the text form of CID-6 everywhere else (CID-8)."""
+"""Identities in operations: values in Python, the text form of CID-6 everywhere else (CID-8)."""
 
 from __future__ import annotations
 

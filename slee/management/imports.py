@@ -76,11 +76,12 @@ def import_issues(name: str, module: ModuleSource, provision: Provision) -> list
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         return [Issue(f"{module.path}:{line}", "DU-10", f"it is no Python: {error}", "mend it")]
+    package = name if module.is_package else name.rpartition(".")[0]
     issues: list[Issue] = []
-    for line, target in _imports(tree, name, module.is_package, provision):
+    for line, target in _imports(tree, package, provision):
         top = target.partition(".")[0]
         where = f"{module.path}:{line}"
-        if provision.is_missing(target):
+        if provision.is_missing(target) or target.startswith(".") or not target:
             issues.append(
                 Issue(
                     where,
@@ -101,7 +102,7 @@ def import_issues(name: str, module: ModuleSource, provision: Provision) -> list
     return issues
 
 
-def rewritten(name: str, module: ModuleSource, provision: Provision, prefix: str) -> ast.Module:
+def rewritten(module: ModuleSource, provision: Provision, prefix: str) -> ast.Module:
     """The module's syntax tree with imports turned to the namespace `prefix`."""
     tree: ast.Module = _Rewriting(provision, prefix).visit(ast.parse(module.source, module.path))
     return ast.fix_missing_locations(tree)
@@ -143,9 +144,8 @@ class _Rewriting(ast.NodeTransformer):
         return [ast.copy_location(statement, node) for statement in statements]
 
 
-def _imports(tree: ast.AST, name: str, is_package: bool, provision: Provision) -> Iterator[tuple[int, str]]:
+def _imports(tree: ast.AST, package: str, provision: Provision) -> Iterator[tuple[int, str]]:
     """Line and module of each import; for `from package import x` the module x if the package only leads to it."""
-    package = name if is_package else name.rpartition(".")[0]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -161,8 +161,8 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
     if not node.level:
         return node.module or ""
     parts = package.split(".")
-    base = ".".join(parts[: len(parts) - node.level + 1])
-    return f"{base}.{node.module}" if node.module else base
+    base = ".".join(parts[: max(len(parts) - node.level + 1, 0)])
+    return f"{base}.{node.module or ''}".rstrip(".")
 
 
 def _in_environment(top: str) -> bool:

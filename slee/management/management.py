@@ -91,6 +91,7 @@ class Management:
             host=host,
         )
         self._engine = engine
+        self._host = host
 
     def restore(self) -> None:
         """Bring back what the state directory holds, as at every start; the SLEE stays Stopped (SLE-1, SVC-9).
@@ -110,6 +111,7 @@ class Management:
         """Start the SLEE if that is desired (SLE-1)."""
         if self.store.desired.running:
             self._engine.start()
+            self._host.pump()
 
     def equip(self, equipment: Equipment) -> None:
         """Deploy the shipped bundles, once in the life of a state directory, in one durable step."""
@@ -127,6 +129,11 @@ class Management:
                 self.services.activate(equipment.services)
             with self.store.changing(msgspec.structs.replace(self.store.desired, equipped=True)):
                 pass
+
+    def close(self) -> None:
+        """Forget the modules of every bundle, and let go of the state directory."""
+        self.bundles.close()
+        self.store.close()
 
     def _adaptor(self, name: str) -> ResourceAdaptorID:
         """The id of a built-in adaptor by its name."""

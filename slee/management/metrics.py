@@ -35,7 +35,8 @@ class Measured(Protocol):
     """A snapshot of an adaptor's counters."""
 
     def metrics(self) -> Iterable[Figure]:
-        """Every figure with name, type, help, labels and value; figures of one name share type, help and label names."""
+        """Every figure; those of one name share type, help and label names."""
+        ...
 
 
 @runtime_checkable
@@ -44,6 +45,7 @@ class MeasuredAdaptor(Protocol):
 
     def statistics(self) -> Measured:
         """A frozen picture of its counters (SIP-196)."""
+        ...
 
 
 class SleeCollector(Collector):
@@ -80,7 +82,7 @@ class SleeCollector(Collector):
         yield from self._usage()
         for name, entity in self._kernel.resources.items():
             adaptor: object = entity.adaptor
-            if isinstance(adaptor, MeasuredAdaptor):
+            if entity.is_object_active and isinstance(adaptor, MeasuredAdaptor):
                 for metric, kind, text, labels, value in adaptor.statistics().metrics():
                     yield metric, kind, text, {**labels, "resource": name}, value
 

@@ -42,7 +42,7 @@ class Namespace:
         fullname = f"{self.prefix}.{module}" if module else self.prefix
         loader: Loader
         if source := self.modules.get(module):
-            loader = _SourceLoader(self, module, source)
+            loader = _SourceLoader(self, source)
             spec = ModuleSpec(fullname, loader, origin=f"{self.label}/{source.path}", is_package=source.is_package)
             spec.has_location = True
             return spec
@@ -72,14 +72,18 @@ class Importer(MetaPathFinder):
         """
         label = re.sub(r"\W+", "_", f"{name}_{digest[:8]}")
         prefix, count = f"{ROOT}.{label}", 1
-        while prefix in self._namespaces or prefix in sys.modules:
-            # Another server in this process, or a check of the same archive: a class of its own for each.
+        while any(isinstance(finder, Importer) and finder.has(prefix) for finder in sys.meta_path):
+            # Another server in this process, or a check of the same archive: classes of its own for each.
             count += 1
             prefix = f"{ROOT}.{label}_{count}"
         self._namespaces[prefix] = namespace = Namespace(prefix, name, modules, lenders)
         if self not in sys.meta_path:
             sys.meta_path.append(self)
         return namespace
+
+    def has(self, prefix: str) -> bool:
+        """Whether a namespace of that prefix is open."""
+        return prefix in self._namespaces
 
     def close(self, namespace: Namespace) -> None:
         """Forget a namespace with every module in it."""
@@ -129,9 +133,8 @@ class _LentLoader(Loader):
 class _SourceLoader(InspectLoader):
     """Compiles a module with its imports turned to the namespace."""
 
-    def __init__(self, namespace: Namespace, name: str, module: ModuleSource) -> None:
+    def __init__(self, namespace: Namespace, module: ModuleSource) -> None:
         self.namespace = namespace
-        self.name = name
         self.module = module
 
     def is_package(self, fullname: str) -> bool:
@@ -142,6 +145,6 @@ class _SourceLoader(InspectLoader):
         return self.module.source.decode()
 
     def get_code(self, fullname: str) -> CodeType:
-        tree = rewritten(self.name, self.module, self.namespace.provision, self.namespace.prefix)
+        tree = rewritten(self.module, self.namespace.provision, self.namespace.prefix)
         code: CodeType = compile(tree, f"{self.namespace.label}/{self.module.path}", "exec", dont_inherit=True)
         return code

@@ -1,4 +1,4 @@
-"""Every operation of the management surface, declared once: HTTP routes, the command line and tests follow it (MGT-1)."""
+"""Every operation of management, declared once: HTTP routes, the command line and tests follow it (MGT-1)."""
 
 from __future__ import annotations
 
@@ -45,52 +45,76 @@ class NoArguments(Arguments):
 
 
 class Bundle(Arguments):
+    """Names a bundle."""
+
     bundle: BundleRef = Field(description="id of the bundle")
 
 
 class Install(Arguments):
+    """A bundle to install."""
+
     source: str = Field(description="path or URL that the archive comes from", min_length=1)
     archive: Base64Bytes = Field(description="content of the archive, in base64 on the wire")
     configuration: dict[str, dict[str, Any]] = Field({}, description="configuration by name of the SBB")
 
 
 class Source(Arguments):
+    """Names where a bundle came from."""
+
     source: str = Field(description="path or URL that a bundle was installed from")
 
 
 class Kind(Arguments):
+    """May name a kind of components."""
+
     kind: str | None = Field(None, description="event, sbb, service, adaptor, resource-type, profile-specification")
 
 
 class Component(Arguments):
+    """Names a component."""
+
     component: ComponentRef = Field(description="id of the component")
 
 
 class Components(Arguments):
+    """Names components."""
+
     components: tuple[ComponentRef, ...] = Field(description="ids of components")
 
 
 class Identity(Arguments):
+    """Names a bundle or a component."""
+
     identity: BundleRef | ComponentRef = Field(description="id of a bundle or component")
 
 
 class ChosenServices(Arguments):
+    """Names services."""
+
     services: tuple[ServiceChoice, ...] = Field(description="ids of services, or names where one version is installed")
 
 
 class ChosenService(Arguments):
+    """Names a service."""
+
     service: ServiceChoice = Field(description="id of a service, or its name where one version is installed")
 
 
 class State(Arguments):
+    """May name a state of services."""
+
     state: str | None = Field(None, description="Inactive, Active or Stopping")
 
 
 class Entity(Arguments):
+    """Names a resource adaptor entity."""
+
     name: str = Field(description="name of the entity")
 
 
 class NewEntity(Arguments):
+    """A resource adaptor entity to make."""
+
     name: str = Field(description="name of the entity")
     adaptor: AdaptorRef = Field(description="id of the adaptor")
     configuration: dict[str, Any] = Field({}, description="properties by name")
@@ -98,21 +122,29 @@ class NewEntity(Arguments):
 
 
 class Entities(Arguments):
+    """May choose among resource adaptor entities."""
+
     adaptor: AdaptorRef | None = Field(None, description="id of an adaptor")
     state: str | None = Field(None, description="Inactive, Active or Stopping")
     link: str | None = Field(None, description="a link name")
 
 
 class NewLink(Arguments):
+    """A link name for an entity."""
+
     name: str = Field(description="name of the entity")
     link: str = Field(description="the link name")
 
 
 class Link(Arguments):
+    """Names a link."""
+
     link: str = Field(description="the link name")
 
 
 class Stop(Arguments):
+    """How long a stop may take."""
+
     within: float | None = Field(None, description="seconds after which activities that are left are ended")
 
 

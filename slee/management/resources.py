@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,13 +23,13 @@ from slee.api.errors import (
 from slee.api.ids import ResourceAdaptorID, SbbID, ServiceID, parse_id
 from slee.api.resource import ResourceAdaptorType
 from slee.management.bundle import ServiceSetup
+from slee.management.document import with_field_names
 from slee.management.engine import Engine, Entity, Host
 from slee.management.results import LinkInfo, ResourceInfo
 from slee.management.store import ResourceRecord, StateDirectory
 from slee.model.repository import Repository
 from slee.spi.adaptor import ResourceAdaptor
 
-_LOG = logging.getLogger(__name__)
 Properties = Mapping[str, Any]
 
 
@@ -60,7 +59,6 @@ class Resources:
         self._store = store
         self._host = host
         self._sections = sections
-        self._reasons: dict[str, str] = {}
         self.users: dict[ServiceID, ServiceSetup] = {}
         """The installed services, which may use links."""
 
@@ -114,7 +112,6 @@ class Resources:
             self._engine.remove_resource(name)
             entity.adaptor.ra_unconfigure()
             entity.adaptor.unset_context()
-        self._reasons.pop(name, None)
 
     def activate(self, name: str) -> ResourceInfo:
         """Make an entity Active; its adaptor works while the SLEE is Running as well (RA-5 to RA-7).
@@ -123,10 +120,10 @@ class Resources:
             UnrecognizedResourceAdaptorEntityError: there is none of that name.
             InvalidStateError: it is not Inactive.
         """
-        self._entity(name)
+        entity = self._entity(name)
         self._require_state(name, "Inactive", "RA-5")
         with self._store.changing(self._desiring(name, self._record(name), active=True)):
-            self._activate(name)
+            entity.activate()
         self._host.pump()
         return self.show(name)
 
@@ -141,7 +138,6 @@ class Resources:
         self._require_state(name, "Active", "RA-5")
         with self._store.changing(self._desiring(name, self._record(name), active=False)):
             entity.deactivate()
-        self._reasons.pop(name, None)
         self._host.pump()
         return self.show(name)
 
@@ -165,7 +161,8 @@ class Resources:
         if state == "Stopping":
             reason = "activities are left"
         elif state == "Active" and self._engine.state.value == "Running" and not entity.is_object_active:
-            reason = self._reasons.get(name, "the adaptor could not begin its work; the log says why")
+            failure = entity.failure
+            reason = f"{type(failure).__name__}: {failure}" if failure else "its work has not begun"
         desired = "Active" if record.active else "Inactive"
         return ResourceInfo(name, entity.adaptor.id, state, desired, record.links, reason)
 
@@ -248,7 +245,7 @@ class Resources:
         for name, record in self._store.desired.resources.items():
             self._make(name, record)
             if record.active:
-                self._activate(name)
+                self._entity(name).activate()
 
     def _make(self, name: str, record: ResourceRecord) -> None:
         """RA-1: construct, set_context, ra_verify_configuration, ra_configure."""
@@ -266,17 +263,6 @@ class Resources:
         except BaseException:
             self._engine.remove_resource(name)
             raise
-
-    def _activate(self, name: str) -> None:
-        """Activate an entity; an adaptor that cannot begin leaves it Active and at no work (RA-7)."""
-        entity = self._entity(name)
-        try:
-            entity.activate()
-        except Exception as error:
-            if entity.state.value != "Active":
-                raise
-            self._reasons[name] = f"{type(error).__name__}: {error}"
-            _LOG.exception("resource adaptor cannot begin", extra={"resource": name})
 
     def _entity(self, name: str) -> Entity:
         entity: Entity | None = self._engine.resources.get(name)
@@ -319,10 +305,8 @@ def checked_properties(adaptor: type[ResourceAdaptor], given: Properties, where:
                 f"{where}: {names}: {adaptor.id} takes no configuration [RA-3]; leave it out"
             )
         return None
-    known = {name: field.alias or name for name, field in model.model_fields.items()}
-    spelt = {known.get(key.replace("-", "_"), key): value for key, value in given.items()}
     try:
-        return model.model_validate(spelt, extra="forbid")
+        return model.model_validate(with_field_names(model, given), extra="forbid")
     except ValidationError as error:
         issues = [
             Issue(

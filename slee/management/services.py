@@ -133,8 +133,7 @@ class Services:
             raise InvalidArgumentError("services: none is given, or one twice [SVC-7]; name each once")
         return chosen
 
-    def _identity(self, service: ServiceID | str) -> ServiceID:
-        given: object = service
+    def _identity(self, given: object) -> ServiceID:
         if isinstance(given, str):
             named = [identity for identity in self._setups if identity.name == given]
             if len(named) > 1:

@@ -40,6 +40,7 @@ class SleeStates:
         """
         if within is not None and not within >= 0:
             raise InvalidArgumentError(f"within: {within} seconds is negative [SLE-10]; give 0 or more")
+        self._host.pump()  # brings the kernel's clock, from which the bound counts, up to now
         self._require("Running", "stop")
         with self._store.changing(msgspec.structs.replace(self._store.desired, running=False)):
             self._engine.stop(within=within)

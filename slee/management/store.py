@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -101,7 +101,7 @@ class StateDirectory:
         return self.path / SOCKET
 
     @contextmanager
-    def changing(self, desired: Desired) -> Iterator[None]:
+    def changing(self, desired: Desired) -> Generator[None]:
         """Make `desired` durable, then run the block; if it raises, what was desired before holds again.
 
         Nested in `together`, the writing waits for the end of the outermost block.
@@ -115,7 +115,7 @@ class StateDirectory:
             raise
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self) -> Generator[None]:
         """Make all changes of the block durable in one step at its end, or none of them."""
         before = self.desired
         self._depth += 1
@@ -227,11 +227,11 @@ def _take_lock(path: Path) -> Any:
 def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Write a file in one step that is on disk when this returns."""
     new = path.with_name(f".{path.name}.new")
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(new, path)
+    new.replace(path)
     directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)

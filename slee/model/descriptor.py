@@ -12,8 +12,11 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+from pydantic import BaseModel
+
 from slee.api.activity import ActivityContext, EventContext
-from slee.api.declaration import UNSET, Child, Cmp, Configuration, Fires, Resource, Usage, Volatile
+from slee.api.declaration import UNSET, Child, Cmp, Configuration, Declaration, Fires, Resource, Usage, Volatile
 from slee.api.errors import Issue, VerificationError
 from slee.api.event import event_type_id
 from slee.api.facilities import VolatileTable
@@ -22,7 +25,10 @@ from slee.api.ids import EventTypeID, SbbID, ServiceID
 from slee.api.local import LOCAL_MARK
 from slee.api.resource import ResourceAdaptorType
 from slee.api.sbb import CALLBACKS, Sbb, SbbContext
+from slee.api.usage import UsageParameters
 from slee.api.values import ValueType, default_issue, field_type
+
+_D = typing.TypeVar("_D", bound=Declaration)
 
 
 class Durability(enum.Enum):
@@ -91,7 +97,7 @@ class ServiceDescriptor:
 
 @dataclass(slots=True)
 class _Findings:
-    issues: list[Issue] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list[Issue])
 
 
 def describe_service(
@@ -133,7 +139,6 @@ def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
         VerificationError: lists everything that is wrong with the class.
     """
     found = _Findings()
-    declarations = cls.sbb_declarations
     fields, initial = _fields(cls, found)
     handlers = _handlers(cls, found)
     if found.issues:
@@ -145,18 +150,24 @@ def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
         fields=types.MappingProxyType(fields),
         initial=types.MappingProxyType(initial),
         handlers=types.MappingProxyType(handlers),
-        children={
-            n: ChildDescriptor(n, d.sbb, d.default_priority) for n, d in declarations.items() if isinstance(d, Child)
-        },
-        fires={n: d.event_type for n, d in declarations.items() if isinstance(d, Fires)},
-        resources={n: d.ra_type for n, d in declarations.items() if isinstance(d, Resource)},
-        configuration={n: d.model for n, d in declarations.items() if isinstance(d, Configuration)},
-        usage={n: d.parameters for n, d in declarations.items() if isinstance(d, Usage)},
-        tables={n: d.table for n, d in declarations.items() if isinstance(d, Volatile)},
+        children={n: ChildDescriptor(n, d.sbb, d.default_priority) for n, d in _declared(cls, Child[Sbb])},
+        fires={n: d.event_type for n, d in _declared(cls, Fires[object])},
+        resources={n: d.ra_type for n, d in _declared(cls, Resource[object])},
+        configuration={n: d.model for n, d in _declared(cls, Configuration[BaseModel])},
+        usage={n: d.parameters for n, d in _declared(cls, Usage[UsageParameters])},
+        tables={n: d.table for n, d in _declared(cls, Volatile[msgspec.Struct])},
         local_methods={n: getattr(m, LOCAL_MARK) for n, m in _methods(cls) if hasattr(m, LOCAL_MARK)},
         callbacks=frozenset(n for n in CALLBACKS if getattr(cls, n) is not getattr(Sbb, n)),
         masked_on_attach=frozenset(e for e, h in handlers.items() if h.mark.mask_on_attach),
     )
+
+
+def _declared(cls: type[Sbb], kind: type[_D]) -> Iterator[tuple[str, _D]]:
+    """The declarations of one kind, by attribute."""
+    plain = typing.get_origin(kind) or kind
+    for name, declaration in cls.sbb_declarations.items():
+        if isinstance(declaration, plain):
+            yield name, typing.cast("_D", declaration)
 
 
 def _methods(cls: type[Sbb]) -> Iterator[tuple[str, Callable[..., object]]]:
@@ -167,9 +178,7 @@ def _fields(cls: type[Sbb], found: _Findings) -> tuple[dict[str, ValueType], dic
     """The CMP fields with their types, and the initial values of those that have one."""
     fields: dict[str, ValueType] = {}
     initial: dict[str, object] = {}
-    for name, declaration in cls.sbb_declarations.items():
-        if not isinstance(declaration, Cmp):
-            continue
+    for name, declaration in _declared(cls, Cmp[object]):
         kind = declaration.kind
         if kind is None:
             kind = declaration.kind = _late_kind(declaration, found)
@@ -261,7 +270,7 @@ def _handler(
 def _retired_twin(cls: type[Sbb]) -> type[Sbb]:
     """A class that an instance of `cls` can become, and that refuses every access (SBB-4)."""
 
-    def refuse(self: object, name: str, value: object = None) -> typing.NoReturn:
+    def refuse(self: object, name: str, _value: object = None) -> typing.NoReturn:
         context: SbbContext = object.__getattribute__(self, "_slee")
         context.refuse_late_use(name)
 

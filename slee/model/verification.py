@@ -80,6 +80,7 @@ class Verification:
         """Take in one component by the object that defines it; once more has no effect."""
         if identity in self.components and self.components[identity].definition is value:
             return
+        definition = value
         digest: str | None = None
         references: Iterator[Reference] = iter(())
         if isinstance(value, ResourceAdaptorType):
@@ -94,7 +95,7 @@ class Verification:
             else:
                 digest = schema_hash(descriptor)
                 references = _sbb_references(descriptor)
-        self._define(identity, source, value, tuple(references), digest)
+        self._define(identity, source, definition, tuple(references), digest)
 
     def _define(
         self,

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from slee.api.errors import InvalidArgumentError, Issue, SleeError
 from slee.management.failures import Failure, FailureDocument, document, failure_of
 from slee.management.management import Management
-from slee.management.operations import OPERATIONS, NoArguments, Operation
+from slee.management.operations import OPERATIONS, Operation
 from slee.version import VERSION
 
 _LOG = logging.getLogger(__name__)
@@ -48,18 +48,18 @@ def _endpoint(operation: Operation, management: Management) -> Callable[..., Awa
 
     place: Any = Body() if operation.changes else Query()
     run.__annotations__["arguments"] = Annotated[operation.arguments, place]
-    if operation.arguments is NoArguments:
-        run.__defaults__ = (NoArguments(),)
+    if not any(field.is_required() for field in operation.arguments.model_fields.values()):
+        run.__defaults__ = (operation.arguments(),)
     run.__doc__ = operation.summary
     return run
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, SleeError)
     return _answer(document(error), failure_of(error))
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
+async def _invalid(_request: Request, error: Exception) -> Response:
     """Arguments of a wrong form, each named with its place."""
     assert isinstance(error, RequestValidationError)
     issues = tuple(

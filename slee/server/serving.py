@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import anyio
 import uvicorn
@@ -15,7 +15,7 @@ class _Server(uvicorn.Server):
     """A server that leaves the signals of the process to the runtime."""
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         yield
 
 

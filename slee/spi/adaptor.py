@@ -118,18 +118,22 @@ class ResourceAdaptorContext(Protocol):
     @property
     def entity_name(self) -> str:
         """Name of the resource adaptor entity that this object serves."""
+        ...
 
     @property
     def endpoint(self) -> SleeEndpoint:
         """Starts, fires on and ends activities."""
+        ...
 
     @property
     def tracer(self) -> Tracer:
         """Root tracer of the entity."""
+        ...
 
     @property
     def now(self) -> float:
         """Time in seconds since the epoch, by the product's clock; never steps back while the process runs."""
+        ...
 
     @property
     def invoking_service(self) -> ServiceID | None:
@@ -141,6 +145,7 @@ class ResourceAdaptorContext(Protocol):
 
     def random_bytes(self, count: int) -> bytes:
         """Random octets from the injected source (OUT-9)."""
+        ...
 
     def enlist(self, command: object) -> None:
         """Enlist a command in the current transaction; `perform` gets it after the commit (OUT-2, OUT-3).
@@ -167,6 +172,7 @@ class ResourceAdaptorContext(Protocol):
 
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         """Call `ready` on the kernel's thread whenever `fileno` can be read; the result stops that."""
+        ...
 
 
 class ResourceAdaptor:
@@ -179,7 +185,7 @@ class ResourceAdaptor:
     ra_types: ClassVar[tuple[ResourceAdaptorType[ResourceInterface], ...]] = ()
     configuration: ClassVar[type[BaseModel] | None] = None
     fires_any_event_type: ClassVar[bool] = False
-    """Whether the adaptor may fire, and is told of, event types that are not among those of `ra_types` (RA-26, RA-38)."""
+    """Whether the adaptor may fire, and is told of, event types that are not among those of `ra_types` (RA-26)."""
 
     def set_context(self, context: ResourceAdaptorContext) -> None:
         """Called first of all (RA-1)."""

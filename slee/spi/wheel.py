@@ -97,7 +97,7 @@ class TimerWheel(Generic[T]):
             self._count += 1
             heapq.heappush(self._late, (deadline, self._count, timer))
         live[timer] = item
-        if deadline < self._bound:  # noqa: PLR1730 - a third of the price of min()
+        if deadline < self._bound:  # a third of the price of min()
             self._bound = deadline
         return timer
 

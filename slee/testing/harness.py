@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from slee.api.declaration import Configuration
 from slee.api.ids import ServiceID
@@ -14,7 +14,8 @@ from slee.api.usage import UsageParameters
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
 from slee.kernel.firing import Firing
-from slee.kernel.kernel import Kernel, Limits
+from slee.kernel.kernel import Kernel
+from slee.kernel.ports import Limits
 from slee.kernel.states import ResourceState, SleeState
 from slee.model.descriptor import Durability, SbbDescriptor, describe_service
 from slee.testing.clock import ManualClock
@@ -129,7 +130,7 @@ class SleeHarness:
         for attribute in sbb.configuration:
             declaration = sbb.cls.sbb_declarations[attribute]
             assert isinstance(declaration, Configuration)
-            bound[attribute] = declaration.model(**(configuration or {}))
+            bound[attribute] = cast("Configuration[BaseModel]", declaration).model(**(configuration or {}))
         for attribute, parameters in sbb.usage.items():
             usage = parameters()
             self._usage[service, parameters] = usage

@@ -1,8 +1,8 @@
 """SBBs, events and a harness that the conformance tests share.
 
 A test says what a handler does by putting a function into the event: `world.do("a", lambda sbb, aci: ...)`. What the
-other handlers and the callbacks do is said by `world.on(Root, "on_note", ...)`. An assertion that fails inside a handler
-is an exception of that SBB, and leaving the world reports it.
+other handlers and the callbacks do is said by `world.on(Root, "on_note", ...)`. An assertion that fails inside a
+handler is an exception of that SBB, and leaving the world reports it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from slee import (
 )
 from slee.kernel.context import Context
 from slee.kernel.entity import SbbEntity
-from slee.kernel.kernel import Limits
+from slee.kernel.ports import Limits
 from slee.spi import ActivityFlags, EventFlags
 from slee.testing import RecordingResource, SleeHarness, recording_type
 
@@ -75,6 +75,14 @@ RA = recording_type(Do, Note, Other)
 
 def key(event: Do) -> str:
     return event.key
+
+
+class Boom(Exception):
+    """What SBBs raise in tests of failures."""
+
+
+def boom(*_: object) -> None:
+    raise Boom
 
 
 def play(sbb: Any, method: str, *arguments: Any) -> None:
@@ -298,6 +306,16 @@ class World:
 
     def end(self, handle: str) -> None:
         self.ra.endpoint.end_activity(handle)
+        self.slee.run()
+
+    def stop(self, within: float | None = None) -> None:
+        """Stop the SLEE, and run."""
+        self.kernel.stop(within=within)
+        self.slee.run()
+
+    def restart(self) -> None:
+        """Start the SLEE again, and run."""
+        self.kernel.start()
         self.slee.run()
 
     def roots(self, sbb: type[Sbb] = Root) -> list[SbbEntity]:

@@ -179,7 +179,7 @@ def test_rtr_5_an_ancestor_precedes_its_descendants() -> None:
 def test_rtr_6_initial_processing_goes_first_on_a_tie_and_by_service_priority() -> None:
     with World() as world:
         order: list[str] = []
-        act = lambda sbb, aci: order.append(sbb.service_id.name)  # noqa: E731
+        act = lambda sbb, aci: order.append(sbb.service_id.name)
         world.slee.install(Root, name="five", default_priority=5)
         world.slee.install(Root, name="nine", default_priority=9)
         world.do("a", act, key="1")
@@ -194,7 +194,7 @@ def test_rtr_6_initial_processing_goes_first_on_a_tie_and_by_service_priority() 
 def test_rtr_7_an_existing_root_is_served_at_the_place_of_its_service() -> None:
     with World() as world:
         order: list[str] = []
-        act = lambda sbb, aci: order.append(sbb.service_id.name)  # noqa: E731
+        act = lambda sbb, aci: order.append(sbb.service_id.name)
         world.slee.install(Root, name="low", default_priority=1)
         high = world.slee.install(Root, name="high", default_priority=2)
         world.fire("a", Do(lambda sbb, aci: setattr(sbb.local, "priority", -5)), service=high)
@@ -324,7 +324,7 @@ def test_rtr_13_an_unknown_target_is_refused_at_the_fire() -> None:
     with World(Root) as world:
         unknown = ServiceID("unknown", "test", "1.0")
         world.start("a")
-        with pytest.raises(UnrecognizedServiceError, match="RTR-13|SVC-2"):
+        with pytest.raises(UnrecognizedServiceError, match="SVC-2"):
             world.ra.endpoint.fire("a", Note(), None, unknown)
 
         def act(sbb: Any, aci: ActivityContext) -> None:
@@ -361,7 +361,7 @@ def test_rtr_15_a_mask_replaces_the_one_before_and_an_empty_one_clears() -> None
         world.do("a", act)
         context = world.start("a")
         with pytest.raises(TransactionRequiredError):
-            context.event_mask(None)  # type: ignore[arg-type]
+            context.event_mask(None)
 
 
 def test_rtr_16_a_mask_that_makes_no_sense_is_refused_and_changes_nothing() -> None:
@@ -372,7 +372,7 @@ def test_rtr_16_a_mask_that_makes_no_sense_is_refused_and_changes_nothing() -> N
             with pytest.raises(UnrecognizedEventError):
                 aci.mask_events(sbb, {Unhandled})
             with pytest.raises(TypeError):
-                aci.mask_events(sbb, None)  # type: ignore[arg-type]
+                aci.mask_events(sbb, None)
             leaf = sbb.leaves.create()
             with pytest.raises(NotAttachedError):
                 aci.mask_events(leaf, {Note})
@@ -627,11 +627,11 @@ def test_rtr_30_the_order_of_callbacks_of_a_delivery() -> None:
     with World(Traced) as world:
         world.do("a")
         names = ["sbb_create", "sbb_post_create", "on_do", "sbb_store", "sbb_passivate"]
-        assert LOG == [f"Traced.{name}" for name in names]
+        assert [f"Traced.{name}" for name in names] == LOG
         LOG.clear()
         world.do("a")
         names = ["sbb_activate", "sbb_load", "on_do", "sbb_store", "sbb_passivate"]
-        assert LOG == [f"Traced.{name}" for name in names]
+        assert [f"Traced.{name}" for name in names] == LOG
 
 
 def test_rtr_31_an_event_whose_target_is_gone_fails_and_the_next_is_processed() -> None:

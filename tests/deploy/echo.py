@@ -91,6 +91,8 @@ class EchoAdaptor(ResourceAdaptor):
         assert self.configured is not None
         if self.configured.listen_port == 1:
             raise OSError("port 1 is in use")
+        if self.configured.greeting == "linger":
+            self.context.endpoint.start_activity("an activity that nobody ends", self)
 
     def ra_stopping(self) -> None:
         self.calls.append("ra_stopping")

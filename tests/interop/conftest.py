@@ -34,12 +34,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "programs(*names): programs that the lane needs besides SIPp and tshark")
 
 
+def _is_long(config: pytest.Config) -> bool:
+    return bool(config.getoption("--long", default=False)) or os.environ.get("INTEROP_LONG") == "1"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test of this folder as a lane, which may take longer than a unit test."""
     for item in items:
         if _HERE in item.path.parents:
             item.add_marker(pytest.mark.interop)
-            item.add_marker(pytest.mark.timeout(600))
+            item.add_marker(pytest.mark.timeout(900 if _is_long(item.config) else 150))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -63,7 +67,7 @@ def server_name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def is_long(request: pytest.FixtureRequest) -> bool:
     """Whether the lanes run in their long form."""
-    return bool(request.config.getoption("--long", default=False)) or os.environ.get("INTEROP_LONG") == "1"
+    return _is_long(request.config)
 
 
 class StartServer(Protocol):
@@ -94,9 +98,8 @@ def start_server(server_name: str, tmp_path: Path) -> Iterator[StartServer]:
 def _record(stack: ExitStack, folder: Path, port: int) -> Capture | None:
     try:
         return stack.enter_context(Capture(folder, port))
-    except CaptureRefused as refused:
-        # Not the lane's fault; test_capture_is_possible reports it once, loudly.
-        print(f"traffic is not recorded: {refused}")
+    except CaptureRefused:
+        # Not the lane's fault; test_capture.py says so once, and fails under CI=true.
         return None
 
 

@@ -6,6 +6,7 @@ says and never for a guessed time. :class:`Sipp` adds the verdict of a SIPp run,
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import errno
 import itertools
@@ -99,6 +100,7 @@ class Child:
             env=None if env is None else {**os.environ, **env},
             text=True,
             errors="replace",
+            start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read, name=f"{self.name}-output", daemon=True)
         self._reader.start()
@@ -173,9 +175,16 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+            self._clear()
             raise PeerError(f"{self.name} had not ended after {timeout} s; it said:\n{self.output}") from None
-        self._reader.join(timeout=5.0)
+        self._clear()
         return status
+
+    def _clear(self) -> None:
+        """End what the program left behind of its own group, which would keep ports and this program's pipe."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._reader.join()
 
     def send(self, number: signal.Signals) -> None:
         """Send the signal `number` to the program, if it still runs."""
@@ -265,7 +274,8 @@ class Sipp:
         """Start SIPp with the scenario file of that name; with `server` it calls, without it answers.
 
         `rows` become the scenario's [field0], [field1]...; `fields` replace @NAME@ in the scenario file; `hold_ms` is
-        the length of its <pause/>; `lost_percent` is for scenarios that can lose what they send; `timeout`, in seconds, makes a run that hangs a failed one.
+        the length of its <pause/>; `lost_percent` is for scenarios that can lose what they send; `timeout`, in seconds,
+        makes a run that hangs a failed one.
         """
         self.port: Final = free_port()
         self.calls: Final = calls
@@ -303,10 +313,12 @@ class Sipp:
         return path
 
     def finish(self) -> SippVerdict:
-        """Wait for the end of the run and return its verdict."""
+        """Wait for the end of the run and return its verdict; PeerError if SIPp could not even begin."""
         status = self.child.wait(self._timeout + 15.0)
         seconds = time.monotonic() - self.started
         counts = self._counts()
+        if status not in (0, 1) and not counts.get("TotalCallCreated"):
+            raise PeerError(f"{self._scenario}: SIPp made no call (exit {status}):\n{self.child.output[-2000:]}")
         return SippVerdict(
             scenario=self._scenario,
             status=status,

@@ -1,6 +1,7 @@
 """Lanes of the proxy: SIPp calls SIPp through the server (RFC 3261 16; APP-3).
 
-A call counts only when both ends say so: each runs a scenario to its end, with no failed call and no unexpected message.
+A call counts only when both ends say so: each plays its scenario to the end, without a failed call or an unexpected
+message.
 """
 
 from __future__ import annotations

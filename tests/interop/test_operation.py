@@ -1,4 +1,4 @@
-"""Lanes of the operator: what the product promises on its command line and to Prometheus (issue: command line contract)."""
+"""Lanes of the operator: what the product promises on its command line, at its end, and to Prometheus."""
 
 from __future__ import annotations
 

@@ -2,28 +2,30 @@
 
 A message keeps its header lines as received, so that what a proxy forwards is equal octet for octet (SIP-154). Text is
 UTF-8; octets that are not are kept by `surrogateescape`, and go out as they came in.
+
+Whatever a property here parses late was found well-formed by the parser, so that reading a message never fails.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Final
 
-from resource_adaptors.sip.message.dates import parse_date
-from resource_adaptors.sip.message.names import COMPACT, NEVER_SPLIT
+from resource_adaptors.sip.message.errors import ValueSyntaxError
+from resource_adaptors.sip.message.names import UNSPLIT, canonical
 from resource_adaptors.sip.message.uri import Uri, parse_uri
 from resource_adaptors.sip.message.values import (
+    WHITE,
     CSeq,
     NameAddr,
     Via,
     parse_name_addr,
-    parse_seconds,
+    parse_number,
     parse_via,
     split_outside,
 )
 
-_FOLD: Final = re.compile(r"\r\n[ \t]+")
+_FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
 
 
 def unfold(text: str) -> str:
@@ -31,14 +33,9 @@ def unfold(text: str) -> str:
     return _FOLD.sub(" ", text) if "\n" in text else text
 
 
-def value_of(line: str) -> str:
+def line_value(line: str) -> str:
     """Value of a header line, unfolded and without surrounding white space."""
-    return unfold(line[line.find(":") + 1 :]).strip(" \t")
-
-
-def _canonical(name: str) -> str:
-    lower = name.lower()
-    return COMPACT.get(lower, lower)
+    return unfold(line.partition(":")[2]).strip(WHITE)
 
 
 class Message:
@@ -46,21 +43,22 @@ class Message:
 
     __slots__ = (
         "_contacts",
-        "cached_from",
-        "cached_to",
+        "_from",
+        "_to",
         "_vias",
         "body",
         "call_id",
         "cseq",
         "from_tag",
         "index",
-        "is_folded",
         "keys",
+        "leniencies",
         "lines",
         "to_tag",
         "top_via",
     )
 
+    body: bytes
     call_id: str
     cseq: CSeq
     top_via: Via
@@ -68,98 +66,111 @@ class Message:
     """Tag of the From header."""
     to_tag: str | None
     """Tag of the To header."""
+    # These are not set until they are read, which spares each message the setting.
+    _contacts: tuple[NameAddr, ...]
+    _from: NameAddr
+    _to: NameAddr
+    _vias: tuple[Via, ...]
+    leniencies: tuple[str, ...]
+    """What the parser overlooked, out of `LENIENCIES`; to be counted (SIP-25)."""
 
     def __init__(self, lines: list[str], keys: list[str], index: dict[str, int], body: bytes) -> None:
+        """For the parser and the writers only, which fill in the rest; `parse_message` makes a message of octets."""
         self.lines = lines
-        """Start line, then header lines as received, folding included."""
+        """Start line, then header lines as received, folding included. Not to be changed."""
         self.keys = keys
-        """Canonical name of each header line, in lower case; the first stands for the start line."""
+        """Canonical name of each header line, empty for the start line. Not to be changed."""
         self.index = index
-        """Position of the first line of each header."""
-        self.is_folded = False
-        """Whether any header goes on over several lines (SIP-4)."""
+        """Position of the first line of each header. Not to be changed."""
         self.body = body
-        self._vias: tuple[Via, ...] | None = None
-        self._contacts: tuple[NameAddr, ...] | None = None
-        self.cached_from: NameAddr | None = None
-        self.cached_to: NameAddr | None = None
+        self.leniencies = ()
 
     @property
     def raw(self) -> bytes:
         """The message on the wire."""
         return "\r\n".join(self.lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + self.body
 
-    def line_value(self, position: int) -> str:
-        """Value of the header line at a position, unfolded and without surrounding white space."""
-        return value_of(self.lines[position])
-
     def header(self, name: str) -> str | None:
-        """Value of the first line of a header, `None` if it is absent."""
-        position = self.index.get(_canonical(name))
-        return None if position is None else self.line_value(position)
+        """Value of the first line of a header, unfolded; `None` if it is absent. Any spelling of the name will do."""
+        position = self.index.get(name)
+        if position is None:
+            position = self.index.get(canonical(name))
+            if position is None:
+                return None
+        return line_value(self.lines[position])
 
     def has(self, name: str) -> bool:
         """Whether the header is present."""
-        return _canonical(name) in self.index
+        return canonical(name) in self.index
 
     def values(self, name: str) -> tuple[str, ...]:
         """Values of a list header over all its lines, in order (SIP-6)."""
-        key = _canonical(name)
+        key = canonical(name)
         first = self.index.get(key)
         if first is None:
             return ()
         values: list[str] = []
         for position in range(first, len(self.keys)):
             if self.keys[position] == key:
-                text = self.line_value(position)
-                if key in NEVER_SPLIT or "," not in text:
+                text = line_value(self.lines[position])
+                if "," not in text or key in UNSPLIT:
                     values.append(text)
                 else:
-                    values.extend(part.strip(" \t") for part in split_outside(text, ","))
+                    values.extend(_split_values(text))
         return tuple(values)
 
     @property
     def via(self) -> tuple[Via, ...]:
         """All Via values, the topmost first."""
-        if self._vias is None:
-            self._vias = tuple(parse_via(text) for text in self.values("via"))
-        return self._vias
+        try:
+            return self._vias
+        except AttributeError:
+            self._vias = found = tuple(parse_via(text) for text in self.values("via"))
+            return found
 
     @property
     def from_(self) -> NameAddr:
         """The From header."""
-        if self.cached_from is None:
-            self.cached_from = parse_name_addr(self.line_value(self.index["from"]), "From")
-        return self.cached_from
+        try:
+            return self._from
+        except AttributeError:
+            self._from = found = parse_name_addr(line_value(self.lines[self.index["from"]]), "From", "from")
+            return found
 
     @property
     def to(self) -> NameAddr:
         """The To header."""
-        if self.cached_to is None:
-            self.cached_to = parse_name_addr(self.line_value(self.index["to"]), "To")
-        return self.cached_to
+        try:
+            return self._to
+        except AttributeError:
+            self._to = found = parse_name_addr(line_value(self.lines[self.index["to"]]), "To", "to")
+            return found
 
     @property
     def contact_star(self) -> bool:
         """Whether one of the Contact values is `*`."""
-        return "*" in self.values("contact")
+        return "contact" in self.index and "*" in self.values("contact")
 
     @property
     def contacts(self) -> tuple[NameAddr, ...]:
         """Contact values, without a `*`."""
-        if self._contacts is None:
-            self._contacts = tuple(parse_name_addr(text, "Contact") for text in self.values("contact") if text != "*")
-        return self._contacts
+        try:
+            return self._contacts
+        except AttributeError:
+            self._contacts = found = tuple(
+                parse_name_addr(text, "Contact") for text in self.values("contact") if text != "*"
+            )
+            return found
 
     @property
     def routes(self) -> tuple[NameAddr, ...]:
         """Route values, the next hop first."""
-        return tuple(parse_name_addr(text, "Route") for text in self.values("route"))
+        return tuple(parse_name_addr(text, "Route", "route") for text in self.values("route"))
 
     @property
     def record_routes(self) -> tuple[NameAddr, ...]:
         """Record-Route values, the latest first."""
-        return tuple(parse_name_addr(text, "Record-Route") for text in self.values("record-route"))
+        return tuple(parse_name_addr(text, "Record-Route", "record_route") for text in self.values("record-route"))
 
     @property
     def content_type(self) -> str | None:
@@ -168,20 +179,15 @@ class Message:
 
     @property
     def expires(self) -> int | None:
-        """Value of Expires in seconds; `None` if absent or above 2**32-1 (SIP-15)."""
-        return parse_seconds(self.header("expires"))
-
-    @property
-    def date(self) -> datetime | None:
-        """Value of Date; `None` if it is absent, malformed or not in GMT (SIP-19)."""
-        text = self.header("date")
-        return None if text is None else parse_date(text)
+        """Value of Expires in seconds; `None` if absent, malformed or above 2**32-1 (SIP-15)."""
+        text = self.header("expires")
+        return None if text is None else parse_number(text, 2**32 - 1)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.lines[0]!r} Call-ID {self.call_id!r}>"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, type(self)) and other.raw == self.raw
+        return isinstance(other, Message) and type(other) is type(self) and other.raw == self.raw
 
     def __hash__(self) -> int:
         return hash(self.raw)
@@ -190,21 +196,23 @@ class Message:
 class Request(Message):
     """A SIP request."""
 
-    __slots__ = ("cached_uri", "max_forwards", "method", "uri_text")
+    __slots__ = ("_uri", "max_forwards", "method", "uri_text")
 
     method: str
     uri_text: str
-    """The Request-URI as received."""
+    """The Request-URI as received, but for an IPv6 address with three colons, which is mended (RFC 5118 4.10)."""
     max_forwards: int | None
     """Value of Max-Forwards, `None` if it is absent."""
-    cached_uri: Uri | None
+    _uri: Uri
 
     @property
     def uri(self) -> Uri:
         """The Request-URI."""
-        if self.cached_uri is None:
-            self.cached_uri = parse_uri(self.uri_text)
-        return self.cached_uri
+        try:
+            return self._uri
+        except AttributeError:
+            self._uri = found = parse_uri(self.uri_text)
+            return found
 
 
 class Response(Message):
@@ -214,3 +222,18 @@ class Response(Message):
 
     status: int
     reason: str
+    """Reason phrase as received, possibly empty."""
+
+    @property
+    def next_via(self) -> Via | None:
+        """The Via value below the top one, `None` if there is none and the response ends here (SIP-54)."""
+        vias = self.via
+        return vias[1] if len(vias) > 1 else None
+
+
+def _split_values(text: str) -> list[str]:
+    """Values of one line; a line whose quotes do not close is one value, because its header was not judged."""
+    try:
+        return [part.strip(WHITE) for part in split_outside(text, ",")]
+    except ValueSyntaxError:
+        return [text]

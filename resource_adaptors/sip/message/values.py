@@ -7,107 +7,134 @@ from typing import Final
 
 import msgspec
 
-from resource_adaptors.sip.message.limits import MAX_PARAMS, MAX_TOKEN
-from resource_adaptors.sip.message.uri import Parameters, Uri, UriError, is_ipv6, parse_uri
+from resource_adaptors.sip.message.errors import ValueSyntaxError
+from resource_adaptors.sip.message.uri import PLAIN_URI, Parameters, Uri, UriError, mend_ipv6, parse_uri, split_params
 
-_WORD: Final = r"[A-Za-z0-9\-.!%*_+`'~]+"
-_HOST: Final = r"[A-Za-z0-9\-._]+|\[[0-9A-Fa-f:.]+\]"
-_SPACE: Final = r"[ \t]*+"
-"""Taken whole: white space that could be shared out between two patterns would cost its square."""
-TOKEN: Final = re.compile(rf"{_WORD}\Z")
+WHITE: Final = " \t"
+"""White space within a header value, once unfolded."""
+TOKEN_CHARACTERS: Final = r"A-Za-z0-9\-.!%*_+`'~"
+TOKEN: Final = re.compile(rf"[{TOKEN_CHARACTERS}]++\Z")
+TAG: Final = rf"[{TOKEN_CHARACTERS}]++"
+PLAIN_DISPLAY: Final = rf'(?:"[^"\\]*+" ?|[{TOKEN_CHARACTERS} ]*+)'
+
+_VIA_VALUE: Final = rf"[{TOKEN_CHARACTERS}:\[\]]++"
+_VIA_PARAM: Final = rf";(?!(?i:branch)\b)[{TOKEN_CHARACTERS}]++(?:={_VIA_VALUE})?+"
 PLAIN_VIA: Final = (
-    r"(SIP/2\.0/([A-Z]{2,5}) ([A-Za-z0-9\-.]+)(?::([1-5]?[0-9]{1,4}))?(;rport(?:=[0-9]{1,5})?)?"
-    rf"(?:;branch=([A-Za-z0-9\-.!%*_+`'~]{{1,{MAX_TOKEN}}}))?"
-    r"((?:;[A-Za-z0-9\-]+(?:=[A-Za-z0-9\-.!%*_+`'~:\[\]]+)?){0,62}))\Z"
+    r"SIP/2\.0/([A-Z]++) ([A-Za-z0-9\-.]++)(?::([1-5]?[0-9]{1,4}+))?+"
+    rf"((?:{_VIA_PARAM})*+(?:;branch=({TAG}))?+(?:{_VIA_PARAM})*+)"
 )
-"""The usual shape of a Via value, in which `;` and `=` can mean nothing else; see `plain_via`."""
-_VIA: Final = re.compile(PLAIN_VIA)
-_VIA_LOOSE: Final = re.compile(
-    rf"SIP{_SPACE}/{_SPACE}2\.0{_SPACE}/{_SPACE}({_WORD})[ \t]+({_HOST}){_SPACE}(?::{_SPACE}([0-9]{{1,5}}){_SPACE})?"
-    r"((?:;.*)?)\Z",
+"""The common shape of a Via value; groups: transport, host, port, parameters, branch."""
+_PLAIN_VIA: Final = re.compile(rf"{PLAIN_VIA}\Z")
+_VIA: Final = re.compile(
+    rf"SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+([{TOKEN_CHARACTERS}]++)[ \t]++([A-Za-z0-9\-._]++|\[[0-9A-Fa-f:.]++\])"
+    r"[ \t]*+(?::[ \t]*+([0-9]{1,5}+)[ \t]*+)?+((?:;.*)?)\Z",
     re.IGNORECASE | re.DOTALL,
 )
 _ADDRESS: Final = re.compile(
-    r"([A-Za-z0-9\-.!%*_+`'~ ]*|\"[^\"\\]*\" ?)<([^<>\s]+)>((?:;[A-Za-z0-9\-.]+(?:=[A-Za-z0-9\-.!%*_+`'~:]+)?)*)\Z"
+    rf"({PLAIN_DISPLAY})<({PLAIN_URI})>((?:;[{TOKEN_CHARACTERS}]++(?:=[{TOKEN_CHARACTERS}]++)?+)*+)\Z"
 )
-_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
-_PARAMETER_VALUE: Final = re.compile(r"(?:[A-Za-z0-9\-.!%*_+`'~:\[\]]+|\"(?:[^\"\\]|\\.)*+\")\Z", re.DOTALL)
-_PORT: Final = re.compile(r"[0-9]{1,5}\Z")
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
+_VALUE: Final = re.compile(rf'(?:[{TOKEN_CHARACTERS}:\[\]]++|"(?:[^"\\]|\\.)*+")\Z', re.DOTALL)
+_CSEQ: Final = re.compile(rf"([0-9]++)[ \t]++([{TOKEN_CHARACTERS}]++)\Z")
+_DISPLAY_WORD: Final = re.compile(rf"[{TOKEN_CHARACTERS}\x80-\U0010ffff]++\Z")
 _Q: Final = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\Z")
-_DELTA_SECONDS: Final = re.compile(r"0*([0-9]{1,10})\Z")
-_CSEQ: Final = re.compile(rf"0*([0-9]+)[ \t]+({_WORD})\Z")
-_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+_SPLITTERS: Final = {
+    separator: re.compile(rf'[^"<{separator}]++|"(?:[^"\\]|\\.)*+"|<[^>]*+>|{separator}', re.DOTALL)
+    for separator in (",", ";")
+}
 
-
-class ValueSyntaxError(ValueError):
-    """A header value breaks the grammar; the text is fit for a reason phrase."""
+ADDRESS_HEADERS: Final = {
+    "contact": ("Contact", "contact", "list"),
+    "route": ("Route", "route", "routes"),
+    "record-route": ("Record-Route", "record_route", "routes"),
+    "reply-to": ("Reply-To", "reply_to", "single"),
+    "refer-to": ("Refer-To", "refer_to", "single"),
+}
+"""Headers whose addresses every element judges: written name, kind of the error, and grammar: one address, a list, or a
+list in which each address is in brackets."""
 
 
 class Via(msgspec.Struct, frozen=True):
     """One Via value."""
 
     text: str
-    """As received, without surrounding white space."""
+    """As received but unfolded, without surrounding white space."""
     transport: str
+    """In upper case."""
     host: str
+    """As received; IPv6 in brackets."""
     port: int | None
     branch: str | None
-    """The transaction's name (RFC 3261 8.1.1.7)."""
-    rport: int | str | None
-    """The source port that the next hop saw; empty if only asked for, `None` if absent (RFC 3581)."""
-    maddr: str | None
-    """Where responses are to be sent instead (RFC 3261 18.2.2)."""
+    """The transaction's name (RFC 3261 8.1.1.7); `None` from an RFC 2543 element."""
+    parameters: str
+    """The parameters as text, from the first semicolon on."""
 
     @property
     def params(self) -> Parameters:
-        """All parameters, in order."""
-        _, semicolon, rest = self.text.partition(";")
-        return parse_params(semicolon + rest, "Via")
+        """Names and values of the parameters."""
+        return parse_params(self.parameters, "Bad Via", "via")
 
     def param(self, name: str) -> str | None:
         """Value of a parameter, empty if it has none, `None` if it is absent; `name` in lower case."""
-        return find_param(self.params, name)
-
-    @property
-    def has_received(self) -> bool:
-        """Whether `received` is present."""
-        return "received" in self.text.lower() and find_param(self.params, "received") is not None
+        return _param(self.params, name) if name in self.parameters.lower() else None
 
     @property
     def received(self) -> str | None:
-        """The source address that the next hop saw."""
-        value = find_param(self.params, "received")
+        """The source address that the next hop saw, without brackets."""
+        value = self.param("received")
         return None if value is None else value.strip("[]")
+
+    @property
+    def rport(self) -> int | str | None:
+        """The source port that the next hop saw; empty if only asked for, `None` if absent (RFC 3581)."""
+        value = self.param("rport")
+        if not value:
+            return value
+        port = parse_number(value, 65_535)
+        return "" if port is None else port
+
+    @property
+    def maddr(self) -> str | None:
+        """Where responses are to be sent instead (RFC 3261 18.2.2)."""
+        return self.param("maddr")
+
+    @property
+    def ttl(self) -> int | None:
+        """Time to live of a multicast; `None` if absent or no number."""
+        return _number(self.param("ttl"), 255)
 
 
 class NameAddr(msgspec.Struct, frozen=True):
     """A display name, a URI and parameters: From, To, Contact, Route."""
 
     text: str
-    """As received, without surrounding white space."""
+    """As received but unfolded, without surrounding white space."""
     display_name: str
+    """Without quotes and escapes."""
     uri: Uri
     params: Parameters
+    """Parameters of the header, not of the URI; quoted values keep their quotes."""
 
     def param(self, name: str) -> str | None:
         """Value of a header parameter, empty if it has none, `None` if it is absent; `name` in lower case."""
-        return find_param(self.params, name)
+        return _param(self.params, name)
 
     @property
     def tag(self) -> str | None:
         """The dialog tag, `None` without one."""
-        return find_param(self.params, "tag")
+        return _param(self.params, "tag") or None
 
     @property
     def q(self) -> float | None:
         """Preference from 0 to 1, `None` if absent or malformed."""
-        value = find_param(self.params, "q")
+        value = _param(self.params, "q")
         return float(value) if value is not None and _Q.match(value) else None
 
     @property
     def expires(self) -> int | None:
-        """Seconds asked for, `None` if absent or malformed."""
-        return parse_seconds(find_param(self.params, "expires"))
+        """Seconds asked for, `None` if absent, malformed or above 2**32-1 (SIP-15)."""
+        return _number(_param(self.params, "expires"), 2**32 - 1)
 
 
 class CSeq(msgspec.Struct, frozen=True):
@@ -117,174 +144,193 @@ class CSeq(msgspec.Struct, frozen=True):
     method: str
 
 
-def find_param(params: Parameters, name: str) -> str | None:
-    """Value of a parameter, empty if it has none, `None` if it is absent; `name` in lower case."""
+def parse_number(text: str, limit: int) -> int | None:
+    """A number of digits only, leading zeros allowed (SIP-15); `None` if it is none or above the limit."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    if len(text) > 20:  # int() of thousands of digits costs more than linear time
+        text = text.lstrip("0") or "0"
+        if len(text) > 20:
+            return None
+    number = int(text)
+    return number if number <= limit else None
+
+
+def _number(text: str | None, limit: int) -> int | None:
+    return None if text is None else parse_number(text, limit)
+
+
+def _param(params: Parameters, name: str) -> str | None:
     for key, value in params:
         if key == name or key.lower() == name:
             return value or ""
     return None
 
 
-def parse_seconds(text: str | None) -> int | None:
-    """A number of seconds; `None` if there is none, it is malformed, or above 2**32-1 (SIP-15)."""
-    found = None if text is None else _DELTA_SECONDS.match(text)
-    if found is None:
-        return None
-    seconds = int(found[1])
-    return seconds if seconds < 2**32 else None
-
-
 def parse_via(text: str) -> Via:
-    """Parse one Via value; raises `ValueSyntaxError`."""
-    plain = _VIA.match(text)
+    """Parse one Via value.
+
+    Raises:
+        ValueSyntaxError: it breaks the grammar.
+    """
+    plain = _PLAIN_VIA.match(text)
     if plain is not None:
-        return plain_via(plain)
-    found = _VIA_LOOSE.match(text)
+        transport, host, port, parameters, branch = plain.groups()
+        return Via(text, transport, host, int(port) if port else None, branch, parameters)
+    found = _VIA.match(text)
     if found is None:
-        raise ValueSyntaxError("Bad Via")
-    transport, host, port, rest = found.groups()
-    params = parse_params(rest, "Via")
-    branch = find_param(params, "branch")
-    if (host[0] == "[" and not is_ipv6(host[1:-1])) or (port is not None and int(port) > 65_535):
-        raise ValueSyntaxError("Bad Via")
-    if len(params) > MAX_PARAMS or (branch is not None and len(branch) > MAX_TOKEN):
-        raise ValueSyntaxError("Via Too Long")
-    rport, maddr = _rport(find_param(params, "rport")), find_param(params, "maddr")
-    return Via(text, transport.upper(), host, None if port is None else int(port), branch, rport, maddr)
+        raise ValueSyntaxError("Bad Via", "via")
+    transport, host, port, parameters = found.groups()
+    if host.startswith("["):
+        mended = mend_ipv6(host[1:-1])
+        if mended is None:
+            raise ValueSyntaxError("Bad Via", "via")
+        host = f"[{mended}]"
+    number = int(port) if port else None
+    if number is not None and number > 65_535:
+        raise ValueSyntaxError("Bad Via", "via")
+    params = parse_params(parameters, "Bad Via", "via")
+    _refuse_repeated(params, "branch", "Bad Via", "via")
+    branch = _param(params, "branch")
+    if branch is not None and not TOKEN.match(branch):
+        raise ValueSyntaxError("Bad Branch", "branch")
+    return Via(text, transport.upper(), host, number, branch, parameters)
 
 
-def plain_via(found: re.Match[str]) -> Via:
-    """The Via that `PLAIN_VIA` has matched."""
-    text, transport, host, port, asks, branch, rest = found.groups()
-    rport = _rport(asks[7:]) if asks else None
-    maddr: str | None = None
-    if rest:
-        for part in rest.split(";"):
-            name, _, value = part.partition("=")
-            lower = name.lower()
-            if lower == "branch" and branch is None:
-                branch = value
-            elif lower == "rport" and rport is None:
-                rport = _rport(value)
-            elif lower == "maddr" and maddr is None:
-                maddr = value
-        if branch is not None and len(branch) > MAX_TOKEN:
-            raise ValueSyntaxError("Via Too Long")
-    return Via(text, transport, host, None if port is None else int(port), branch, rport, maddr)
+def parse_name_addr(text: str, what: str = "Address", kind: str = "contact") -> NameAddr:
+    """Parse one name-addr or addr-spec with its parameters.
 
+    Args:
+        text: the value, unfolded.
+        what: name of the header, for the reason phrase.
+        kind: kind of the error, out of `KINDS`.
 
-def _rport(text: str | None) -> int | str | None:
-    """Value of `rport`; what is no port only asks for one."""
-    return int(text) if text and _PORT.match(text) and int(text) <= 65_535 else text and ""
-
-
-def parse_name_addr(text: str, what: str) -> NameAddr:
-    """Parse one name-addr or addr-spec with its parameters; raises `ValueSyntaxError("Bad <what>")`."""
+    Raises:
+        ValueSyntaxError: it breaks the grammar.
+    """
     plain = _ADDRESS.match(text)
     try:
-        if plain is None:
-            address = _parse_careful(text, what)
-        else:
+        if plain is not None:
             display, uri, params = plain.groups()
-            address = NameAddr(text, _display(display), parse_uri(uri), parse_params(params, what))
+            if display:
+                display = display.strip(WHITE)
+                if display.startswith('"'):
+                    display = display[1:-1]
+            found = NameAddr(text, display, parse_uri(uri), split_params(params) if params else ())
+        else:
+            found = _parse_address(text, f"Bad {what}", kind)
     except UriError:
-        raise ValueSyntaxError(f"Bad {what}") from None
-    if len(address.params) > MAX_PARAMS:
-        raise ValueSyntaxError(f"{what} Has Too Many Parameters")
-    return address
+        raise ValueSyntaxError(f"Bad {what}", kind) from None
+    if len(found.params) > 1:
+        _refuse_repeated(found.params, "tag", f"Bad {what}", kind)
+    return found
 
 
-def _display(text: str) -> str:
-    text = text.strip(" ")
-    return text[1:-1] if text.startswith('"') else text
+def judge_addresses(text: str, key: str) -> None:
+    """Refuse the value of one line of an address header if it is malformed (RFC 4475 3.1.2.1, 3.1.2.13 to 3.1.2.15).
+
+    Raises:
+        ValueSyntaxError: it breaks the grammar.
+    """
+    name, kind, grammar = ADDRESS_HEADERS[key]
+    values = [text] if grammar == "single" else split_outside(text, ",", f"Bad {name}", kind)
+    for value in values:
+        value = value.strip(WHITE)
+        if value == "*" and key == "contact":
+            continue
+        if grammar == "routes" and "<" not in value:
+            raise ValueSyntaxError(f"Bad {name}", kind)
+        parse_name_addr(value, name, kind)
 
 
-def _parse_careful(text: str, what: str) -> NameAddr:
+def _parse_address(text: str, reason: str, kind: str) -> NameAddr:
     """Quoted display names with escapes, white space anywhere, and the form without angle brackets."""
     quoted = _QUOTED.match(text)
     if quoted is not None:
-        rest = text[quoted.end() :].lstrip(" \t")
+        rest = text[quoted.end() :].lstrip(WHITE)
         if not rest.startswith("<"):
-            raise ValueSyntaxError(f"Bad {what}")
-        return _bracketed(text, _ESCAPE.sub(r"\1", quoted[1]), rest, what)
+            raise ValueSyntaxError(reason, kind)
+        display = _QUOTED_PAIR.sub(r"\1", quoted[0][1:-1])
+        return _bracketed(text, display, rest, reason, kind)
     before, bracket, after = text.partition("<")
     if bracket:
-        words = [word for word in before.replace("\t", " ").split(" ") if word]
-        if not all(TOKEN.match(word) for word in words):
-            raise ValueSyntaxError(f"Bad {what}")
-        return _bracketed(text, " ".join(words), f"<{after}", what)
-    # RFC 3261 20: without angle brackets everything behind the first semicolon belongs to the header
+        words = before.replace("\t", " ").split(" ")
+        words = [word for word in words if word]
+        if not all(_DISPLAY_WORD.match(word) for word in words):
+            raise ValueSyntaxError(reason, kind)
+        return _bracketed(text, " ".join(words), f"<{after}", reason, kind)
+    # RFC 3261 20: without angle brackets everything behind the first semicolon belongs to the header (SIP-13)
     address, semicolon, params = text.partition(";")
-    address = address.rstrip(" \t")
+    address = address.rstrip(WHITE)
     if "?" in address or "," in address:
-        raise ValueSyntaxError(f"Bad {what}")
-    return NameAddr(text, "", parse_uri(address), parse_params(semicolon + params, what))
+        raise ValueSyntaxError(reason, kind)
+    return NameAddr(text, "", parse_uri(address), parse_params(semicolon + params, reason, kind))
 
 
-def _bracketed(text: str, display: str, rest: str, what: str) -> NameAddr:
+def _bracketed(text: str, display: str, rest: str, reason: str, kind: str) -> NameAddr:
     uri, bracket, params = rest[1:].partition(">")
     if not bracket:
-        raise ValueSyntaxError(f"Bad {what}")
-    return NameAddr(text, display, parse_uri(uri), parse_params(params.lstrip(" \t"), what))
+        raise ValueSyntaxError(reason, kind)
+    return NameAddr(text, display, parse_uri(uri), parse_params(params.lstrip(WHITE), reason, kind))
 
 
-def parse_params(text: str, what: str) -> Parameters:
-    """Parse `;name=value` parameters with white space where the grammar admits it; raises `ValueSyntaxError`."""
+def parse_params(text: str, reason: str, kind: str) -> Parameters:
+    """Parse `;name=value` parameters with white space where the grammar admits it.
+
+    Raises:
+        ValueSyntaxError: with this reason and kind, if they break the grammar.
+    """
     if not text:
         return ()
     if not text.startswith(";"):
-        raise ValueSyntaxError(f"Bad {what}")
+        raise ValueSyntaxError(reason, kind)
     params: list[tuple[str, str | None]] = []
-    for part in split_outside(text[1:], ";"):
+    for part in split_outside(text[1:], ";", reason, kind):
         name, equals, value = part.partition("=")
-        name, value = name.strip(" \t"), value.strip(" \t")
-        if not TOKEN.match(name) or (equals and not _PARAMETER_VALUE.match(value)):
-            raise ValueSyntaxError(f"Bad {what}")
+        name, value = name.strip(WHITE), value.strip(WHITE)
+        if not TOKEN.match(name) or (equals and not _VALUE.match(value)):
+            raise ValueSyntaxError(reason, kind)
         params.append((name, value if equals else None))
     return tuple(params)
 
 
-def split_outside(text: str, separator: str) -> list[str]:
-    """Split at a separator, but not inside quotes or angle brackets (SIP-6).
+def _refuse_repeated(params: Parameters, name: str, reason: str, kind: str) -> None:
+    """Refuse a parameter that would otherwise be read as one value here and as another there (RFC 3261 7.3.1)."""
+    if [key.lower() for key, _ in params].count(name) > 1:
+        raise ValueSyntaxError(reason, kind)
 
-    What follows a quote that is never closed is one part: whether that is an error depends on the header.
+
+def split_outside(text: str, separator: str, reason: str = "Bad Header", kind: str = "header_line") -> list[str]:
+    """Split at a separator, but not inside quotes or angle brackets (SIP-6); white space stays.
+
+    Raises:
+        ValueSyntaxError: with this reason and kind, if a quote or bracket is not closed.
     """
     if '"' not in text and "<" not in text:
         return text.split(separator)
     parts: list[str] = []
     start = at = 0
-    marks = _MARKS[separator]
-    in_brackets = False
-    while (mark := marks.search(text, at)) is not None:
-        at = mark.end()
-        c = mark[0]
-        if c == "<":
-            in_brackets = True
-        elif c == ">":
-            in_brackets = False
-        elif in_brackets:
-            continue
-        elif c == separator:
+    for piece in _SPLITTERS[separator].finditer(text):
+        if piece.start() != at:
+            break
+        at = piece.end()
+        if piece[0] == separator:
             parts.append(text[start : at - 1])
             start = at
-        else:
-            quoted = _QUOTED.match(text, at - 1)
-            if quoted is None:
-                break
-            at = quoted.end()
+    if at != len(text):
+        raise ValueSyntaxError(reason, kind)
     parts.append(text[start:])
     return parts
 
 
-_MARKS: Final = {separator: re.compile(f'["<>{separator}]') for separator in (",", ";")}
-
-
 def parse_cseq(text: str) -> CSeq:
-    """Parse a CSeq value; raises `ValueSyntaxError` (RFC 3261 20.16)."""
+    """Parse a CSeq value.
+
+    Raises:
+        ValueSyntaxError: it breaks the grammar, or the number is above 2**32-1 (SIP-15).
+    """
     found = _CSEQ.match(text)
-    if found is None:
-        raise ValueSyntaxError("Bad CSeq")
-    digits, method = found.groups()
-    if len(digits) > 10 or int(digits) >= 2**32:
-        raise ValueSyntaxError("CSeq Out Of Range")
-    return CSeq(int(digits), method)
+    number = None if found is None else parse_number(found[1], 2**32 - 1)
+    if found is None or number is None:
+        raise ValueSyntaxError("Bad CSeq", "cseq")
+    return CSeq(number, found[2])

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from resource_adaptors.sip.message.message import Request, Response
-from resource_adaptors.sip.message.writer import build_response, is_writable
+from resource_adaptors.sip.message.writer import build_response
 from resource_adaptors.sip.protocol.ids import Ids
-from resource_adaptors.sip.protocol.server import ServerTransaction
+from resource_adaptors.sip.protocol.server import SENDING, ServerTransaction
 from resource_adaptors.sip.protocol.statistics import Counters
 
 TRYING: Final = 100
@@ -60,16 +60,17 @@ class Answers:
 
     def trying(self, transaction: ServerTransaction, now: float) -> None:
         """Send 100: no To tag, the Timestamp copied (RFC 3261 8.2.6.1)."""
-        request = transaction.request
-        timestamp = request.header("Timestamp")
-        headers = () if timestamp is None or not is_writable(timestamp) else (("Timestamp", timestamp),)
-        self.transmit(transaction, build_response(request, TRYING, headers=headers).raw, TRYING, now)
+        self.transmit(transaction, build_response(transaction.request, TRYING).raw, TRYING, now)
 
     def transmit(self, transaction: ServerTransaction, data: bytes, status: int, now: float) -> bool:
         """Send a response that is ready for the wire; `False` if the transaction's state does not allow it."""
-        if not transaction.respond(data, status, now):
+        status_class = status // 100
+        if not transaction.step(SENDING[status_class], data, now):
             return False
-        self._counters.count_response_out(transaction.method, status)
+        try:
+            self._counters.responses_out[transaction.method, status_class] += 1
+        except KeyError:
+            self._counters.responses_out["other", status_class] += 1
         return True
 
     def once(self, request: Request, status: int, *, reason: str | None = None) -> bytes:

@@ -56,7 +56,7 @@ class SipCore:
         """Tells which URIs are ours: `is_own`, `is_served`."""
         own = ((settings.host, settings.port), settings.bound)
         self._layer = layer = TransactionLayer(
-            settings.timing, self._wheel, own, self._counters, force_rport=settings.force_rport
+            settings.timing, self._wheel, router.sent_by_address, own, self._counters, force_rport=settings.force_rport
         )
         answers = Answers(ids, self._counters, settings.server_name)
         self._uas = uas = AnsweringSide(layer, answers, notices)
@@ -180,7 +180,8 @@ class SipCore:
             LocalProtocolError: the request has its final answer.
         """
         self._proxy.forward(transaction, branches, now, record_route=record_route)
-        self._run_loop(now)
+        if self._layer.looped:
+            self._run_loop(now)
 
     def cancel_branches(self, transaction: ServerTransaction, now: float, *, reason: str | None = None) -> None:
         """Cancel every INVITE branch that has no final response, with a Reason value if given (SIP-70)."""
@@ -217,7 +218,7 @@ class SipCore:
 
     def is_merged(self, transaction: ServerTransaction) -> bool:
         """Whether the same request came before on another path; a user agent or registrar answers 482 (SIP-72)."""
-        return self._layer.is_merged(transaction)
+        return transaction.is_merged
 
     def statistics(self) -> Statistics:
         """A snapshot of all counters and of the live transactions."""

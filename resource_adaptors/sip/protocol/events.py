@@ -16,7 +16,7 @@ class RequestReceived(msgspec.Struct, frozen=True, gc=False):
 
 
 class CancelReceived(msgspec.Struct, frozen=True, gc=False):
-    """The INVITE was cancelled and the CANCEL answered (SIP-68). A step: call `SipCore.proceed` when it is processed."""
+    """The INVITE was cancelled, the CANCEL answered (SIP-68). A step: call `SipCore.proceed` when it is processed."""
 
     transaction: ServerTransaction
     request: Request

@@ -15,7 +15,7 @@ _OCTETS: Final = 8
 
 
 class Ids:
-    """Draws identifiers of 64 random bits each. Randomness is fetched in blocks: a system call costs more than the rest."""
+    """Draws identifiers of 64 random bits each, fetching randomness in blocks: the system call costs most."""
 
     __slots__ = ("_block", "_next", "_randomness")
 

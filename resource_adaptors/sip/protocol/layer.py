@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import deque
 from collections.abc import Iterator
-from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Final
 
 from resource_adaptors.sip.protocol.client import ClientInvite, ClientNonInvite, ClientTransaction
@@ -13,7 +13,7 @@ from resource_adaptors.sip.protocol.server import ServerInvite, ServerNonInvite,
 from resource_adaptors.sip.protocol.statistics import Counters
 from resource_adaptors.sip.protocol.tables import START
 from resource_adaptors.sip.protocol.timing import Timing
-from resource_adaptors.sip.protocol.transaction import Address, Key, Transaction, TransactionUser
+from resource_adaptors.sip.protocol.transaction import Address, Datagram, Key, Outlet, Transaction, TransactionUser
 
 if TYPE_CHECKING:
     from resource_adaptors.sip.message.message import Request, Response
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from slee.spi.wheel import TimerWheel
 
 DEFAULT_PORT: Final = 5060
-_BROADCAST: Final = IPv4Address("255.255.255.255")
+_BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
 
 
 def server_key(request: Request, method: str) -> Key:
@@ -43,19 +43,19 @@ def response_destination(via: Via, source: Address) -> Address:
 
     `received` never needs reading: it is where the request came from.
     """
-    if via.rport is not None:
+    parameters = via.parameters.lower()
+    if "rport" in parameters and via.rport is not None:
         return source
     port = via.port or DEFAULT_PORT
-    maddr = via.maddr
-    if maddr is not None and _is_unicast(maddr):
-        return (maddr, port)
+    if "maddr" in parameters and (maddr := via.maddr) is not None and _is_unicast(maddr):
+        return (maddr.strip("[]"), port)
     return (source[0], port)
 
 
 def _is_unicast(maddr: str) -> bool:
     """Whether responses may go to a `maddr`: no multicast, broadcast or unspecified address, and no name."""
     try:
-        address = IPv4Address(maddr)
+        address = ipaddress.ip_address(maddr.strip("[]"))
     except ValueError:
         return False
     return not (address.is_multicast or address.is_unspecified or address == _BROADCAST)
@@ -68,6 +68,7 @@ class TransactionLayer:
         self,
         timing: Timing,
         wheel: TimerWheel[Transaction],
+        sent_by: Address,
         own: tuple[Address, ...],
         counters: Counters,
         *,
@@ -77,25 +78,27 @@ class TransactionLayer:
         self.wheel = wheel
         self.user: TransactionUser
         """Set by the user itself."""
-        self.sends: list[tuple[bytes, Address]] = []
-        self.looped: deque[tuple[bytes, Address]] = deque()
+        self.sends: list[Datagram] = []
+        self.looped: deque[Datagram] = deque()
         """Messages to this listener itself."""
         self._own = own
+        self._host, self._port = sent_by
         self.counters = counters
         self._force_rport = force_rport
         self.clients: dict[Key, ClientTransaction] = {}
         self.servers: dict[Key, ServerTransaction] = {}
         self._pending: dict[Address, dict[ClientTransaction, None]] = {}
         """Client transactions by where they send, until a final response has come."""
-        self._initial: dict[Key, list[ServerTransaction]] = {}
-        """Server transactions of requests outside a dialog, by what merged requests have in common."""
+        self._initial: dict[Key, ServerTransaction] = {}
+        """The last server transaction of each request outside a dialog, by what merged requests have in common."""
+
+    def outlet(self, destination: Address) -> Outlet:
+        """Where to put messages to a destination: on the wire, or round it to this listener itself (SIP-75)."""
+        return self.looped if destination in self._own else self.sends
 
     def send(self, data: bytes, destination: Address) -> None:
-        """Put a message on the wire, or round it if it is for this listener itself (SIP-75)."""
-        if destination in self._own:
-            self.looped.append((data, destination))
-        else:
-            self.sends.append((data, destination))
+        """Send a message without a transaction."""
+        self.outlet(destination).append((data, destination))
 
     def serve(self, key: Key, request: Request, source: Address, now: float) -> ServerTransaction:
         """Make the server transaction of a new request, whose top Via must have been stamped."""
@@ -126,8 +129,12 @@ class TransactionLayer:
         return transaction
 
     def match(self, response: Response) -> ClientTransaction | None:
-        """The client transaction of a response (SIP-59)."""
-        return self.clients.get((response.top_via.branch, response.cseq.method))
+        """The client transaction of a response, whose top Via must be the one we wrote (SIP-54, SIP-59)."""
+        via = response.top_via
+        found = self.clients.get((via.branch, response.cseq.method))
+        if found is None or via.host != self._host or via.port != self._port:
+            return None
+        return found
 
     def settled(self, transaction: ClientTransaction) -> None:
         """A client transaction has its final response: its destination is not asked any more."""
@@ -145,8 +152,8 @@ class TransactionLayer:
         else:
             assert isinstance(transaction, ServerTransaction)
             self.servers.pop(transaction.key, None)
-            if transaction.merge_key:
-                self._forget_merge(transaction)
+            if transaction.merge_key and self._initial.get(transaction.merge_key) is transaction:
+                del self._initial[transaction.merge_key]
             if transaction.ack_key:
                 self.user.on_unacknowledged(transaction)
 
@@ -161,14 +168,10 @@ class TransactionLayer:
         return sum(transaction.fail(reason, now) for transaction in pending)
 
     def note_initial(self, transaction: ServerTransaction, request: Request) -> None:
-        """Remember a request outside a dialog, so that `is_merged` knows other copies of it."""
+        """Remember a request outside a dialog, so that other copies of it are known as merged (RFC 3261 8.2.2.2)."""
         key = transaction.merge_key = (request.call_id, request.cseq.number, request.from_tag)
-        self._initial.setdefault(key, []).append(transaction)
-
-    def is_merged(self, transaction: ServerTransaction) -> bool:
-        """Whether the same request came before on another path and is still remembered (RFC 3261 8.2.2.2, SIP-72)."""
-        known = self._initial.get(transaction.merge_key)
-        return known is not None and known[0] is not transaction
+        transaction.is_merged = key in self._initial
+        self._initial[key] = transaction
 
     def states(self) -> Iterator[tuple[str, str]]:
         """Kind and state of each live transaction."""
@@ -176,10 +179,3 @@ class TransactionLayer:
             yield client.kind, client.state
         for server in self.servers.values():
             yield server.kind, server.state
-
-    def _forget_merge(self, transaction: ServerTransaction) -> None:
-        known = self._initial.get(transaction.merge_key)
-        if known is not None:
-            known.remove(transaction)
-            if not known:
-                del self._initial[transaction.merge_key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from resource_adaptors.sip.message.values import TOKEN
+from resource_adaptors.sip.message.errors import LocalProtocolError
 from resource_adaptors.sip.message.writer import cancel_for, forward_request, relay_response
 from resource_adaptors.sip.protocol.client import CANCEL_NOT_ASKED, CANCEL_SENT, CANCEL_WAITING
 from resource_adaptors.sip.protocol.context import NewBranch, ResponseContext
@@ -73,13 +73,14 @@ class Proxy:
         if context is None:
             context = transaction.context = ResponseContext(is_silent=is_silent)
         context.is_exhausted = False
+        record_routes = self._record_routes if record_route else ()
         general = self._general_refusal(transaction, request)
         for new in branches:
             refusal = general or self._branch_refusal(request, new)
             if refusal is not None:
                 self._refuse(transaction, context, new.branch, refusal)
             else:
-                self._launch(transaction, context, path, request, new, record_route, now)
+                self._launch(transaction, context, path, request, new, record_routes, now)
         if len(branches) > 1:
             self._counters.forks += 1
         self.settle(transaction, now)
@@ -115,8 +116,8 @@ class Proxy:
             return Candidate(487, None)
         if request.max_forwards == 0:
             return Candidate(483, None)
-        if request.has("Proxy-Require"):
-            tags = ", ".join(tag for tag in request.values("Proxy-Require") if TOKEN.match(tag))
+        if "proxy-require" in request.index:
+            tags = ", ".join(request.values("Proxy-Require"))
             return Candidate(420, None, headers=(("Unsupported", tags),))
         return None
 
@@ -135,7 +136,7 @@ class Proxy:
         path: Path,
         request: Request,
         new: NewBranch,
-        record_route: bool,
+        record_routes: tuple[str, ...],
         now: float,
     ) -> None:
         plan = self._router.plan(path, new.uri, new.routes)
@@ -147,7 +148,7 @@ class Proxy:
             uri=plan.uri,
             via=self._via + new.branch,
             max_forwards=self._lower(request.max_forwards),
-            record_routes=self._record_routes if record_route else (),
+            record_routes=record_routes,
             drop_routes=plan.drop,
             routes=plan.routes,
         )
@@ -183,7 +184,7 @@ class Proxy:
 
     def cancel(self, branch: ClientTransaction, reason: str | None, now: float) -> None:
         """Cancel an INVITE branch, once a provisional response has come (RFC 3261 9.1, SIP-69)."""
-        if branch.method != "INVITE" or branch.cancel_state != CANCEL_NOT_ASKED or not branch.is_pending:
+        if branch.method != "INVITE" or branch.cancel_state != CANCEL_NOT_ASKED or branch.request is None:
             return
         branch.cancel_reason = reason
         if branch.state == CALLING:
@@ -222,7 +223,8 @@ class Proxy:
             if branch.cancel_state == CANCEL_WAITING:
                 self._send_cancel(branch, now)
             elif branch.cancel_state == CANCEL_NOT_ASKED and (response.status > 100 or branch.alarm != GUARD_C):
-                branch.guard(GUARD_C, now + self._layer.timing.timer_c)
+                branch.alarm = GUARD_C
+                branch.expire_at = now + self._layer.timing.timer_c
             if response.status > 100 and not transaction.is_answered and (data := self._relayed(response)) is not None:
                 self._answers.transmit(transaction, data, response.status, now)
                 transaction.waiting_since = now
@@ -245,6 +247,8 @@ class Proxy:
         if context is None or branch not in context.open:
             return
         context.open.remove(branch)
+        if data is None:
+            context.take(Candidate(500, None))
         if self._notices.finals and not context.is_silent:
             self._notices.events.append(FinalReceived(transaction, branch.branch, response))
         if not was_answered and transaction.is_answered:
@@ -319,10 +323,11 @@ class Proxy:
 
     def _relayed(self, response: Response) -> bytes | None:
         """The response without our Via; `None` if there is no other to send it to (SIP-54)."""
-        if response.keys.count("via") == 1 and len(response.via) == 1:
+        try:
+            return relay_response(response)
+        except LocalProtocolError:
             self._counters.unroutable_responses += 1
             return None
-        return relay_response(response)
 
     # The final answer.
 

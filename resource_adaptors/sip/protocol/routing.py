@@ -1,4 +1,4 @@
-"""Where a request goes: our own Route values, strict routers, and the next hop (RFC 3261 16.4, 16.6, 16.12; SIP-144, SIP-152).
+"""Where a request goes: our own Route values, strict routers, the next hop (RFC 3261 16.4, 16.6; SIP-144, SIP-152).
 
 There is no DNS yet: only targets with a numeric host have an address.
 """
@@ -14,7 +14,6 @@ import msgspec
 
 from resource_adaptors.sip.message.message import Request
 from resource_adaptors.sip.message.uri import SipUri, Uri, UriError, parse_uri
-from resource_adaptors.sip.message.values import ValueSyntaxError, parse_name_addr
 from resource_adaptors.sip.protocol.ids import MARK_DIGITS
 from resource_adaptors.sip.protocol.settings import Settings
 from resource_adaptors.sip.protocol.transaction import Address
@@ -85,11 +84,13 @@ class Router:
 
     def __init__(self, settings: Settings) -> None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        self.sent_by_address = (host, settings.port)
         self.sent_by = f"{host}:{settings.port}"
         """Host and port of our Via, Record-Route and Contact values."""
         self.own_uri = f"sip:{self.sent_by};lr"
         self.record_route = f"<{self.own_uri}>"
         """The value that keeps us on a dialog's path; a later parameter will carry the shard."""
+        self._own_route_line = f"Route: {self.record_route}"
         self._domains = settings.domains
         self._own = {(settings.host, settings.port), settings.bound}
         self._hops: dict[str, Hop] = {}
@@ -119,8 +120,11 @@ class Router:
         uri = request.uri_text
         if "maddr=" in uri and self._is_maddr_own(request.uri):
             uri = _MADDR.sub("", uri)
-        if not request.has("Route"):
+        index = request.index
+        if "route" not in index:
             return Path(uri, 0, (), 0)
+        if request.lines[index["route"]] == self._own_route_line and request.keys.count("route") == 1:
+            return Path(uri, 1, (), 1)
         routes = request.values("Route")
         total = len(routes)
         is_rewritten = False
@@ -141,34 +145,30 @@ class Router:
             return Plan(uri, path.total, (), self.hop(uri).destination)
         first = self.hop(remaining[0])
         if not first.is_loose:
-            # A strict router takes its own URI for the Request-URI and the Request-URI for the last Route (16.6 step 6).
+            # A strict router wants its own URI in the Request-URI, and what was there as the last Route (16.6 step 6).
             return Plan(first.uri, path.total, (*remaining[1:], f"<{uri}>"), first.destination)
         if path.is_rewritten:
             return Plan(uri, path.total, remaining, first.destination)
         return Plan(uri, path.own, routes, first.destination)
 
     def loop_mark(self, request: Request, uri: str) -> str:
-        """A digest of what routing a request to a target depends on: equal if the request comes back the same (SIP-74)."""
-        return format(
-            zlib.crc32(
-                "\0".join(
-                    (
-                        request.uri_text,
-                        request.header("Route") or "",
-                        request.from_tag or "",
-                        request.to_tag or "",
-                        request.call_id,
-                        str(request.cseq.number),
-                        request.header("Proxy-Require") or "",
-                        uri,
-                    )
-                ).encode("utf-8", "surrogateescape")
-            ),
-            "08x",
+        """A digest of what routing a request to a target depends on: a looping request has the same again (SIP-74)."""
+        index, lines = request.index, request.lines
+        route = lines[index["route"]] if "route" in index else ""
+        required = lines[index["proxy-require"]] if "proxy-require" in index else ""
+        text = (
+            f"{request.uri_text}\0{route}\0{request.from_tag}\0{request.to_tag}\0{request.call_id}\0"
+            f"{request.cseq.number}\0{required}\0{uri}"
         )
+        return f"{zlib.crc32(text.encode('utf-8', 'surrogateescape')):08x}"
 
     def is_looped(self, request: Request, mark: str) -> bool:
         """Whether a request has passed us before and was routed the same way then."""
+        if request.keys.count("via") == 1 and "," not in request.lines[request.index["via"]]:
+            # The usual case by far, with one Via to look at, which has been parsed.
+            branch = request.top_via.branch
+            if branch is None or branch[-MARK_DIGITS:] != mark:
+                return False
         return any(
             via.branch is not None
             and via.branch[-MARK_DIGITS:] == mark
@@ -183,14 +183,17 @@ class Router:
         return maddr is not None and (maddr.strip("[]"), uri.port or DEFAULT_PORT) in self._own
 
     def _read_hop(self, text: str) -> Hop:
+        start = text.find("<")
+        if start >= 0:
+            text = text[start + 1 : text.find(">", start)]
         try:
-            uri = parse_name_addr(text, "Route").uri if "<" in text else parse_uri(text)
-        except (UriError, ValueSyntaxError):
+            uri = parse_uri(text)
+        except UriError:
             return Hop(text, None, is_sip=False, is_loose=False, is_own=False)
         if not isinstance(uri, SipUri):
-            return Hop(uri.text, None, is_sip=False, is_loose=False, is_own=False)
+            return Hop(text, None, is_sip=False, is_loose=False, is_own=False)
         own = self.is_own(uri)
-        return Hop(uri.text, _destination(uri), is_sip=True, is_loose=uri.is_loose, is_own=own)
+        return Hop(text, _destination(uri), is_sip=True, is_loose=uri.is_loose, is_own=own)
 
 
 def _destination(uri: SipUri) -> Address | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from resource_adaptors.sip.protocol.routing import Path
 
 _NEVER: Final = math.inf
-_SYMBOLS: Final = (
+SENDING: Final = (
     "",
     tables.SEND_1XX,
     tables.SEND_2XX,
@@ -35,6 +35,7 @@ class ServerTransaction(Transaction):
         "ack_key",
         "context",
         "is_cancelled",
+        "is_merged",
         "local_tag",
         "merge_key",
         "method",
@@ -51,6 +52,7 @@ class ServerTransaction(Transaction):
     ) -> None:
         super().__init__(layer, key, self.initial_state, destination)
         self._request: Request | None = request
+        """`None` once there is a final answer: the transaction outlives that by half a minute."""
         self.method = request.method
         self.source = source
         """Where the request came from."""
@@ -66,6 +68,8 @@ class ServerTransaction(Transaction):
         """When it came, or the last provisional response went out."""
         self.merge_key: Key = ()
         """What other copies of the request have in common with it; empty for a request inside a dialog."""
+        self.is_merged = False
+        """Whether such a copy was known when it came (SIP-72)."""
         self.ack_key: Key = ()
         """What an ACK for the 2xx that we gave ourselves must match; empty without one."""
 
@@ -87,10 +91,6 @@ class ServerTransaction(Transaction):
         """Whether the final answer has been sent, or given up."""
         return self._request is None
 
-    def respond(self, data: bytes, status: int, now: float) -> bool:
-        """Send a response; `False` if the table does not allow it now, and then nothing is sent."""
-        return self.step(_SYMBOLS[status // 100], data, now)
-
     def terminate(self) -> None:
         """Leave memory now; without effect a second time."""
         self._request = None
@@ -99,17 +99,13 @@ class ServerTransaction(Transaction):
 
     def abandon(self) -> None:
         """Answer nothing any more, and absorb retransmissions until the end of the transaction (SIP-62)."""
-        self._finish()
+        self._request = None
 
     # Actions of the tables.
 
     def send(self, payload: bytes, now: float) -> None:
         self.wire = payload
-        self.layer.send(payload, self.destination)
-
-    def _finish(self) -> None:
-        """Let go of what only an unanswered request needs; the transaction outlives it by half a minute."""
-        self._request = None
+        self.outlet.append((payload, self.destination))
 
 
 @runs(tables.SERVER_INVITE)
@@ -125,9 +121,9 @@ class ServerInvite(ServerTransaction):
     # Actions of the table.
 
     def send_once(self, payload: bytes, now: float) -> None:
-        self.layer.send(payload, self.destination)
+        self.outlet.append((payload, self.destination))
 
-    def pass_up(self, payload: Request, now: float) -> None:
+    def deliver(self, payload: Request, now: float) -> None:
         self.layer.user.on_ack(self, payload, now)
 
     def start_g(self, payload: object, now: float) -> None:
@@ -137,20 +133,23 @@ class ServerInvite(ServerTransaction):
         self._double(now)
 
     def start_h(self, payload: object, now: float) -> None:
-        self._finish()
-        self._expire_after(tables.TIMER_H, self.layer.timing.timeout, now)
+        self._request = None
+        self.alarm = tables.TIMER_H
+        self.expire_at = now + self.layer.timing.timeout
 
     def stop_g_h(self, payload: object, now: float) -> None:
         self.resend_at = self.expire_at = _NEVER
         self.wire = b""
 
     def start_i(self, payload: object, now: float) -> None:
-        self._expire_after(tables.TIMER_I, 0.0 if self.is_reliable else self.layer.timing.t4, now)
+        self.alarm = tables.TIMER_I
+        self.expire_at = now if self.is_reliable else now + self.layer.timing.t4
 
     def start_l(self, payload: object, now: float) -> None:
-        self._finish()
+        self._request = None
         self.wire = b""
-        self._expire_after(tables.TIMER_L, self.layer.timing.timeout, now)
+        self.alarm = tables.TIMER_L
+        self.expire_at = now + self.layer.timing.timeout
 
 
 @runs(tables.SERVER_NON_INVITE)
@@ -166,5 +165,6 @@ class ServerNonInvite(ServerTransaction):
     # Actions of the table.
 
     def start_j(self, payload: object, now: float) -> None:
-        self._finish()
-        self._expire_after(tables.TIMER_J, 0.0 if self.is_reliable else self.layer.timing.timeout, now)
+        self._request = None
+        self.alarm = tables.TIMER_J
+        self.expire_at = now if self.is_reliable else now + self.layer.timing.timeout

@@ -1,4 +1,4 @@
-"""What the core counts: plain integers on the way, a frozen snapshot for whoever reads them (SIP-192, SIP-196, COM-14)."""
+"""What the core counts: plain integers on the way, a frozen snapshot for its readers (SIP-192, SIP-196, COM-14)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-METHODS: Final = (
+METHODS: Final[tuple[str, ...]] = (
     "INVITE",
     "ACK",
     "BYE",
@@ -26,24 +26,24 @@ METHODS: Final = (
 )
 """Methods counted by name; any other is `other`, so that the network cannot make labels (COM-15)."""
 
-DROPPED: Final = (
+DROPPED: Final[tuple[str, ...]] = (
     "keep_alive",
     "stun",
     "malformed",
-    "malformed_response",
     "malformed_limit",
     "retransmission",
-    "absorbed_ack",
     "stray_ack",
     "stray_response",
     "late_response",
-    "absorbed_response",
-    "unroutable_ack",
 )
 """Why a datagram got no further: the closed list of COM-14."""
 
-STRAY: Final = ("ack", "response", "late_response", "cancel", "request")
+STRAY: Final[tuple[str, ...]] = ("ack", "response", "late_response", "cancel", "request")
 """Messages that matched nothing (B7)."""
+
+
+TIMEOUTS: Final[tuple[str, ...]] = ("B", "C", "F", "H", "L", "server")
+"""What ran out: a timer of RFC 3261 17, or `server`, the time for a service's answer (SIP-63)."""
 
 
 class Statistics(msgspec.Struct, frozen=True):
@@ -71,6 +71,8 @@ class Statistics(msgspec.Struct, frozen=True):
     """By kind: `request`, `response`."""
     malformed: Mapping[str, int]
     """By the parser's kind."""
+    leniencies: Mapping[str, int]
+    """What the parser overlooked, by its kind."""
     timeouts: Mapping[str, int]
     """By timer: `B`, `C`, `F`, `H`, `L` (a 2xx never acknowledged), `server` (no service answered)."""
     transport_errors: Mapping[str, int]
@@ -98,6 +100,7 @@ class Counters:
         "dropped",
         "forks",
         "late_answers",
+        "leniencies",
         "malformed",
         "received",
         "requests_in",
@@ -119,44 +122,56 @@ class Counters:
         self.forks = 0
         self.late_answers = 0
         self.unroutable_responses = 0
-        self.dropped = dict.fromkeys(DROPPED, 0)
-        self.requests_in = dict.fromkeys(METHODS, 0)
-        self.requests_out = dict.fromkeys(METHODS, 0)
+        self.dropped: dict[str, int] = dict.fromkeys(DROPPED, 0)
+        self.requests_in: dict[str, int] = dict.fromkeys(METHODS, 0)
+        self.requests_out: dict[str, int] = dict.fromkeys(METHODS, 0)
         by_class = [(method, status_class) for method in METHODS for status_class in range(1, 7)]
-        self.responses_in = dict.fromkeys(by_class, 0)
-        self.responses_out = dict.fromkeys(by_class, 0)
-        self.retransmissions_in = {"request": 0, "response": 0, "ack": 0}
-        self.retransmissions_out = {"request": 0, "response": 0}
+        self.responses_in: dict[tuple[str, int], int] = dict.fromkeys(by_class, 0)
+        self.responses_out: dict[tuple[str, int], int] = dict.fromkeys(by_class, 0)
+        self.retransmissions_in: dict[str, int] = {"request": 0, "response": 0, "ack": 0}
+        self.retransmissions_out: dict[str, int] = {"request": 0, "response": 0}
         self.malformed: dict[str, int] = {}
-        self.timeouts = dict.fromkeys(("B", "C", "F", "H", "L", "server"), 0)
+        self.leniencies: dict[str, int] = {}
+        self.timeouts: dict[str, int] = dict.fromkeys(TIMEOUTS, 0)
         self.transport_errors: dict[str, int] = {}
-        self.stray = dict.fromkeys(STRAY, 0)
+        self.stray: dict[str, int] = dict.fromkeys(STRAY, 0)
 
     def count_request_in(self, method: str) -> None:
         """Count a request received."""
-        counts = self.requests_in
-        counts[method if method in counts else "other"] += 1
+        try:
+            self.requests_in[method] += 1
+        except KeyError:
+            self.requests_in["other"] += 1
 
     def count_request_out(self, method: str) -> None:
         """Count a request sent, retransmissions apart."""
-        counts = self.requests_out
-        counts[method if method in counts else "other"] += 1
+        try:
+            self.requests_out[method] += 1
+        except KeyError:
+            self.requests_out["other"] += 1
 
     def count_response_in(self, method: str, status: int) -> None:
         """Count a response received."""
-        counts = self.responses_in
-        pair = (method, status // 100)
-        counts[pair if pair in counts else ("other", status // 100)] += 1
+        try:
+            self.responses_in[method, status // 100] += 1
+        except KeyError:
+            self.responses_in["other", status // 100] += 1
 
     def count_response_out(self, method: str, status: int) -> None:
         """Count a response sent, retransmissions apart."""
-        counts = self.responses_out
-        pair = (method, status // 100)
-        counts[pair if pair in counts else ("other", status // 100)] += 1
+        try:
+            self.responses_out[method, status // 100] += 1
+        except KeyError:
+            self.responses_out["other", status // 100] += 1
 
     def count_malformed(self, kind: str) -> None:
         """Count a message that the parser refused; the kinds are the parser's closed list."""
         self.malformed[kind] = self.malformed.get(kind, 0) + 1
+
+    def count_leniencies(self, kinds: Iterable[str]) -> None:
+        """Count what the parser overlooked in a message (SIP-25)."""
+        for kind in kinds:
+            self.leniencies[kind] = self.leniencies.get(kind, 0) + 1
 
     def count_transport_error(self, reason: str) -> None:
         """Count a transaction that could not reach its destination."""
@@ -179,6 +194,7 @@ class Counters:
             retransmissions_in=dict(self.retransmissions_in),
             retransmissions_out=dict(self.retransmissions_out),
             malformed=dict(self.malformed),
+            leniencies=dict(self.leniencies),
             timeouts=dict(self.timeouts),
             transport_errors=dict(self.transport_errors),
             stray=dict(self.stray),

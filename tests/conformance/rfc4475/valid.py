@@ -1,17 +1,17 @@
-"""RFC 4475 3.1.1: messages that are valid, however they look."""
+"""RFC 4475 3.1.1: messages that are valid, however odd they look."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from tests.conformance.rfc4475.wire import sdp, wire
+from tests.conformance.torture import ACCEPT, FORWARD, TortureMessage, sdp, wire
 
-_WSINV: Final = wire(
-    r"""
+WSINV: Final = wire(
+    """
 INVITE sip:vivekg@chair-dnrc.example.com;unknownparam SIP/2.0
 TO :
  sip:vivekg@chair-dnrc.example.com ;   tag    = 1918181833n
-from   : "J Rosenberg \\\""       <sip:jdrosen@example.com>
+from   : "J Rosenberg \\\\\\""       <sip:jdrosen@example.com>
   ;
   tag = 98asjd8
 MaX-fOrWaRdS: 0068
@@ -33,19 +33,19 @@ v:  SIP  / 2.0  / TCP     spindle.example.com   ;
   branch  =   z9hG4bK9ikj8  ,
  SIP  /    2.0   / UDP  192.168.255.111   ; branch=
  z9hG4bK30239
-m:"Quoted string \"\"" <sip:jdrosen@example.com> ; newparam =
+m:"Quoted string \\"\\"" <sip:jdrosen@example.com> ; newparam =
       newvalue ;
   secondparam ; q = 0.33
 """,
-    sdp("192.0.2.3", "192.0.2.4"),
+    sdp("192.0.2.3"),
 )
 
-_INTMETH: Final = (
-    b"!interesting-Method0123456789_*+`.%indeed'~ sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*"
-    b":&it+has=1,weird!*pas$wo~d_too.(doesn't-it)@example.com SIP/2.0\r\n"
+INTMETH: Final = (
+    b"!interesting-Method0123456789_*+`.%indeed'~ "
+    b"sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)@example.com "
+    b"SIP/2.0\r\n"
     b"Via: SIP/2.0/TCP host1.example.com;branch=z9hG4bK-.!%66*_+`'~\r\n"
-    b'To: "BEL:\\\x07 NUL:\\\x00 DEL:\\\x7f" '
-    b"<sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*@example.com>\r\n"
+    b'To: "BEL:\\\x07 NUL:\\\x00 DEL:\\\x7f" <sip:1_unusual.URI~(to-be!sure)&isn\'t+it$/crazy?,/;;*@example.com>\r\n'
     b"From: token1~` token2'+_ token3*%!.- <sip:mundane@example.com>"
     b";fromParam''~+*_!.-%=\"\xd1\x80\xd0\xb0\xd0\xb1\xd0\xbe\xd1\x82\xd0\xb0\xd1\x8e\xd1\x89\xd0\xb8\xd0\xb9\""
     b";tag=_token~1'+`*%!-.\r\n"
@@ -56,7 +56,7 @@ _INTMETH: Final = (
     b"Content-Length: 0\r\n\r\n"
 )
 
-_ESC01: Final = wire(
+ESC01: Final = wire(
     """
 INVITE sip:sips%3Auser%40example.com@example.net SIP/2.0
 To: sip:%75se%72@example.com
@@ -73,20 +73,23 @@ Content-Length: 150
     sdp("192.0.2.1"),
 )
 
-_ESCNULL: Final = wire("""
+ESCNULL: Final = wire(
+    """
 REGISTER sip:example.com SIP/2.0
 To: sip:null-%00-null@example.com
 From: sip:null-%00-null@example.com;tag=839923423
 Max-Forwards: 70
 Call-ID: escnull.39203ndfvkjdasfkq3w4otrq0adsfdfnavd
 CSeq: 14398234 REGISTER
-Via: SIP/2.0/UDP host5.example.com;branch=z9hG4bKkdjuw
-Contact: <sip:%00@host5.example.com>
-Contact: <sip:%00%00@host5.example.com>
+Via: SIP/2.0/UDP host5.example.net;branch=z9hG4bKkdjuw
+Contact: <sip:%00@host5.example.net>
+Contact: <sip:%00%00@host5.example.net>
 L:0
-""")
+"""
+)
 
-_ESC02: Final = wire("""
+ESC02: Final = wire(
+    """
 RE%47IST%45R sip:registrar.example.com SIP/2.0
 To: "%Z%45" <sip:resource@example.com>
 From: "%Z%45" <sip:resource@example.com>;tag=f232jadfj23
@@ -98,9 +101,11 @@ Contact: <sip:alias1@host1.example.com>
 C%6Fntact: <sip:alias2@host2.example.com>
 Contact: <sip:alias3@host3.example.com>
 l: 0
-""")
+"""
+)
 
-_LWSDISP: Final = wire("""
+LWSDISP: Final = wire(
+    """
 OPTIONS sip:user@example.com SIP/2.0
 To: sip:user@example.com
 From: caller<sip:caller@example.com>;tag=323
@@ -109,48 +114,35 @@ Call-ID: lwsdisp.1234abcd@funky.example.com
 CSeq: 60 OPTIONS
 Via: SIP/2.0/UDP funky.example.com;branch=z9hG4bKkdjuw
 l: 0
-""")
+"""
+)
 
-_LONG_CALLER: Final = "amazinglylongcallername" * 5
-_LONG_VALUE: Final = f"unknown-{'long' * 20}"
-_VIA_SPELLINGS: Final = (
-    *("Via:", "v:", "V:", "Via:", "ViA:", "VIa:", "VIA:", "via:", "viA:", "vIa:", "vIA:"),
-    *("V : ", "v : ", "V  :", "v  :", "Via :", "Via  :"),
-    *("Via:",) * 16,
-)
-_LONG_TO: Final = (
-    f'"I have a user name of {"extreme" * 10} proportion"<sip:user@example.com:6000'
-    f";unknownparam1=very{'long' * 20}value;longparam{'name' * 25}=shortvalue"
-    f";very{'long' * 25}ParameterNameWithNoValue>"
-)
-_LONG_FROM: Final = (
-    f"sip:{_LONG_CALLER}@example.net;tag=12{'982' * 50}424"
-    f";unknownheaderparam{'name' * 20}=unknowheaderparam{'value' * 15}"
-    f";unknownValueless{'paramname' * 10}"
-)
-_LONG_UNKNOWN: Final = f"{_LONG_VALUE}-value; {_LONG_VALUE}-parameter-name = {_LONG_VALUE}-parameter-value"
-_LONG_VIAS: Final = "\n".join(
-    f"{spelling} SIP/2.0/TCP sip{33 - position}.example.com" for position, spelling in enumerate(_VIA_SPELLINGS)
-)
-_LONGREQ: Final = wire(
+_LONG: Final = "long" * 16
+LONGREQ: Final = wire(
     f"""
 INVITE sip:user@example.com SIP/2.0
-To: {_LONG_TO}
-F: {_LONG_FROM}
+To: "I have a user name of {"extreme" * 10} proportion"<sip:user@example.com:6000;unknownparam1=very{_LONG}value;\
+longparam{"name" * 25}=shortvalue;very{_LONG}ParameterNameWithNoValue>
+F: sip:{"amazinglylong" * 13}callername@example.net;tag=12{"982" * 50}424;unknownheaderparam{"name" * 20}=\
+unknowheaderparam{"value" * 15};unknownValueless{"paramname" * 10}
 Call-ID: longreq.one{"really" * 20}longcallid
 CSeq: 3882340 INVITE
-Unknown-{"Long" * 20}-Name: {_LONG_UNKNOWN}
-{_LONG_VIAS}
-Via: SIP/2.0/TCP host.example.com;received=192.0.2.5;branch=very{"long" * 50}branchvalue
+Unknown{"-Long" * 20}-Name: unknown{"-long" * 20}-value; unknown{"-long" * 20}-parameter-name = \
+unknown{"-long" * 20}-parameter-value
+Via: SIP/2.0/TCP sip33.example.com
+v: SIP/2.0/TCP sip32.example.com
+V: SIP/2.0/TCP sip31.example.com
+{chr(10).join(f"Via: SIP/2.0/TCP sip{number}.example.com" for number in range(30, 1, -1))}
+Via: SIP/2.0/TCP sip1.example.com ;received=192.0.2.5 ;branch=very{_LONG}branchvalue
 Max-Forwards: 70
-Contact: <sip:{_LONG_CALLER}@host5.example.net>
+Contact: <sip:{"amazinglylong" * 5}callername@host5.example.net>
 Content-Type: application/sdp
 l: 150
 """,
     sdp("192.0.2.1"),
 )
 
-_DBLREQ: Final = wire(
+DBLREQ: Final = wire(
     """
 REGISTER sip:example.com SIP/2.0
 To: sip:j.user@example.com
@@ -175,11 +167,12 @@ Via: SIP/2.0/UDP 192.0.2.15;branch=z9hG4bKkdjuw380234
 Content-Type: application/sdp
 Content-Length: 150
 """,
-        sdp("192.0.2.15").replace(b"m=video", b"m =video"),
+        sdp("192.0.2.15"),
     ),
 )
 
-_SEMIURI: Final = wire("""
+SEMIURI: Final = wire(
+    """
 OPTIONS sip:user;par=u%40example.net@example.com SIP/2.0
 To: sip:j_user@example.com
 From: sip:caller@example.org;tag=33242
@@ -191,9 +184,11 @@ Accept: application/sdp, application/pkcs7-mime,
         message/sip, message/sipfrag
 Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKkdjuw
 l: 0
-""")
+"""
+)
 
-_TRANSPORTS: Final = wire("""
+TRANSPORTS: Final = wire(
+    """
 OPTIONS sip:user@example.com SIP/2.0
 To: sip:user@example.com
 From: <sip:caller@example.com>;tag=323
@@ -207,26 +202,23 @@ Via: SIP/2.0/TLS t3.example.com;branch=z9hG4bK2980unddj
 Via: SIP/2.0/UNKNOWN t4.example.com;branch=z9hG4bKasd0f3en
 Via: SIP/2.0/TCP t5.example.com;branch=z9hG4bK0a9idfnee
 l: 0
-""")
-
-_SIGNATURE: Final = bytes.fromhex(
-    "3082015206092A864886F70D010702A08201433082013F0201013109300706052B0E03021A300B06092A864886F70D01"
-    "0701318201203082011C020101307C3070310B300906035504061302555331133011060355040813"
-    "0A43616C69666F726E69613111300F0603550407130853616E204A6F7365310E300C060355040A130573697069743129"
-    "3027060355040B13205369706974205465737420436572746966696361746520417574686F72697479"
-    "02080195007102330113300706052B0E03021A300D06092A864886F70D010101050004818"
-    "08EF466F948F0522DD2E5978E9D95AAE9F2FE15A06659716292E8DA2AA8D8350A68CEFFAE3CBD2BFF1675DDD5648E593D"
-    "D64728F26220F7E941749E330D9A15EDABDB93D10C42102E7B7289D29CC0C9AE2EFBC7C0CFF9172F3B027E4FC027E154"
-    "6DE4B6AA3ABB3E66CCCB5DD6C64B8383149CB8E6FF182D944FE57B65BC99D005"
+"""
 )
-_MPART01: Final = wire(
-    """
+
+MPART01_BODY: Final = (
+    b"--7a9cbec02ceef655\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: binary\r\n\r\nHello\r\n"
+    b"--7a9cbec02ceef655\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+    + bytes(range(256))
+    + b"\r\n\r\n\x00\r\n--7a9cbec02ceef655--\r\n"
+)
+MPART01: Final = wire(
+    f"""
 MESSAGE sip:kumiko@example.org SIP/2.0
 Via: SIP/2.0/UDP 127.0.0.1:5070;branch=z9hG4bK-d87543-4dade06d0bdb11ee-1--d87543-;rport
 Max-Forwards: 70
 Route: <sip:127.0.0.1:5080>
-Identity: r5mwreLuyDRYBi/0TiPwEsY3rEVsk/G2WxhgTV1PF7hHuLIK0YWVKZhKv9Mj8UeXqkMVbnVq37CD+813gvYjcBUaZngQmXc9WNZSDNGCz\
-A+fWl9MEUHWIZo1CeJebdY/XlgKeTa0Olvq0rt70Q5jiSfbqMJmQFteeivUhkMWYUA=
+Identity: r5mwreLuyDRYBi/0TiPwEsY3rEVsk/G2WxhgTV1PF7hHuL2TK0fBu5xkWRhlxe9JLNDKMgSCOB0m/uFJY1dCkvY=
+Identity-Info: <https://example.org/certificates/example.com.cer>;alg=rsa-sha1
 Contact: <sip:fluffy@127.0.0.1:5070>
 To: <sip:kumiko@example.org>
 From: <sip:fluffy@example.com>;tag=2fb0dcc9
@@ -236,15 +228,12 @@ Content-Transfer-Encoding: binary
 Content-Type: multipart/mixed;boundary=7a9cbec02ceef655
 Date: Sat, 15 Oct 2005 04:44:56 GMT
 User-Agent: SIPimp.org/0.2.5 (curses)
-Content-Length: 553
+Content-Length: {len(MPART01_BODY)}
 """,
-    b"--7a9cbec02ceef655\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: binary\r\n\r\nHello\r\n"
-    b"--7a9cbec02ceef655\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-    + _SIGNATURE
-    + b"\r\n--7a9cbec02ceef655--\r\n",
+    MPART01_BODY,
 )
 
-_UNREASON: Final = wire(
+UNREASON: Final = wire(
     """
 SIP/2.0 200 = 2**3 * 5**2 но сто девяносто девять - простое
 Via: SIP/2.0/UDP 192.0.2.198;branch=z9hG4bK1324923
@@ -259,30 +248,30 @@ Contact: <sip:user@host198.example.com>
     sdp("192.0.2.198"),
 )
 
-_NOREASON: Final = wire("""
-SIP/2.0 100\x20
-Via: SIP/2.0/UDP 192.0.2.105;branch=z9hG4bK2398ndaoe
+NOREASON: Final = wire(
+    "SIP/2.0 100 \n"
+    """Via: SIP/2.0/UDP 192.0.2.105;branch=z9hG4bK2398ndaoe
 Call-ID: noreason.asndj203insdf99223ndf
 CSeq: 35 INVITE
 From: <sip:user@example.com>;tag=39ansfi3
 To: <sip:user@example.edu>;tag=902jndnke3
 Content-Length: 0
 Contact: <sip:user@host105.example.com>
-""")
+"""
+)
 
-VALID: Final[dict[str, bytes]] = {
-    "3.1.1.1 wsinv": _WSINV,
-    "3.1.1.2 intmeth": _INTMETH,
-    "3.1.1.3 esc01": _ESC01,
-    "3.1.1.4 escnull": _ESCNULL,
-    "3.1.1.5 esc02": _ESC02,
-    "3.1.1.6 lwsdisp": _LWSDISP,
-    "3.1.1.7 longreq": _LONGREQ,
-    "3.1.1.8 dblreq": _DBLREQ,
-    "3.1.1.9 semiuri": _SEMIURI,
-    "3.1.1.10 transports": _TRANSPORTS,
-    "3.1.1.11 mpart01": _MPART01,
-    "3.1.1.12 unreason": _UNREASON,
-    "3.1.1.13 noreason": _NOREASON,
-}
-"""By section and short name."""
+VALID: Final = (
+    TortureMessage("3.1.1.1", "wsinv", WSINV, ACCEPT, proxy=FORWARD, uas=ACCEPT),
+    TortureMessage("3.1.1.2", "intmeth", INTMETH, ACCEPT, proxy=FORWARD, uas=501),
+    TortureMessage("3.1.1.3", "esc01", ESC01, ACCEPT, proxy=FORWARD, uas=ACCEPT),
+    TortureMessage("3.1.1.4", "escnull", ESCNULL, ACCEPT, registrar=ACCEPT, note="two bindings, of an AOR of its own"),
+    TortureMessage("3.1.1.5", "esc02", ESC02, ACCEPT, proxy=FORWARD, uas=501, note="no REGISTER, and two Contacts"),
+    TortureMessage("3.1.1.6", "lwsdisp", LWSDISP, ACCEPT, proxy=FORWARD, uas=ACCEPT),
+    TortureMessage("3.1.1.7", "longreq", LONGREQ, ACCEPT, proxy=FORWARD, uas=ACCEPT),
+    TortureMessage("3.1.1.8", "dblreq", DBLREQ, ACCEPT, registrar=ACCEPT, note="the INVITE behind it is not processed"),
+    TortureMessage("3.1.1.9", "semiuri", SEMIURI, ACCEPT, proxy=FORWARD, uas=ACCEPT),
+    TortureMessage("3.1.1.10", "transports", TRANSPORTS, ACCEPT, proxy=FORWARD, uas=ACCEPT),
+    TortureMessage("3.1.1.11", "mpart01", MPART01, ACCEPT, proxy=FORWARD, uas=501, note="the body stays as it is"),
+    TortureMessage("3.1.1.12", "unreason", UNREASON, ACCEPT, note="forwarded if it answers a transaction"),
+    TortureMessage("3.1.1.13", "noreason", NOREASON, ACCEPT, note="ends at the proxy if it answers a transaction"),
+)

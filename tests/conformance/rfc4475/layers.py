@@ -1,12 +1,13 @@
-"""RFC 4475 3.2 to 3.4: messages whose syntax is right and whose meaning needs care."""
+"""RFC 4475 3.2 to 3.4: messages that trouble the transaction layer, the application, or an element of RFC 2543."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from tests.conformance.rfc4475.wire import sdp, wire
+from tests.conformance.torture import ACCEPT, DROP, FORWARD, TortureMessage, refused, sdp, wire
 
-_BADBRANCH: Final = wire("""
+BADBRANCH: Final = wire(
+    """
 OPTIONS sip:user@example.com SIP/2.0
 To: sip:user@example.com
 From: sip:caller@example.org;tag=33242
@@ -16,9 +17,10 @@ Accept: application/sdp
 Call-ID: badbranch.sadonfo23i420jv0as0derf3j3n
 CSeq: 8 OPTIONS
 l: 0
-""")
+"""
+)
 
-_INSUF: Final = wire(
+INSUF: Final = wire(
     """
 INVITE sip:user@example.com SIP/2.0
 CSeq: 193942 INVITE
@@ -29,7 +31,8 @@ l: 152
     sdp("192.0.2.95"),
 )
 
-_UNKSCM: Final = wire("""
+UNKSCM: Final = wire(
+    """
 OPTIONS nobodyKnowsThisScheme:totallyopaquecontent SIP/2.0
 To: sip:user@example.com
 From: sip:caller@example.net;tag=384
@@ -38,9 +41,11 @@ Call-ID: unkscm.nasdfasser0q239nwsdfasdkl34
 CSeq: 3923423 OPTIONS
 Via: SIP/2.0/TCP host9.example.com;branch=z9hG4bKkdjuw39234
 Content-Length: 0
-""")
+"""
+)
 
-_NOVELSC: Final = wire("""
+NOVELSC: Final = wire(
+    """
 OPTIONS soap.beep://192.0.2.103:3002 SIP/2.0
 To: sip:user@example.com
 From: sip:caller@example.net;tag=384
@@ -49,9 +54,11 @@ Call-ID: novelsc.asdfasser0q239nwsdfasdkl34
 CSeq: 3923423 OPTIONS
 Via: SIP/2.0/TCP host9.example.com;branch=z9hG4bKkdjuw39234
 Content-Length: 0
-""")
+"""
+)
 
-_UNKSM2: Final = wire("""
+UNKSM2: Final = wire(
+    """
 REGISTER sip:example.com SIP/2.0
 To: isbn:2983792873
 From: <http://www.example.com>;tag=3234233
@@ -61,9 +68,11 @@ Max-Forwards: 70
 Via: SIP/2.0/UDP 192.0.2.21:5060;branch=z9hG4bKkdjuw
 Contact: <name:John_Smith>
 l: 0
-""")
+"""
+)
 
-_BEXT01: Final = wire("""
+BEXT01: Final = wire(
+    """
 OPTIONS sip:user@example.com SIP/2.0
 To: sip:j_user@example.com
 From: sip:caller@example.net;tag=242etr
@@ -74,10 +83,12 @@ Proxy-Require: noProxiesSupportThis, norDoAnyProxiesSupportThis
 CSeq: 8 OPTIONS
 Via: SIP/2.0/TLS fold-and-staple.example.com;branch=z9hG4bKkdjuw
 Content-Length: 0
-""")
+"""
+)
 
-_INVUT: Final = wire(
-    """
+INVUT_BODY: Final = b'<audio>\r\n <pcmu port="443"/>\r\n</audio>\r\n'
+INVUT: Final = wire(
+    f"""
 INVITE sip:user@example.com SIP/2.0
 Contact: <sip:caller@host5.example.net>
 To: sip:j.user@example.com
@@ -87,12 +98,13 @@ Call-ID: invut.0ha0isndaksdjadsfij34n23d
 CSeq: 235448 INVITE
 Via: SIP/2.0/UDP somehost.example.com;branch=z9hG4bKkdjuw
 Content-Type: application/unknownformat
-Content-Length: 40
+Content-Length: {len(INVUT_BODY)}
 """,
-    b'<audio>\r\n <pcmu port="443"/>\r\n</audio>\r\n',
+    INVUT_BODY,
 )
 
-_REGAUT01: Final = wire("""
+REGAUT01: Final = wire(
+    """
 REGISTER sip:example.com SIP/2.0
 To: sip:j.user@example.com
 From: sip:j.user@example.com;tag=87321hj23128
@@ -102,9 +114,10 @@ CSeq: 9338 REGISTER
 Via: SIP/2.0/TCP 192.0.2.253;branch=z9hG4bKkdjuw
 Authorization: NoOneKnowsThisScheme opaque-data=here
 Content-Length:0
-""")
+"""
+)
 
-_MULTI01: Final = wire(
+MULTI01: Final = wire(
     """
 INVITE sip:user@company.com SIP/2.0
 Contact: <sip:caller@host25.example.net>
@@ -119,14 +132,14 @@ To: sip:user@example.com
 To: sip:other@example.net
 From: sip:caller@example.net;tag=2923420123
 Content-Type: application/sdp
-l: 154
+l: 152
 Contact: <sip:caller@host36.example.net>
 Max-Forwards: 5
 """,
-    sdp("192.0.2.25") + b"\r\n",
+    sdp("192.0.2.25"),
 )
 
-_MCL01: Final = wire(
+MCL01: Final = wire(
     """
 OPTIONS sip:user@example.com SIP/2.0
 Via: SIP/2.0/UDP host5.example.net;branch=z9hG4bK293423
@@ -142,7 +155,7 @@ Content-Type: text/plain
     b"There's no way to know how many octets are supposed to be here.\r\n",
 )
 
-_BCAST: Final = wire(
+BCAST: Final = wire(
     """
 SIP/2.0 200 OK
 Via: SIP/2.0/UDP 192.0.2.198;branch=z9hG4bK1324923
@@ -158,7 +171,8 @@ Contact: <sip:user@host28.example.com>
     sdp("192.0.2.198"),
 )
 
-_ZEROMF: Final = wire("""
+ZEROMF: Final = wire(
+    """
 OPTIONS sip:user@example.com SIP/2.0
 To: sip:user@example.com
 From: sip:caller@example.net;tag=3ghsd41
@@ -167,9 +181,11 @@ CSeq: 39234321 OPTIONS
 Via: SIP/2.0/UDP host1.example.com;branch=z9hG4bKkdjuw2349i
 Max-Forwards: 0
 Content-Length: 0
-""")
+"""
+)
 
-_CPARAM01: Final = wire("""
+CPARAM01: Final = wire(
+    """
 REGISTER sip:example.com SIP/2.0
 Via: SIP/2.0/UDP saturn.example.com:5060;branch=z9hG4bKkdjuw
 Max-Forwards: 70
@@ -179,9 +195,11 @@ Call-ID: cparam01.70710@saturn.example.com
 CSeq: 2 REGISTER
 Contact: sip:+19725552222@gw1.example.net;unknownparam
 l: 0
-""")
+"""
+)
 
-_CPARAM02: Final = wire("""
+CPARAM02: Final = wire(
+    """
 REGISTER sip:example.com SIP/2.0
 Via: SIP/2.0/UDP saturn.example.com:5060;branch=z9hG4bKkdjuw
 Max-Forwards: 70
@@ -191,9 +209,11 @@ Call-ID: cparam02.70710@saturn.example.com
 CSeq: 3 REGISTER
 Contact: <sip:+19725552222@gw1.example.net;unknownparam>
 l: 0
-""")
+"""
+)
 
-_REGESCRT: Final = wire("""
+REGESCRT: Final = wire(
+    """
 REGISTER sip:example.com SIP/2.0
 To: sip:user@example.com
 From: sip:user@example.com;tag=8
@@ -203,9 +223,10 @@ CSeq: 14398234 REGISTER
 Via: SIP/2.0/UDP host5.example.com;branch=z9hG4bKkdjuw
 M: <sip:user@example.com?Route=%3Csip:sip.example.com%3E>
 L:0
-""")
+"""
+)
 
-_SDP01: Final = wire(
+SDP01: Final = wire(
     """
 INVITE sip:user@example.com SIP/2.0
 To: sip:j_user@example.com
@@ -222,7 +243,7 @@ Content-Type: application/sdp
     sdp("192.0.2.5"),
 )
 
-_INV2543: Final = wire(
+INV2543: Final = wire(
     """
 INVITE sip:UserB@example.com SIP/2.0
 Via: SIP/2.0/UDP iftgw.example.com
@@ -233,26 +254,33 @@ Call-ID: inv2543.1717@ift.client.example.com
 CSeq: 56 INVITE
 Content-Type: application/sdp
 """,
-    sdp("192.0.2.5").partition(b" 12\r\n")[0] + b"\r\n",
+    sdp("192.0.2.5"),
 )
 
-SEMANTIC: Final[dict[str, bytes]] = {
-    "3.2.1 badbranch": _BADBRANCH,
-    "3.3.1 insuf": _INSUF,
-    "3.3.2 unkscm": _UNKSCM,
-    "3.3.3 novelsc": _NOVELSC,
-    "3.3.4 unksm2": _UNKSM2,
-    "3.3.5 bext01": _BEXT01,
-    "3.3.6 invut": _INVUT,
-    "3.3.7 regaut01": _REGAUT01,
-    "3.3.8 multi01": _MULTI01,
-    "3.3.9 mcl01": _MCL01,
-    "3.3.10 bcast": _BCAST,
-    "3.3.11 zeromf": _ZEROMF,
-    "3.3.12 cparam01": _CPARAM01,
-    "3.3.13 cparam02": _CPARAM02,
-    "3.3.14 regescrt": _REGESCRT,
-    "3.3.15 sdp01": _SDP01,
-    "3.4.1 inv2543": _INV2543,
-}
-"""By section and short name."""
+LAYERS: Final = (
+    refused("3.2.1", "badbranch", BADBRANCH, 400, "branch"),
+    refused("3.3.1", "insuf", INSUF, 400, "missing_header"),
+    TortureMessage("3.3.2", "unkscm", UNKSCM, ACCEPT, proxy=416, uas=416),
+    TortureMessage("3.3.3", "novelsc", NOVELSC, ACCEPT, proxy=416, uas=416),
+    TortureMessage("3.3.4", "unksm2", UNKSM2, ACCEPT, registrar=400),
+    TortureMessage(
+        "3.3.5",
+        "bext01",
+        BEXT01,
+        ACCEPT,
+        proxy=420,
+        uas=420,
+        note="Unsupported lists the tags of Proxy-Require from a proxy, those of Require from a UAS, and no others",
+    ),
+    TortureMessage("3.3.6", "invut", INVUT, ACCEPT, proxy=FORWARD, uas=415, note="415 with Accept"),
+    TortureMessage("3.3.7", "regaut01", REGAUT01, ACCEPT, registrar=ACCEPT, note="401 where the realm demands it"),
+    refused("3.3.8", "multi01", MULTI01, 400, "repeated_header"),
+    refused("3.3.9", "mcl01", MCL01, 400, "repeated_header"),
+    TortureMessage("3.3.10", "bcast", BCAST, ACCEPT, proxy=DROP, note="never sent to the broadcast address"),
+    TortureMessage("3.3.11", "zeromf", ZEROMF, ACCEPT, proxy=483, uas=ACCEPT),
+    TortureMessage("3.3.12", "cparam01", CPARAM01, ACCEPT, registrar=ACCEPT, note="parameter of the header"),
+    TortureMessage("3.3.13", "cparam02", CPARAM02, ACCEPT, registrar=ACCEPT, note="parameter of the URI"),
+    TortureMessage("3.3.14", "regescrt", REGESCRT, ACCEPT, registrar=ACCEPT, note="the header part stays in the URI"),
+    TortureMessage("3.3.15", "sdp01", SDP01, ACCEPT, proxy=FORWARD, uas=406),
+    TortureMessage("3.4.1", "inv2543", INV2543, ACCEPT, proxy=FORWARD, uas=ACCEPT),
+)

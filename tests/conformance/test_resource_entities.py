@@ -1,0 +1,185 @@
+"""Group RA, entities and links: what an operator makes of resource adaptors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slee.api.errors import (
+    DependencyError,
+    InvalidArgumentError,
+    InvalidConfigurationError,
+    InvalidStateError,
+    LinkNameAlreadyBoundError,
+    ResourceAdaptorEntityAlreadyExistsError,
+    UnrecognizedLinkNameError,
+    UnrecognizedResourceAdaptorEntityError,
+    UnrecognizedResourceAdaptorError,
+)
+from slee.api.ids import ResourceAdaptorID, SbbID
+from tests.deploy.echo import EchoAdaptor, Heard
+from tests.deploy.workshop import Server, plain
+
+ECHO = EchoAdaptor.id
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path / "state", {"echo": {"listen-port": 7, "greeting": "from the file"}})
+    server.kernel.start()
+    server.pump()
+    yield server
+    server.close()
+
+
+def test_ra_1_an_entity_is_made_by_three_callbacks_in_order_and_is_inactive(server: Server) -> None:
+    info = server.resources.create("echo", ECHO, {"listen-port": 5})
+    assert (info.state, info.desired) == ("Inactive", "Inactive")
+    assert server.adaptor().calls == ["set_context", "ra_verify_configuration", "ra_configure"]
+
+
+def test_ra_2_a_refused_configuration_leaves_no_entity(server: Server) -> None:
+    with pytest.raises(InvalidConfigurationError, match="listen-port: 13 is unlucky"):
+        server.resources.create("echo", ECHO, {"listen-port": 13})
+    assert server.resources.list() == ()
+    assert server.kernel.resources == {}
+    assert server.management.store.desired.resources == {}
+
+
+def test_ra_3_every_offending_property_is_listed_before_an_object_is_made(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EchoAdaptor, "__init__", lambda self: pytest.fail("constructed"))
+    with pytest.raises(InvalidConfigurationError) as error:
+        server.resources.create("echo", ECHO, {"greeting": None, "colour": "red"})
+    message = str(error.value)
+    assert all(f"echo.{name}: " in message for name in ("listen-port", "greeting", "colour"))
+    assert message.count("[RA-3]") == 3
+
+
+def test_ra_4_names_and_adaptors_are_checked(server: Server) -> None:
+    server.resources.create("echo", ECHO, {"listen-port": 5})
+    with pytest.raises(ResourceAdaptorEntityAlreadyExistsError):
+        server.resources.create("echo", ECHO, {"listen-port": 6})
+    with pytest.raises(InvalidArgumentError):
+        server.resources.create("", ECHO, {"listen-port": 6})
+    with pytest.raises(UnrecognizedResourceAdaptorError):
+        server.resources.create("other", ResourceAdaptorID("no", "such", "one"))
+    for operation in (server.resources.show, server.resources.activate, server.resources.deactivate):
+        with pytest.raises(UnrecognizedResourceAdaptorEntityError):
+            operation("other")
+    with pytest.raises(UnrecognizedResourceAdaptorEntityError):
+        server.resources.remove("other")
+    with pytest.raises(UnrecognizedResourceAdaptorEntityError):
+        server.resources.bind_link("other", "link")
+
+
+def test_ra_5_activate_needs_inactive_and_deactivate_active(server: Server) -> None:
+    server.resources.create("echo", ECHO, {"listen-port": 5})
+    with pytest.raises(InvalidStateError):
+        server.resources.deactivate("echo")
+    server.resources.activate("echo")
+    with pytest.raises(InvalidStateError):
+        server.resources.activate("echo")
+    assert server.resources.show("echo").state == "Active"
+
+
+def test_ra_7_an_adaptor_that_cannot_begin_leaves_the_entity_active_and_says_why(server: Server) -> None:
+    server.resources.create("echo", ECHO, {"listen-port": 1})
+    info = server.resources.activate("echo")
+    assert (info.state, info.desired) == ("Active", "Active")
+    assert info.reason == "OSError: port 1 is in use"
+    assert server.resources.deactivate("echo").state == "Inactive"
+    assert server.resources.activate("echo").reason == "OSError: port 1 is in use"
+
+
+def test_ra_8_deactivation_waits_for_the_last_activity(server: Server) -> None:
+    adaptor = server.connect()
+    server.fire("a", Heard("bob", "hi"))
+    info = server.resources.deactivate("echo")
+    assert (info.state, info.desired, info.reason) == ("Stopping", "Inactive", "activities are left")
+    server.kernel.resources["echo"].end_activity("a")
+    server.pump()
+    assert server.resources.show("echo").state == "Inactive"
+    assert adaptor.calls[-2:] == ["ra_stopping", "ra_inactive"]
+
+
+def test_ra_10_only_an_inactive_entity_without_links_is_removed(server: Server) -> None:
+    adaptor = server.connect()
+    with pytest.raises(InvalidStateError):
+        server.resources.remove("echo")
+    server.resources.deactivate("echo")
+    with pytest.raises(DependencyError, match="echo-main"):
+        server.resources.remove("echo")
+    server.resources.unbind_link("echo-main")
+    server.resources.remove("echo")
+    assert adaptor.calls[-2:] == ["ra_unconfigure", "unset_context"]
+    assert server.resources.list() == ()
+    assert server.restart().resources.list() == ()
+
+
+def test_ra_14_a_link_name_is_bound_once(server: Server) -> None:
+    server.connect()
+    server.resources.create("other", ECHO, {"listen-port": 6})
+    with pytest.raises(LinkNameAlreadyBoundError, match="bound to echo"):
+        server.resources.bind_link("other", "echo-main")
+    with pytest.raises(InvalidArgumentError):
+        server.resources.bind_link("other", "")
+    assert server.resources.bind_link("other", "a").links == ("a",)
+    assert server.resources.bind_link("other", "b").links == ("a", "b")
+
+
+def test_ra_14_an_adaptor_without_interface_takes_no_link(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.resources.create("echo", ECHO, {"listen-port": 5})
+    monkeypatch.setattr(EchoAdaptor, "ra_types", ())
+    with pytest.raises(InvalidArgumentError, match="no interface"):
+        server.resources.bind_link("echo", "a")
+
+
+def test_ra_15_a_link_that_an_installed_service_uses_stays_bound(server: Server, tmp_path: Path) -> None:
+    server.connect()
+    bundle = plain(tmp_path)
+    server.install(bundle)
+    with pytest.raises(UnrecognizedLinkNameError):
+        server.resources.unbind_link("other")
+    with pytest.raises(DependencyError, match=r"ServiceID\[name=Plain"):
+        server.resources.unbind_link("echo-main")
+    server.bundles.uninstall(bundle.manifest.id)
+    assert server.resources.unbind_link("echo-main").links == ()
+
+
+def test_ra_16_links_and_entities_are_listed_every_way(server: Server, tmp_path: Path) -> None:
+    server.connect()
+    server.resources.create("other", ECHO, {"listen-port": 6})
+    server.resources.bind_link("other", "spare")
+    server.install(plain(tmp_path))
+    links = {link.name: (link.entity, link.sbbs) for link in server.resources.links()}
+    assert links == {"echo-main": ("echo", (SbbID("Plain", "test", "1.0"),)), "spare": ("other", ())}
+    assert server.resources.bound_sbbs("spare") == ()
+    assert [i.name for i in server.resources.list(adaptor=ECHO)] == ["echo", "other"]
+    assert [i.name for i in server.resources.list(state="Inactive")] == ["other"]
+    assert [i.name for i in server.resources.list(link="echo-main")] == ["echo"]
+    assert server.resources.list(link="none") == ()
+
+
+def test_sle_15_entities_links_and_states_survive_a_restart(server: Server) -> None:
+    server.connect()
+    server.resources.create("other", ECHO, {"listen-port": 6})
+    again = server.restart()
+    assert [(i.name, i.state, i.links) for i in again.resources.list()] == [
+        ("echo", "Active", ("echo-main",)),
+        ("other", "Inactive", ()),
+    ]
+    configured = again.adaptor("other").configured
+    assert configured is not None
+    assert configured.listen_port == 6
+
+
+def test_design_7_an_entity_configured_by_a_section_follows_the_file_at_each_start(server: Server) -> None:
+    server.resources.create("echo", ECHO, section="echo")
+    server.sections = {"echo": {"listen-port": 8}}
+    configured = server.restart().adaptor().configured
+    assert configured is not None
+    assert (configured.listen_port, configured.greeting) == (8, "hello")

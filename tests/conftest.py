@@ -1,0 +1,12 @@
+"""Hypothesis profiles: `dev` looks anew at each run, `ci` repeats itself, so that a red run means a change."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+# No deadline: on a busy machine it measures the neighbours.
+settings.register_profile("dev", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")

@@ -1,0 +1,97 @@
+"""The server's configuration: file, overrides, addresses."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from deploy.configuration import load_configuration, parse_address, parse_setting
+from deploy.shipment import sip_addresses, sip_section
+from slee.api.errors import InvalidConfigurationError
+from slee.version import VERSION
+
+
+def test_defaults_are_those_of_the_command_line_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    configuration = load_configuration(None, {})
+    assert configuration.state_dir == Path(".slee")
+    assert configuration.drain_timeout == 10.0
+    assert configuration.metrics.listen == "127.0.0.1:9464"
+    assert configuration.http.listen == "127.0.0.1:8080"
+    assert sip_addresses(sip_section(configuration.sip, None)) == [("127.0.0.1", 5060)]
+
+
+def test_a_file_is_overridden_by_options(tmp_path: Path) -> None:
+    file = tmp_path / "slee.toml"
+    file.write_text('drain-timeout = 3\n[sip]\nt1 = 0.5\n[sip.dialog]\nlifetime = 1\n[log]\nlevel = "debug"\n')
+    configuration = load_configuration(file, {"sip.t1": 0.1, "sip.dialog.send-bye": True, "log.format": "json"})
+    assert configuration.drain_timeout == 3.0
+    assert configuration.sip == {"t1": 0.1, "dialog": {"lifetime": 1, "send-bye": True}}
+    assert (configuration.log.level, configuration.log.format) == ("debug", "json")
+
+
+def test_slee_toml_of_this_folder_is_read_without_being_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "slee.toml").write_text("drain-timeout = 4\n")
+    assert load_configuration(None, {}).drain_timeout == 4.0
+
+
+def test_an_unreadable_file_or_wrong_value_is_told_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfigurationError, match="No such file"):
+        load_configuration(tmp_path / "none.toml", {})
+    file = tmp_path / "slee.toml"
+    file.write_text("[metrics]\nlisten = 'here'\n[sips]\n")
+    with pytest.raises(InvalidConfigurationError) as error:
+        load_configuration(file, {})
+    assert f"{file}:2: metrics.listen: " in str(error.value)
+    assert f"{file}:3: sips: unknown key [RA-3]; did you mean sip?" in str(error.value)
+    with pytest.raises(InvalidConfigurationError, match="drain-timeout is no section"):
+        load_configuration(None, {"drain-timeout": 1, "drain-timeout.x": 2})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("127.0.0.1:5060", ("127.0.0.1", 5060)), ("[::1]:0", ("::1", 0)), ("example.net:65535", ("example.net", 65535))],
+)
+def test_an_address_is_host_and_port(text: str, value: tuple[str, int]) -> None:
+    assert parse_address(text) == value
+
+
+@pytest.mark.parametrize("text", ["5060", ":5060", "host:", "host:-1", "host:65536", "host:+1", "::1:5060", "host:٣"])
+def test_anything_else_is_no_address(text: str) -> None:
+    with pytest.raises(ValueError, match="is not HOST:PORT"):
+        parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("sip.t1=0.1", ("sip.t1", 0.1)),
+        ("a=true", ("a", True)),
+        ('a=["x"]', ("a", ["x"])),
+        ("a=plain text", ("a", "plain text")),
+        ("a=b=c", ("a", "b=c")),
+        ("a=", ("a", "")),
+    ],
+)
+def test_a_setting_is_toml_or_plain_text(text: str, parsed: tuple[str, object]) -> None:
+    assert parse_setting(text) == parsed
+
+
+@pytest.mark.parametrize("text", ["nothing", "=1", "a..b=1"])
+def test_anything_else_is_no_setting(text: str) -> None:
+    with pytest.raises(ValueError, match="is not key=value"):
+        parse_setting(text)
+
+
+def test_a_configured_listener_gives_way_to_the_option_only() -> None:
+    configured = {"t1": 1, "listeners": [{"host": "::1", "port": 7}]}
+    assert sip_addresses(sip_section(configured, None)) == [("::1", 7)]
+    assert sip_addresses(sip_section(configured, ("10.0.0.1", 5070))) == [("10.0.0.1", 5070)]
+
+
+def test_the_program_and_its_package_have_one_version() -> None:
+    with (Path(__file__).parents[2] / "pyproject.toml").open("rb") as file:
+        assert tomllib.load(file)["project"]["version"] == VERSION

@@ -1,0 +1,101 @@
+"""The management API as an ASGI application: the same documents and codes as everywhere (MGT-1, MGT-2)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from slee.management.metrics import registry
+from slee.management.operations import OPERATIONS
+from slee.server.api import management_app
+from slee.server.exposition import metrics_app
+from tests.deploy.workshop import PLACES, Server, build
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path / "state")
+    server.kernel.start()
+    server.pump()
+    yield server
+    server.close()
+
+
+def request(server: Server, method: str, path: str, **more: Any) -> httpx.Response:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(management_app(server.management), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://slee") as client:
+            return await client.request(method, path, **more)
+
+    return anyio.run(ask)
+
+
+def test_every_operation_has_its_route_and_documentation(server: Server) -> None:
+    paths = request(server, "GET", "/openapi.json").json()["paths"]
+    for operation in OPERATIONS:
+        route = paths[operation.path]["post" if operation.changes else "get"]
+        assert route["description"] == operation.summary
+    assert len(paths) == len(OPERATIONS)
+
+
+def test_a_result_is_the_document_of_the_python_form(server: Server) -> None:
+    archive = base64.b64encode(build(PLACES).archive).decode()
+    answer = request(server, "POST", "/v1/bundle/install", json={"source": "a.whl", "archive": archive})
+    assert answer.status_code == 200
+    assert answer.json()["id"] == "BundleID[name=places,vendor=test,version=1.0]"
+    found = request(server, "GET", "/v1/component/list", params={"kind": "profile-specification"}).json()
+    assert [component["source"] for component in found] == ["profiles.places.places:PLACES"]
+    many = request(
+        server, "GET", "/v1/component/find", params={"components": [found[0]["id"], "SbbID[name=a,vendor=b,version=c]"]}
+    )
+    assert many.json() == [found[0], None]
+    assert request(server, "POST", "/v1/state/stop").json()["state"] == "Stopped"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("POST", "/v1/service/activate", {"services": ["nobody"]}, 404, "unrecognized-service"),
+        ("POST", "/v1/service/activate", {"services": []}, 400, "invalid-argument"),
+        ("POST", "/v1/service/activate", {}, 400, "invalid-argument"),
+        ("POST", "/v1/service/activate", {"services": ["a"], "force": True}, 400, "invalid-argument"),
+        ("POST", "/v1/service/activate", {"services": ["SbbID[name=a,vendor=b,version=c]"]}, 400, "invalid-argument"),
+        ("POST", "/v1/state/shutdown", None, 409, "invalid-state"),
+        ("POST", "/v1/bundle/install", {"source": "a", "archive": "eA=="}, 422, "deployment"),
+        ("POST", "/v1/bundle/uninstall", {"bundle": "BundleID[name=a,vendor=b,version=c]"}, 404, "unrecognized-bundle"),
+    ],
+)
+def test_a_refusal_has_its_status_and_code(
+    server: Server, method: str, path: str, body: object, status: int, code: str
+) -> None:
+    answer = request(server, method, path, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert all(issue["remedy"] for issue in answer.json()["issues"])
+
+
+def test_a_fault_of_the_product_is_logged_in_full_and_told_in_short(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server.management.repository, "_bundles", None)
+    answer = request(server, "GET", "/v1/bundle/list")
+    assert (answer.status_code, answer.json()["code"]) == (500, "unexpected")
+    assert "Traceback" not in answer.text
+    assert caplog.records[-1].exc_info is not None
+
+
+def test_metrics_are_at_their_path_only(server: Server) -> None:
+    app = metrics_app(registry(server.kernel, server.management, lambda: ()))
+
+    async def ask(method: str, path: str) -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://slee") as client:
+            return await client.request(method, path)
+
+    assert "slee_state" in anyio.run(ask, "GET", "/metrics").text
+    assert anyio.run(ask, "GET", "/").status_code == 404
+    assert anyio.run(ask, "POST", "/metrics").status_code == 405
