@@ -286,7 +286,7 @@ Contact: <sip:user@host105.example.com>
 )
 
 VALID: Final = (
-    TortureMessage("3.1.1.1", "wsinv", WSINV, ACCEPT, proxy=FORWARD, uas=481, note="a To tag of no dialog"),
+    TortureMessage("3.1.1.1", "wsinv", WSINV, ACCEPT, proxy=FORWARD, note="goes on by its Route"),
     TortureMessage("3.1.1.2", "intmeth", INTMETH, ACCEPT, proxy=FORWARD, uas=501),
     TortureMessage("3.1.1.3", "esc01", ESC01, ACCEPT, proxy=FORWARD, uas=ACCEPT),
     TortureMessage("3.1.1.4", "escnull", ESCNULL, ACCEPT, registrar=ACCEPT, note="two bindings, of an AOR of its own"),
