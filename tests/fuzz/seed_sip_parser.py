@@ -7,9 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.conformance.rfc4475.messages import MESSAGES as RFC_4475  # noqa: E402
-from tests.conformance.rfc5118.messages import MESSAGES as RFC_5118  # noqa: E402
-from tests.resource_adaptors.sip.message.samples import INVITE, RINGING  # noqa: E402
+from tests.conformance.rfc4475.messages import MESSAGES as RFC_4475
+from tests.conformance.rfc5118.messages import MESSAGES as RFC_5118
+from tests.resource_adaptors.sip.message.samples import INVITE, RINGING
 
 CORPUS = Path(__file__).parent / "corpus" / "sip_parser"
 
