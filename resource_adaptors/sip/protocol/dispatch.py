@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from resource_adaptors.sip.message.errors import RemoteProtocolError
+from resource_adaptors.sip.message.errors import LocalProtocolError, RemoteProtocolError
 from resource_adaptors.sip.message.message import Request
 from resource_adaptors.sip.message.parser import parse_message
-from resource_adaptors.sip.message.writer import stamp_received
+from resource_adaptors.sip.message.writer import check_header, stamp_received
 from resource_adaptors.sip.protocol.client import RECEIVING, ClientTransaction
 from resource_adaptors.sip.protocol.context import NewBranch, ResponseContext
 from resource_adaptors.sip.protocol.events import CancelReceived, RequestReceived
@@ -213,7 +213,7 @@ class Dispatcher:
         if self._notices.cancels and not context.is_silent:
             context.held += 1
             self._notices.events.append(CancelReceived(invite, request))
-        self._proxy.cancel_open(invite, request.header("Reason"), now)
+        self._proxy.cancel_open(invite, _fit_reason(request), now)
         self._proxy.settle(invite, now)
 
     # What cannot be parsed.
@@ -268,3 +268,14 @@ class Dispatcher:
     def on_unacknowledged(self, transaction: ServerTransaction) -> None:
         """The transaction of a 2xx of ours ends."""
         self._uas.on_unacknowledged(transaction)
+
+
+def _fit_reason(cancel: Request) -> str | None:
+    """The Reason to pass on with a CANCEL (RFC 3326); one that must not be written is left out (SIP-204)."""
+    reason = cancel.header("Reason")
+    if reason is not None:
+        try:
+            check_header("Reason", reason)
+        except LocalProtocolError:
+            return None
+    return reason

@@ -220,7 +220,7 @@ l: 0
 """
 )
 
-_SIGNATURE: Final = bytes.fromhex(
+SIGNATURE: Final = bytes.fromhex(
     "3082015206092A864886F70D010702A08201433082013F0201013109300706052B0E03021A300B06092A864886F70D01"
     "0701318201203082011C020101307C3070310B300906035504061302555331133011060355040813"
     "0A43616C69666F726E69613111300F0603550407130853616E204A6F7365310E300C060355040A130573697069743129"
@@ -233,7 +233,7 @@ _SIGNATURE: Final = bytes.fromhex(
 MPART01_BODY: Final = (
     b"--7a9cbec02ceef655\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: binary\r\n\r\nHello\r\n"
     b"--7a9cbec02ceef655\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-    + _SIGNATURE
+    + SIGNATURE
     + b"\r\n--7a9cbec02ceef655--\r\n"
 )
 MPART01: Final = wire(
