@@ -206,6 +206,11 @@ def test_3_1_2_11_tolerant_mode_accepts_the_header_part_and_counts_it() -> None:
     assert parsed.leniencies == ("uri_headers",)
 
 
+def test_3_1_2_12_a_date_in_another_zone_is_no_date() -> None:
+    assert request("baddate").date is None
+    assert request("baddate").has("Date")
+
+
 def test_3_1_2_16_version_is_told_before_anything_else() -> None:
     error = fault("badvers")
     assert error.reason == "Version Not Supported"
