@@ -173,6 +173,11 @@ class Message:
         return tuple(parse_name_addr(text, "Record-Route", "record_route") for text in self.values("record-route"))
 
     @property
+    def paths(self) -> tuple[NameAddr, ...]:
+        """Path values, the latest first (RFC 3327)."""
+        return tuple(parse_name_addr(text, "Path", "path") for text in self.values("path"))
+
+    @property
     def content_type(self) -> str | None:
         """Value of Content-Type."""
         return self.header("content-type")

@@ -55,6 +55,7 @@ ADDRESS_HEADERS: Final = {
     "contact": ("Contact", "contact", "list"),
     "route": ("Route", "route", "routes"),
     "record-route": ("Record-Route", "record_route", "routes"),
+    "path": ("Path", "path", "routes"),
     "reply-to": ("Reply-To", "reply_to", "single"),
     "refer-to": ("Refer-To", "refer_to", "single"),
 }
