@@ -275,6 +275,7 @@ class Party(Protocol):
     @property
     def sends(self) -> list[tuple[bytes, Address]]:
         """Datagrams to send; the wire takes them out."""
+        ...
 
     def receive(self, data: bytes, source: Address, now: float) -> None:
         """Take a datagram."""
@@ -314,7 +315,7 @@ class LossyWire:
         self.loss = loss
         self.duplication = duplication
         self._delay = delay
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
         self._parties: dict[Address, Party] = {}
         self._flying: list[tuple[float, int, bytes, Address, Address]] = []
         self._count = 0

@@ -52,7 +52,7 @@ class Rig:
     ) -> None:
         self.now = START
         given = {"host": PROXY[0], "port": PROXY[1], "bound": PROXY, "timing": timing or Timing(), **settings}
-        self.core = SipCore(Settings(**given), random.Random(1).randbytes)  # type: ignore[arg-type]
+        self.core = SipCore(Settings(**given), random.Random(1).randbytes)
         self.core.wanted = wanted
         self.sent: list[tuple[Request | Response, Address]] = []
         """Every message sent, in order, with its destination."""
@@ -88,7 +88,7 @@ class Rig:
 
     def take(self, kind: type[E]) -> list[E]:
         """Take the events of a kind out of `events`."""
-        found = [event for event in self.events if isinstance(event, kind)]
+        found: list[E] = [event for event in self.events if isinstance(event, kind)]
         self.events = [event for event in self.events if not isinstance(event, kind)]
         return found
 

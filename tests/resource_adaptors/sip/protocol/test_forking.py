@@ -285,6 +285,7 @@ class TestUnreachable:
         branches = rig.forward(transaction, "sip:bob@host.example.net")
         (failure,) = rig.take(events.TransportFailure)
         assert (failure.reason, failure.branch) == ("no_route", branches[0])
+        assert not rig.take(events.BranchesExhausted)
         rig.proceed(transaction)
         (exhausted,) = rig.take(events.BranchesExhausted)
         assert (exhausted.status, exhausted.response, exhausted.is_unreachable) == (503, None, True)
