@@ -23,6 +23,7 @@ BY_MISTAKE = {
     "a handler's failure is the event's": "test_tx_21_a_handlers_failure_is_no_failure_of_the_event",
     "drop on suspend": "test_ecx_10_events_behind_wait_in_order_and_other_contexts_go_on",
 }
+pytestmark = pytest.mark.timeout(60)  # runs in a process of its own, on a machine that may be busy
 
 
 @pytest.fixture(scope="module")
