@@ -315,7 +315,7 @@ class LossyWire:
         self.loss = loss
         self.duplication = duplication
         self._delay = delay
-        self._random = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+        self._random = random.Random(seed)
         self._parties: dict[Address, Party] = {}
         self._flying: list[tuple[float, int, bytes, Address, Address]] = []
         self._count = 0

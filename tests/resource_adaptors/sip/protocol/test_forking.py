@@ -313,6 +313,14 @@ class TestUnreachable:
         (exhausted,) = rig.take(events.BranchesExhausted)
         assert (exhausted.status, exhausted.is_unreachable) == (486, False)
 
+    def test_without_a_service_that_cares_the_answer_goes_out_at_once(self) -> None:
+        rig = Rig()
+        rig.call(BOB)
+        rig.core.transport_error(BOB, "refused", rig.now)
+        rig.drain()
+        assert rig.statuses() == [100, 500]
+        assert rig.core.statistics().transport_errors == {"refused": 1}
+
     def test_a_target_that_answered_is_not_unreachable_any_more(self) -> None:
         rig = Rig(wanted=ALL_KINDS)
         rig.call(BOB)
