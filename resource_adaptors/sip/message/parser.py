@@ -112,7 +112,10 @@ def _parse(data: bytes, limits: Limits, tolerant: bool) -> Request | Response:
             index["via"] = keys.index("via") + 1
         else:
             judge_repetition(keys)
-            index = dict(zip(reversed(keys), range(len(keys), 0, -1), strict=True))
+            index: dict[str, int] = {}
+    note_first = index.setdefault
+    for position, key in enumerate(keys, 1):
+        note_first(key, position)
     keys.insert(0, "")
     if text.count(",") + repeated >= limits.few or text.count(";") > limits.parameters:
         judge_numbers(lines, keys, limits)
