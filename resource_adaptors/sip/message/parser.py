@@ -112,10 +112,7 @@ def _parse(data: bytes, limits: Limits, tolerant: bool) -> Request | Response:
             index["via"] = keys.index("via") + 1
         else:
             judge_repetition(keys)
-            index: dict[str, int] = {}
-    note_first = index.setdefault
-    for position, key in enumerate(keys, 1):
-        note_first(key, position)
+            index = dict(zip(reversed(keys), range(len(keys), 0, -1), strict=True))
     keys.insert(0, "")
     if text.count(",") + repeated >= limits.few or text.count(";") > limits.parameters:
         judge_numbers(lines, keys, limits)
