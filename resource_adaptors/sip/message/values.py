@@ -81,7 +81,10 @@ class Via(msgspec.Struct, frozen=True):
     @property
     def params(self) -> Parameters:
         """Names and values of the parameters."""
-        return parse_params(self.parameters, "Bad Via", "via")
+        text = self.parameters
+        if '"' in text or " " in text or "\t" in text:
+            return parse_params(text, "Bad Via", "via")
+        return split_params(text) if text else ()
 
     def param(self, name: str) -> str | None:
         """Value of a parameter, empty if it has none, `None` if it is absent; `name` in lower case."""
