@@ -13,6 +13,8 @@ from typing import Final, Self
 from tests.interop.peers import HOST, Child, PeerError, program, run
 
 _READY: Final = r"^File: "
+_MOST: Final = 60_000
+"""Datagrams judged of one recording, from its start: tshark follows every call, and takes minutes for many of them."""
 _END: Final = b"the recording ends here"
 # What tshark does not mind: a message without its mandatory headers (RFC 3261 8.1.1, 8.2.6), and a CSeq without number.
 # The refusal of a malformed request repeats only what there was to repeat (SIP-22).
@@ -71,7 +73,16 @@ class Capture:
     def malformed(self) -> list[str]:
         """Return one line for each datagram of the server that tshark does not take for flawless SIP."""
         columns = ["frame.number", "udp.dstport", "_ws.malformed", "_ws.expert.message", "_ws.col.Info"]
-        arguments = [program("tshark"), "-n", "-r", str(self._file), "-d", f"udp.port=={self.port},sip"]
+        arguments = [
+            program("tshark"),
+            "-n",
+            "-c",
+            str(_MOST),
+            "-r",
+            str(self._file),
+            "-d",
+            f"udp.port=={self.port},sip",
+        ]
         arguments += ["-Y", f"udp.srcport == {self.port} && ({_FLAWS})", "-T", "fields"]
         for column in columns:
             arguments += ["-e", column]
