@@ -6,8 +6,8 @@
 Arguments are those of libFuzzer: directories hold the corpus, `-max_total_time` is in seconds, `-runs` is a number,
 `-max_len` is in octets (4096 unless given). A crash is written to the working directory as `crash-<hash>`; make it a
 failing test first, mend the parser, then keep the input in the corpus. Start the corpus afresh with
-`python tests/fuzz/seed_sip_parser.py`; add what a grown one has in addition by running this file itself, in an
-activated environment, with `-merge=1 tests/fuzz/corpus/sip_parser GROWN`.
+`python tests/fuzz/seed_sip_parser.py`; add what a grown one has in addition by running this file, in an activated
+environment, with `-merge=1 tests/fuzz/corpus/sip_parser GROWN`.
 """
 
 from __future__ import annotations
