@@ -95,7 +95,7 @@ class Registrar(Sbb, vendor="slee", version="1.0"):
                     ask.q,
                     request.call_id,
                     request.cseq.number,
-                    tuple(request.values("Path")),
+                    tuple(f"<{path.uri.text}>" for path in request.paths),
                 )
             elif old is not None:
                 self.usage.removed.increment()

@@ -68,6 +68,8 @@ class Kernel:
         self.limits = limits or Limits()
         self.now = 0.0
         """Time of the current step, in seconds since the epoch."""
+        self.changes = 0
+        """Number of changes so far to what the order of delivery depends on: attachments, masks, priorities."""
         self.is_routing = False
         """Whether the SLEE is Running or Stopping (RTR-34); kept by its life cycle."""
         self.transaction: Transaction | None = None

@@ -186,6 +186,9 @@ def test_con_8_an_event_on_a_context_that_is_gone_fails() -> None:
 
         world.do("a", act)
         assert world.kernel.events[Note].failures == {FailureReason.CONTEXT_GONE: 1}
+        assert [(failure.kind, failure.cause) for failure in world.slee.failures] == [
+            ("event", FailureReason.CONTEXT_GONE)
+        ]
         assert conserved(world)
 
 

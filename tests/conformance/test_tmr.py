@@ -457,6 +457,20 @@ def test_tmr_28_a_timer_is_a_reference_until_its_last_occurrence() -> None:
         assert world.told("activity_unreferenced") == [("a",)]
 
 
+def test_tmr_28_a_last_occurrence_that_is_dropped_ends_the_reference_too() -> None:
+    with World(Root) as world:
+        clock = Clock(world)
+        nulls: list[Any] = []
+
+        def act(sbb: Any, aci: ActivityContext) -> None:
+            nulls.append(sbb.null_activities.create())
+            sbb.timers.set(nulls[0], after=1, preserve_missed=PreserveMissed.NONE)
+
+        world.do("a", act)
+        clock.leap(100)
+        assert nulls[0].state is ContextState.INVALID
+
+
 def test_tmr_29_at_most_one_event_after_a_cancel() -> None:
     with World(Root) as world:
         clock = Clock(world)
