@@ -51,6 +51,9 @@ _PIECES: Final = {
     for separator in (",", ";")
 }
 
+_TAGGED: Final = ("from", "to")
+"""Kinds of the headers in which `tag` names a side of the dialog."""
+
 ADDRESS_HEADERS: Final = {
     "contact": ("Contact", "contact", "list"),
     "route": ("Route", "route", "routes"),
@@ -81,7 +84,10 @@ class Via(msgspec.Struct, frozen=True):
     @property
     def params(self) -> Parameters:
         """Names and values of the parameters."""
-        return parse_params(self.parameters, "Bad Via", "via")
+        text = self.parameters
+        if '"' in text or " " in text or "\t" in text:
+            return parse_params(text, "Bad Via", "via")
+        return split_params(text) if text else ()
 
     def param(self, name: str) -> str | None:
         """Value of a parameter, empty if it has none, `None` if it is absent; `name` in lower case."""
@@ -241,7 +247,7 @@ def parse_name_addr(text: str, what: str = "Address", kind: str = "contact") -> 
             found = _parse_address(text, f"Bad {what}", kind)
     except UriError:
         raise ValueSyntaxError(f"Bad {what}", kind) from None
-    if len(found.params) > 1:
+    if len(found.params) > 1 and kind in _TAGGED:
         _refuse_repeated(found.params, "tag", f"Bad {what}", kind)
     return found
 

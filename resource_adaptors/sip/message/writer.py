@@ -218,7 +218,8 @@ def _request_uri(text: str) -> str:
 
 
 def _own_via(via: str) -> Via:
-    check_header("Via", via)
+    if '"' in via:  # elsewhere the grammar has no place for what must not be written
+        check_header("Via", via)
     try:
         return parse_via(via)
     except ValueSyntaxError:
@@ -362,6 +363,9 @@ def _take_identity(message: Message, source: Message) -> None:
 
 def _index_of(keys: list[str]) -> dict[str, int]:
     """Position of the first line of each header."""
-    index = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
+    index: dict[str, int] = {}
+    note_first = index.setdefault
+    for position, key in enumerate(keys):
+        note_first(key, position)
     del index[""]
     return index

@@ -114,7 +114,7 @@ def test_3_1_1_3_escapes_are_not_undone() -> None:
     (contact,) = parsed.contacts
     assert isinstance(contact.uri, SipUri)
     assert contact.uri.params == (("%6C%72", None), ("n%61me", "v%61lue%25%34%31"))
-    assert not contact.uri.is_loose
+    assert contact.uri.is_loose  # `%6C%72` is `lr`: an escape is equal to its character (RFC 3261 19.1.4)
     # unescaped once: the value is "value%41", not "valueA"
     assert contact.uri.equivalent(SipUri.parse("sip:caller@host5.example.net;name=value%2541"))
     assert not contact.uri.equivalent(SipUri.parse("sip:caller@host5.example.net;name=valueA"))

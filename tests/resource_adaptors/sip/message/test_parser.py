@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from resource_adaptors.sip.message.errors import RemoteProtocolError
+from resource_adaptors.sip.message.message import Request
 from resource_adaptors.sip.message.parser import parse_message
 from tests.resource_adaptors.sip.message.samples import (
     BODY,
@@ -422,3 +423,24 @@ def test_tags_twice_are_malformed() -> None:
     assert fault(with_header(b"To", b"<sip:a@b>;tag=1;TAG=2")).kind == "to"
     assert fault(with_header(b"To", b"<sip:a@b>;tag=")).kind == "to"
     assert request(with_header(b"To", b"<sip:a@b>;TAG=2")).to_tag == "2"
+
+
+@pytest.mark.parametrize("name", ["Contact", "Route", "Record-Route", "Path"])
+def test_what_is_accepted_can_be_read_though_a_parameter_is_repeated(name: str) -> None:
+    """`tag` means nothing in these headers: a lazy property must not refuse what the parser has accepted."""
+    parsed = parse_message(
+        INVITE.replace(b"Content-Type", b"%b: <sip:a@b>;tag=x;tag=y\r\nContent-Type" % name.encode())
+    )
+    assert isinstance(parsed, Request)
+    addresses = (*parsed.contacts, *parsed.routes, *parsed.record_routes, *parsed.paths)
+    assert [address.param("tag") for address in addresses if address.params] == ["x"]
+
+
+@pytest.mark.parametrize("name", [b"From", b"To"])
+def test_repeated_tag_of_a_side_is_refused(name: bytes) -> None:
+    """RFC 3261 7.3.1: a parameter stands once; here it would be read as one dialog by us and as another elsewhere."""
+    head, _, tail = INVITE.partition(b"\r\n%b: " % name)
+    rest = tail.partition(b"\r\n")[2]
+    with pytest.raises(RemoteProtocolError) as caught:
+        parse_message(b"%b\r\n%b: <sip:a@b>;tag=x;tag=y\r\n%b" % (head, name, rest))
+    assert caught.value.kind == name.decode().lower()
