@@ -46,6 +46,9 @@ class ServerTransaction(msgspec.Struct, frozen=True):
     request: Request
     source: Source
 
+    def __repr__(self) -> str:
+        return f"{self.request.method} {self.request.uri_text} (Call-ID {self.request.call_id})"
+
 
 class ClientTransaction(msgspec.Struct, frozen=True):
     """Activity of one branch of a forwarded request; ends when its final response or failure has been delivered."""
@@ -53,6 +56,9 @@ class ClientTransaction(msgspec.Struct, frozen=True):
     branch: str
     """The branch parameter of its Via, which names it (RFC 3261 17.1.3)."""
     target: Target
+
+    def __repr__(self) -> str:
+        return f"branch {self.branch} to {self.target.uri}"
 
 
 # Requests outside a dialog, on the ServerTransaction.

@@ -173,7 +173,9 @@ class Kernel:
                 function(*arguments)
         if tx.lightened is not None:
             for root in tx.lightened:
-                if root.count == 0 and not root.removed:
+                if root.removed:
+                    self.registry.judge(root.env.service)
+                elif root.count == 0:
                     self._router.reclaim(root)
         if tx.loosened is not None:
             for context in tx.loosened:
