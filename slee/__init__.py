@@ -21,9 +21,11 @@ from slee.api.local import ChildRelation, SbbLocal, local
 from slee.api.resource import ResourceAdaptorType
 from slee.api.sbb import RolledBackContext, Sbb
 from slee.api.usage import UsageParameters, counter, sample
+from slee.api.view import ActivityContextView, Shared, shared
 
 __all__ = [
     "ActivityContext",
+    "ActivityContextView",
     "ActivityEnd",
     "Address",
     "AddressPlan",
@@ -46,6 +48,7 @@ __all__ = [
     "Select",
     "ServiceID",
     "ServiceStarted",
+    "Shared",
     "SleeError",
     "TimerEvent",
     "TimerID",
@@ -63,6 +66,7 @@ __all__ = [
     "local",
     "resource",
     "sample",
+    "shared",
     "usage_parameters",
     "volatile",
 ]

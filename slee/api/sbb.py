@@ -12,6 +12,7 @@ from slee.api.handler import HANDLER_MARK
 from slee.api.ids import SbbID, ServiceID
 from slee.api.local import LOCAL_MARK, ChildRelation, SbbLocal, local
 from slee.api.values import default_issue, field_type
+from slee.api.view import declare_view, view_issues, view_of
 
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext, EventContext
@@ -121,7 +122,13 @@ class Sbb:
         issues = list(_class_issues(cls, vendor, version))
         if issues:
             raise ComponentDefinitionError(issues)
-        cls.sbb_id = SbbID(name or cls.__name__, cast("str", vendor), cast("str", version))
+        cls.sbb_id = identity = SbbID(name or cls.__name__, cast("str", vendor), cast("str", version))
+        views = dict.fromkeys(view for view in map(view_of, _handlers(cls)) if view is not None)
+        issues = [issue for view in views for issue in view_issues(view, identity)]
+        if issues:
+            raise ComponentDefinitionError(issues)
+        for view in views:
+            declare_view(view, identity)
         cls.sbb_reentrant = reentrant
         cls.sbb_declarations = {
             key: value for base in reversed(cls.__mro__) for key, value in vars(base).items() if _is_declaration(value)
@@ -212,6 +219,12 @@ class Sbb:
 
     def sbb_rolled_back(self, context: RolledBackContext) -> None:
         """Called after a failed delivery, on a new instance in a transaction of its own (SBB-21)."""
+
+
+def _handlers(cls: type[Sbb]) -> Iterator[object]:
+    """The event handlers, inherited ones included."""
+    names = dict.fromkeys(name for base in cls.__mro__ for name in vars(base))
+    return (method for name in names if hasattr(method := getattr(cls, name), HANDLER_MARK))
 
 
 def _is_declaration(value: object) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Protocol
 
 from slee.api.errors import TransactionRequiredError
+from slee.api.view import ActivityContextView
 from slee.kernel.context import Context
 from slee.kernel.states import ContextState
 
@@ -98,6 +99,8 @@ class AdaptorContext:
         return self._entity.contexts.get(handle)
 
     def handle_of(self, aci: ActivityContext) -> Hashable | None:
+        if isinstance(aci, ActivityContextView):
+            aci = aci.context
         if isinstance(aci, Context) and aci.resource is self._entity and aci.state is not ContextState.INVALID:
             return aci.handle
         return None

@@ -13,6 +13,7 @@ from slee.kernel.states import ServiceState
 if TYPE_CHECKING:
     from slee.api.facilities import Tracer
     from slee.api.ids import SbbID
+    from slee.api.view import ActivityContextView
     from slee.kernel.context import Context
     from slee.kernel.entity import SbbEntity
     from slee.kernel.kernel import Kernel
@@ -42,9 +43,18 @@ class EventHandler:
     def __init__(self, descriptor: HandlerDescriptor, function: Callable[..., None]) -> None:
         self.descriptor = descriptor
         self.event_class = descriptor.event_class
-        self.function = function
+        self.function = function if descriptor.view is None else _through(descriptor.view, function)
         self.takes_event_context = descriptor.takes_event_context
         self.statistics = DeliveryStatistics()
+
+
+def _through(view: type[ActivityContextView], function: Callable[..., None]) -> Callable[..., None]:
+    """A handler whose context parameter is annotated with a view: it is given the context seen through it (SHR-1)."""
+
+    def handle(instance: object, event: object, context: Context, *rest: object) -> None:
+        function(instance, event, view(context), *rest)
+
+    return handle
 
 
 class InitialHandler:

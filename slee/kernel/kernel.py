@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from slee.api.errors import InvalidStateError, TransactionError, TransactionRequiredError
 from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent
+from slee.api.view import ActivityContextView
 from slee.kernel.context import Context
 from slee.kernel.entity import Local
 from slee.kernel.environment import ServiceRuntime, require_service
@@ -356,6 +357,8 @@ class Kernel:
 
     def context_of(self, aci: ActivityContext, what: str) -> Context:
         """The context given by an SBB, judged (AC-2)."""
+        if isinstance(aci, ActivityContextView):
+            aci = aci.context
         if not isinstance(aci, Context):
             raise TypeError(f"{what}: {aci!r} is no activity context [RTR-24]; give the aci of a handler")
         aci.require_valid(what)
@@ -387,6 +390,8 @@ class Kernel:
         """Whether a stored reference has lost its target (CMP-16, CMP-17, ECX-18)."""
         if isinstance(value, Local):
             return value.entity.removed
+        if isinstance(value, ActivityContextView):
+            value = value.context
         if isinstance(value, Context):
             return value.state is ContextState.INVALID
         return isinstance(value, Firing) and value.done

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from slee.api.declaration import Configuration
+from slee.api.errors import VerificationError
 from slee.api.ids import ServiceID
 from slee.api.usage import UsageParameters
 from slee.facilities.volatile import VolatileTables
@@ -17,6 +18,7 @@ from slee.kernel.firing import Firing
 from slee.kernel.kernel import Kernel, Limits
 from slee.kernel.states import ResourceState, SleeState
 from slee.model.descriptor import Durability, SbbDescriptor, describe_service
+from slee.model.sharing import sharing_issues
 from slee.testing.clock import ManualClock
 from slee.testing.observer import Failure, RecordingObserver
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from slee.api.activity import ActivityContext
     from slee.api.sbb import Sbb
+    from slee.api.view import ActivityContextView
     from slee.kernel.entity import SbbEntity
     from slee.spi.adaptor import ResourceAdaptor
 
@@ -105,6 +108,9 @@ class SleeHarness:
         sbb_id = root.sbb_id
         identity = ServiceID(name or sbb_id.name, sbb_id.vendor, version or sbb_id.version)
         descriptor = describe_service(identity, root, default_priority=default_priority, durability=durability)
+        installed = [sbb for service in self.kernel.services.values() for sbb in service.descriptor.sbbs.values()]
+        if issues := list(sharing_issues(_views(descriptor.sbbs.values()), _views(installed))):
+            raise VerificationError(issues)
         bound = {
             sbb.id: self._bound(identity, sbb, configuration if sbb.cls is root else None)
             for sbb in descriptor.sbbs.values()
@@ -271,3 +277,7 @@ class SleeHarness:
     def resource_state(self, link: str) -> ResourceState:
         """The state of an RA entity."""
         return self.kernel.resources[link].state
+
+
+def _views(sbbs: Iterable[SbbDescriptor]) -> list[type[ActivityContextView]]:
+    return [view for sbb in sbbs for view in sbb.views]
