@@ -150,13 +150,15 @@ class ActivityContextView(ActivityContext):
         object.__setattr__(self, "context", context)
         object.__setattr__(self, "sharing", sharing)
 
-    def __setattr__(self, name: str, value: object) -> None:
-        self._require_shared(name)
-        object.__setattr__(self, name, value)
+    if not TYPE_CHECKING:  # a type checker that saw it would admit any attribute
 
-    def __delattr__(self, name: str) -> None:
-        self._require_shared(name)
-        raise AttributeError(f"{type(self).__name__}.{name} cannot be deleted [SHR-10]; assign its default")
+        def __setattr__(self, name: str, value: object) -> None:
+            self._require_shared(name)
+            object.__setattr__(self, name, value)
+
+        def __delattr__(self, name: str) -> None:
+            self._require_shared(name)
+            raise AttributeError(f"{type(self).__name__}.{name} cannot be deleted [SHR-10]; assign its default")
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, ActivityContextView):
@@ -192,10 +194,11 @@ class ActivityContextView(ActivityContext):
     def event_mask(self, entity: Sbb | SbbLocal[Sbb]) -> frozenset[type]:
         return self.context.event_mask(entity)
 
-    def _require_shared(self, name: str) -> None:
-        if name not in type(self).shared_attributes:
-            offered = ", ".join(type(self).shared_attributes) or "none"
-            raise AttributeError(f"{type(self).__name__} declares no {name} [SHR-10]; it shares {offered}")
+    @classmethod
+    def _require_shared(cls, name: str) -> None:
+        if name not in cls.shared_attributes:
+            offered = ", ".join(cls.shared_attributes) or "none"
+            raise AttributeError(f"{cls.__name__} declares no {name} [SHR-10]; it shares {offered}")
 
 
 def _is_shared(value: object) -> bool:

@@ -20,6 +20,6 @@ class Counting(Sbb, vendor="example.net", version="1.0"):
         assert_type(aci.leg, ActivityContext | None)
         assert_type(aci.label, str)
         aci.hops += 1
-        aci.leg = aci
         self.timers.set(aci, after=1.0)
-        assert_type(CallView(aci.leg).hops, int)
+        assert_type(CallView(aci).hops, int)
+        aci.leg = aci
