@@ -129,6 +129,6 @@ def _sipp(
         rows=rows,
         rate=rate,
         timeout=operations / rate * 2 + 40,
-        response_times=True,
+        response_times=scenario == "uac_rr",
         core=LOAD_CORE,
     )

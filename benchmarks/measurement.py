@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -66,7 +67,10 @@ def measure(contender: Contender, load: Load, seconds: float) -> Measurement:
             cpu, elapsed = cpu_seconds(server.child.pid) - cpu, time.monotonic() - began
         used = memory(server.child.pid)
         others = load.finish()
-        times = generator.response_times.get("1", [])
+        for ended in (verdict, *others):
+            if ended.status:
+                print(f"{contender.name}: {ended.scenario}: {ended.summary}\n{ended.errors}", file=sys.stderr)
+        setup = percentiles(generator.response_times.get("1", [])) if load.name == "calls" else None
     done = verdict.successful + (len(probe.waits) if load.name != "calls" else 0)
     return Measurement(
         server=contender.name,
@@ -75,7 +79,7 @@ def measure(contender: Contender, load: Load, seconds: float) -> Measurement:
         seconds=elapsed,
         cpu_us=cpu / max(done, 1) * 1e6,
         probe_ms=percentiles(probe.waits),
-        setup_ms=percentiles(times) if load.name == "calls" else None,
+        setup_ms=setup,
         memory=used,
         failed=verdict.failed + (operations - verdict.calls) + sum(other.failed for other in others) + probe.unanswered,
         retransmitted=verdict.retransmissions + sum(other.retransmissions for other in others),

@@ -10,7 +10,6 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -65,7 +64,7 @@ def run(configuration: ServerConfiguration, sip: tuple[str, int] | None, shipmen
 def serve_prepared(prepared: Prepared) -> int:
     """Run the event loop; returns the exit status."""
     configure_logging(prepared.configuration.log.format, prepared.configuration.log.level)
-    return anyio.run(serve, prepared, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+    return anyio.run(serve, prepared)
 
 
 def prepare(configuration: ServerConfiguration, sections: Sections, shipment: Shipment) -> Prepared:

@@ -275,6 +275,7 @@ class Party(Protocol):
     @property
     def sends(self) -> list[tuple[bytes, Address]]:
         """Datagrams to send; the wire takes them out."""
+        ...
 
     def receive(self, data: bytes, source: Address, now: float) -> None:
         """Take a datagram."""

@@ -90,7 +90,7 @@ class TableRows(Rows[R], Generic[R]):
         if self._expires is not None and rows:
             first = min(getattr(row, self._expires) for row in rows)
             if first < _NEVER:
-                self._timers[key] = self._kernel.schedule(first, _Expiry(self, key))
+                self._timers[key] = self._kernel.schedule.set(first, _Expiry(self, key), self._kernel.now)
 
     def clear(self) -> None:
         """Drop every row, without telling anybody."""
@@ -123,7 +123,7 @@ class VolatileTables:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._tables: dict[ProfileSpecificationID, TableRows[Any]] = {}
-        kernel.expirers[_Expiry] = self._expire
+        kernel.schedule.expirers[_Expiry] = self._expire
 
     def rows(self, table: VolatileTable[R]) -> Rows[R]:
         """The rows of a table; made at first use."""

@@ -139,7 +139,7 @@ class Firing(Entry, EventContext):
             raise ValueError(f"a suspension timeout of {timeout} [ECX-4]; give a finite number of seconds above 0")
         self._require(suspended=False, what="suspend")
         self.suspended = True
-        self.timeout = timer = kernel.schedule(kernel.now + timeout, self)
+        self.timeout = timer = kernel.schedule.set(kernel.now + timeout, self, kernel.now)
         tx.undo.append((self._unsuspend, (timer,)))
 
     def resume(self) -> None:
@@ -182,7 +182,12 @@ class Firing(Entry, EventContext):
             raise InvalidStateError(f"{what}: the event is {state} [ECX-5]; ask is_suspended first")
 
 
-def time_out(firings: list[Firing], now: float) -> None:  # noqa: ARG001  every expirer is given the time
-    """Resume the suspensions whose timeouts have passed."""
-    for firing in firings:
-        firing.timed_out()
+class RolledBack:
+    """What `sbb_rolled_back` is told (TX-10)."""
+
+    __slots__ = ("activity_context", "event", "is_remove_rolled_back")
+
+    def __init__(self, firing: Firing | None, *, removal: bool = False) -> None:
+        self.event = None if firing is None else firing.event
+        self.activity_context = None if firing is None else firing.context
+        self.is_remove_rolled_back = removal

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slee.api.errors import InvalidStateError, TransactionError, TransactionRequiredError
 from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent
@@ -17,13 +16,14 @@ from slee.api.view import ActivityContextView
 from slee.kernel.context import Context
 from slee.kernel.entity import Local
 from slee.kernel.environment import ServiceRuntime, require_service
-from slee.kernel.firing import EventStatistics, Firing, time_out
+from slee.kernel.firing import EventStatistics, Firing
 from slee.kernel.lifecycle import Lifecycle
 from slee.kernel.naming import Naming, NullActivityFactory
-from slee.kernel.ports import Observer
+from slee.kernel.ports import Limits, Observer
 from slee.kernel.reports import Reports
 from slee.kernel.resource import ResourceEntity
 from slee.kernel.router import Router
+from slee.kernel.schedule import Schedule
 from slee.kernel.services import ServiceRegistry
 from slee.kernel.states import (
     ContextState,
@@ -32,9 +32,8 @@ from slee.kernel.states import (
     SleeState,
 )
 from slee.kernel.statistics import KernelStatistics, snapshot
-from slee.kernel.timers import RESOLUTION, TimerRecord, Timers
+from slee.kernel.timers import Timers
 from slee.kernel.transaction import Transaction
-from slee.spi.wheel import Timer, TimerWheel
 
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
@@ -43,18 +42,6 @@ if TYPE_CHECKING:
     from slee.api.ids import SbbID, ServiceID
     from slee.model.descriptor import ServiceDescriptor
     from slee.spi.adaptor import ResourceAdaptor
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one kernel."""
-
-    queue: int = 10_000
-    """Events that wait on one activity context; more are refused (CON-6)."""
-    suspension_timeout: float = 60.0
-    """Seconds that a suspension lasts where none is given (ECX-3)."""
-    maximum_age: float | None = None
-    """Seconds that an event may wait before its first delivery; an older one expires. `None`: for ever (CON-7)."""
 
 
 class Kernel:
@@ -93,20 +80,13 @@ class Kernel:
         self.resources: dict[str, ResourceEntity] = {}
         self.own_contexts: dict[Context, None] = {}
         """Contexts of services and tables."""
-        self.wheel: TimerWheel[Any] = TimerWheel(RESOLUTION)
+        self.schedule = Schedule()
         self.timers = Timers(self)
         self.naming = Naming(self)
         self.null_activities = NullActivityFactory(self)
-        self.expirers: dict[type, Callable[[list[Any], float], None]] = {
-            TimerRecord: self.timers.expire,
-            Firing: time_out,
-        }
-        """Who is told when items of a class come due on the wheel."""
         self._router = Router(self)
         self._events: dict[type, EventStatistics] = {}
         self._outputs: list[tuple[ResourceEntity, object]] = []
-        self._has_news = True
-        """Whether time has moved, or something was set that is due at once, since the wheel was last asked."""
         self._sequence = 0
         self._node = random(6).hex()
         self._outside: str | None = None
@@ -124,14 +104,13 @@ class Kernel:
         """
         if now > self.now:
             self.now = now
-            self._has_news = True
+            self.schedule.has_news = True
         if not self.is_routing:
             if self.state is SleeState.STOPPED:
                 return False
             self._lifecycle.run()
-        if self._has_news:
-            self._has_news = False
-            self._expire()
+        if self.schedule.has_news:
+            self.schedule.expire(self.now)
         return self._router.step()
 
     def next_deadline(self) -> float | None:
@@ -140,7 +119,7 @@ class Kernel:
             return None
         if self.state is SleeState.STARTING:
             return self.now
-        return self.wheel.next_deadline()
+        return self.schedule.next_deadline()
 
     def take_outputs(self) -> list[tuple[ResourceEntity, object]]:
         """The commands of committed transactions, in order; the shell hands each to its entity's `perform`."""
@@ -152,23 +131,6 @@ class Kernel:
     def statistics(self) -> KernelStatistics:
         """A consistent picture of all counters."""
         return snapshot(self)
-
-    def schedule(self, deadline: float, item: object) -> Timer[Any]:
-        """Set a timer on the wheel; when it is due, `item` goes to the expirer of its class."""
-        if deadline <= self.now:
-            self._has_news = True
-        return self.wheel.set(deadline, item)
-
-    def _expire(self) -> None:
-        """Release timers and suspensions that have come due."""
-        due = self.wheel.next_deadline()
-        if due is None or due > self.now:
-            return
-        by_class: dict[type, list[Any]] = {}
-        for item in self.wheel.expire(self.now):
-            by_class.setdefault(type(item), []).append(item)
-        for cls, items in by_class.items():
-            self.expirers[cls](items, self.now)
 
     # Transactions.
 

@@ -29,7 +29,7 @@ class Lifecycle:
         self.state = SleeState.STOPPED
         self._deadline: Timer[Any] | None = None
         self._is_past_deadline = False
-        kernel.expirers[_StopDeadline] = self._pass_deadline
+        kernel.schedule.expirers[_StopDeadline] = self._pass_deadline
 
     def start(self) -> None:
         """Stopped to Starting (SLE-2, SLE-3)."""
@@ -56,7 +56,7 @@ class Lifecycle:
         for resource in tuple(kernel.resources.values()):
             resource.halt()
         if within is not None:
-            self._deadline = kernel.schedule(kernel.now + within, _StopDeadline())
+            self._deadline = kernel.schedule.set(kernel.now + within, _StopDeadline(), kernel.now)
         self.judge()
 
     def judge(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -9,6 +10,18 @@ if TYPE_CHECKING:
     from slee.api.ids import SbbID, ServiceID
     from slee.kernel.states import StateChange
     from slee.spi.flags import FailureReason
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one kernel."""
+
+    queue: int = 10_000
+    """Events that wait on one activity context; more are refused (CON-6)."""
+    suspension_timeout: float = 60.0
+    """Seconds that a suspension lasts where none is given (ECX-3)."""
+    maximum_age: float | None = None
+    """Seconds that an event may wait before its first delivery; an older one expires. `None`: for ever (CON-7)."""
 
 
 class Observer(Protocol):

@@ -13,7 +13,7 @@ from slee.api.errors import CreateError
 from slee.api.event import ActivityEnd
 from slee.kernel.entity import SbbEntity, forget_root
 from slee.kernel.environment import DURATION_BOUNDS
-from slee.kernel.firing import Barrier, Firing
+from slee.kernel.firing import Barrier, Firing, RolledBack
 from slee.kernel.initial import convergence_name
 from slee.kernel.states import ServiceState
 from slee.kernel.transaction import ActivationError, Transaction
@@ -29,17 +29,6 @@ if TYPE_CHECKING:
 _ACTIVE: Final = ServiceState.ACTIVE
 
 
-class RolledBack:
-    """What `sbb_rolled_back` is told (TX-10)."""
-
-    __slots__ = ("activity_context", "event", "is_remove_rolled_back")
-
-    def __init__(self, firing: Firing | None, *, removal: bool = False) -> None:
-        self.event = None if firing is None else firing.event
-        self.activity_context = None if firing is None else firing.context
-        self.is_remove_rolled_back = removal
-
-
 class Router:
     """Delivers events; owned by the kernel."""
 
@@ -47,6 +36,7 @@ class Router:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
+        kernel.schedule.expirers[Firing] = self.time_out
 
     def step(self) -> bool:
         """Make one delivery, or finish one event; `False` when no context is ready."""
@@ -359,6 +349,11 @@ class Router:
             root = entity.root
             if root.count == 0 and not root.removed:
                 self.reclaim(root)
+
+    def time_out(self, firings: list[Firing], now: float) -> None:
+        """Resume the suspensions whose timeouts have passed (ECX-8)."""
+        for firing in firings:
+            firing.timed_out()
 
     # Reclamation.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from slee.api.activity import ActivityContext, PreserveMissed
 from slee.api.event import TimerEvent, TimerID
 from slee.api.facilities import TimerFacility
+from slee.kernel.schedule import RESOLUTION
 from slee.kernel.states import ContextState
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from slee.kernel.kernel import Kernel
     from slee.spi.wheel import Timer
 
-RESOLUTION: Final = 0.01
 DEFAULT_TIMEOUT: Final = 1.0
 
 
@@ -118,6 +118,7 @@ class Timers(TimerFacility):
         self.records: dict[TimerID, TimerRecord] = {}
         """Timers with occurrences outstanding."""
         self._spent: dict[TimerID, Context] = {}
+        kernel.schedule.expirers[TimerRecord] = self.expire
 
     @property
     def resolution(self) -> float:
@@ -186,7 +187,7 @@ class Timers(TimerFacility):
 
     def _add(self, record: TimerRecord) -> None:
         context = record.context
-        record.timer = self.kernel.schedule(record.due, record)
+        record.timer = self.kernel.schedule.set(record.due, record, self.kernel.now)
         self.records[record.id] = record
         if context.timers is None:
             context.timers = {}
@@ -238,7 +239,7 @@ class Timers(TimerFacility):
                 self.drop(record)
                 kernel.judge_context(record.context)
             else:
-                record.timer = kernel.schedule(record.due, record)
+                record.timer = kernel.schedule.set(record.due, record, now)
 
 
 def _judge(
@@ -261,4 +262,4 @@ def _judge(
         raise ValueError(f"timers.set: repetitions={repetitions} without a period [TMR-5]; give a period")
 
 
-__all__ = ["DEFAULT_TIMEOUT", "RESOLUTION", "TimerRecord", "Timers"]
+__all__ = ["DEFAULT_TIMEOUT", "TimerRecord", "Timers"]

@@ -11,7 +11,8 @@ import anyio
 
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
-from slee.kernel.kernel import Kernel, Limits
+from slee.kernel.kernel import Kernel
+from slee.kernel.ports import Limits
 from slee.kernel.states import SleeState, StateChange
 from slee.management.management import Equipment, Management
 from slee.runtime.clock import SystemClock

@@ -15,7 +15,8 @@ from slee.api.usage import UsageParameters
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
 from slee.kernel.firing import Firing
-from slee.kernel.kernel import Kernel, Limits
+from slee.kernel.kernel import Kernel
+from slee.kernel.ports import Limits
 from slee.kernel.states import ResourceState, SleeState
 from slee.model.descriptor import Durability, SbbDescriptor, describe_service
 from slee.model.sharing import sharing_issues

@@ -81,7 +81,7 @@ def test_services_and_profiles_do_no_io() -> None:
 
 def test_imports_are_declared_dependencies() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = [*project["dependencies"], *project["optional-dependencies"]["fast"]]
+    declared = project["dependencies"]
     # The test side of the product (slee.testing) is used where the tests' tools are.
     testing = project["optional-dependencies"]["dev"]
     shipped = [m for m in product() if ".testing" not in m.name]

@@ -29,8 +29,8 @@ def test_living_and_ended_processes_count() -> None:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "ready\n"
         assert len(members(parent.pid)) == 2
-        # Each reading may miss a tick of 10 ms.
-        assert cpu_seconds(parent.pid) >= 0.45 - 0.03
+        # Two of the three come to 0.3 s; a kernel that counts by ticks of 10 ms may miss some of them.
+        assert cpu_seconds(parent.pid) > 0.35
         parent.communicate()
 
 

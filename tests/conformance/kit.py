@@ -34,7 +34,7 @@ from slee import (
 )
 from slee.kernel.context import Context
 from slee.kernel.entity import SbbEntity
-from slee.kernel.kernel import Limits
+from slee.kernel.ports import Limits
 from slee.spi import ActivityFlags, EventFlags
 from slee.testing import RecordingResource, SleeHarness, recording_type
 

@@ -25,7 +25,7 @@ class Link(Sbb, vendor="test", version="1.0"):
     @local
     def extend(self, number: int) -> SbbLocal[Any]:
         self.last = number
-        return self.links.create()  # type: ignore[no-any-return]
+        return self.links.create()
 
     @local
     def run(self, act: Act) -> object:
@@ -35,9 +35,9 @@ class Link(Sbb, vendor="test", version="1.0"):
         LOG.append(f"remove {self.last}")
 
 
-Link.links = child(Link)  # type: ignore[attr-defined]
-Link.links.__set_name__(Link, "links")  # type: ignore[attr-defined]
-Link.sbb_declarations["links"] = Link.links  # type: ignore[attr-defined]
+Link.links = child(Link)
+Link.links.__set_name__(Link, "links")
+Link.sbb_declarations["links"] = Link.links
 
 
 class Chain(Sbb, vendor="test", version="1.0"):
@@ -263,7 +263,7 @@ def test_chd_12_a_child_begins_with_the_priority_of_its_relation() -> None:
 
 def test_chd_13_a_child_is_an_sbb_and_may_be_of_the_parents_kind() -> None:
     with pytest.raises(ComponentDefinitionError, match="CHD-13"):
-        child(int)  # type: ignore[type-var]
+        child(int)
     with World(Chain) as world:
         world.do("a", lambda sbb, aci: sbb.links.create().extend(1))
         assert world.entities() == 3

@@ -331,8 +331,8 @@ WRONG = [
     ("perhaps", "x"),
     ("colour", "red"),
     ("frozen", Thawed()),
-    ("frozen", Frozen([1])),  # type: ignore[arg-type]
-    ("nested", Nested(Frozen(), Thawed())),  # type: ignore[arg-type]
+    ("frozen", Frozen([1])),
+    ("nested", Nested(Frozen(), Thawed())),
     ("leaf", object()),
     ("union", 1.5),
 ]

@@ -9,7 +9,7 @@ import pytest
 
 from slee import ActivityContext, PreserveMissed, TimerEvent
 from slee.api.errors import ActivityIsEndingError, FireEventError
-from slee.kernel.kernel import Limits
+from slee.kernel.ports import Limits
 from slee.kernel.states import SleeState
 from slee.spi import EventFlags, FailureReason
 from tests.conformance.kit import ALL_EVENT_FLAGS, LOG, Boom, Do, Note, Other, Root, World, boom

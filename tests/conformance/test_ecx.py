@@ -9,7 +9,7 @@ import pytest
 
 from slee import ActivityContext, Address, AddressPlan, ServiceID
 from slee.api.errors import InvalidStateError, TransactionRequiredError
-from slee.kernel.kernel import Limits
+from slee.kernel.ports import Limits
 from slee.kernel.states import ContextState
 from tests.conformance.kit import LOG, Do, Leaf, Note, Other, Root, World
 

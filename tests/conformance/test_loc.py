@@ -312,4 +312,4 @@ def test_loc_16_a_transaction_may_span_two_trees() -> None:
         assert len(world.roots()) == 1  # the first tree; the second was rolled back with its creation
         world.do("b", lambda sbb, aci: context.detach(kept[0]), key="2")
         assert len(world.roots()) == 1
-        assert world.roots()[0].convergence_name[5] == "2"  # type: ignore[index]
+        assert world.roots()[0].convergence_name[5] == "2"

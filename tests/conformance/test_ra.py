@@ -24,7 +24,7 @@ from slee.api.errors import (
     TransactionRequiredError,
     UnrecognizedActivityHandleError,
 )
-from slee.kernel.kernel import Limits
+from slee.kernel.ports import Limits
 from slee.kernel.states import ResourceState, SleeState
 from slee.spi import ActivityFlags, EventFlags, FailureReason, ReceivableEvent
 from slee.testing import RecordingResource, SleeHarness, recording_type
@@ -79,7 +79,7 @@ def test_ra_6_inside_ra_active_the_object_is_active() -> None:
             entity.start_activity("a", "activity")
             entity.fire("a", Do())
 
-        second.ra_active = active  # type: ignore[method-assign]
+        second.ra_active = active
         entity.activate()
         world.slee.run()
         assert LOG == ["Root.on_do"]
@@ -88,7 +88,7 @@ def test_ra_6_inside_ra_active_the_object_is_active() -> None:
 def test_ra_7_an_exception_from_ra_active_leaves_the_object_inactive() -> None:
     with World(failures_allowed=True) as world:
         second = RecordingResource(RA)
-        second.ra_active = boom  # type: ignore[method-assign]
+        second.ra_active = boom
         entity = world.kernel.create_resource("second", second)
         entity.activate()
         assert entity.state is ResourceState.ACTIVE
@@ -97,7 +97,7 @@ def test_ra_7_an_exception_from_ra_active_leaves_the_object_inactive() -> None:
         assert [failure.kind for failure in world.slee.failures] == ["adaptor"]
         entity.deactivate()
         assert names(second) == []
-        del second.ra_active  # type: ignore[method-assign]
+        del second.ra_active
         entity.activate()
         assert entity.is_object_active
         assert entity.failure is None
@@ -238,7 +238,7 @@ def test_ra_20_transacted_variants_need_a_transaction_and_take_effect_at_its_com
             assert world.kernel.events[Note].accepted == 0
 
         order: list[object] = []
-        world.ra.event_processing_successful = lambda handle, event, flags: order.append(event)  # type: ignore[method-assign]
+        world.ra.event_processing_successful = lambda handle, event, flags: order.append(event)
         world.do("a", act)
         assert world.kernel.events[Note].delivered == 2
         assert world.told("activity_ended") == [("b",)]
@@ -514,9 +514,9 @@ def test_ra_37_services_are_told_once_per_change() -> None:
 def test_ra_37_the_change_is_committed_when_it_is_told() -> None:
     with World() as world:
         states: list[object] = []
-        world.ra.service_active = lambda s: states.append(world.kernel.service_state(s.id).value)  # type: ignore[method-assign]
-        world.ra.service_stopping = lambda s: states.append(world.kernel.service_state(s.id).value)  # type: ignore[method-assign]
-        world.ra.service_inactive = lambda s: states.append(world.kernel.service_state(s.id).value)  # type: ignore[method-assign]
+        world.ra.service_active = lambda s: states.append(world.kernel.service_state(s.id).value)
+        world.ra.service_stopping = lambda s: states.append(world.kernel.service_state(s.id).value)
+        world.ra.service_inactive = lambda s: states.append(world.kernel.service_state(s.id).value)
         world.kernel.deactivate_service(world.slee.install(Root))
         assert states == ["Active", "Stopping", "Inactive"]
 

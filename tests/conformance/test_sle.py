@@ -67,7 +67,7 @@ def test_sle_5_an_entity_that_cannot_begin_keeps_nobody_else() -> None:
     with World(failures_allowed=True) as world:
         world.kernel.stop()
         broken, good = RecordingResource(RA), RecordingResource(RA)
-        broken.ra_active = boom  # type: ignore[method-assign]
+        broken.ra_active = boom
         world.kernel.create_resource("broken", broken).activate()
         world.kernel.create_resource("good", good).activate()
         world.kernel.start()
@@ -184,7 +184,7 @@ def test_sle_10_a_deadline_that_was_not_needed_does_not_strike_later() -> None:
 def test_sle_11_each_change_is_told_once_after_it_is_visible() -> None:
     slee, observer = kernel()
     seen: list[object] = []
-    observer.state_changed = lambda change: seen.append((change.new, slee.state, change.time))  # type: ignore[method-assign]
+    observer.state_changed = lambda change: seen.append((change.new, slee.state, change.time))
     slee.start()
     slee.step(5.0)
     slee.stop()

@@ -40,7 +40,7 @@ def test_svc_2_operations_need_the_right_state_and_a_known_id() -> None:
                 operation(UNKNOWN)
             for wrong in (None, "Root", SbbID("a", "b", "c")):
                 with pytest.raises(TypeError):
-                    operation(wrong)  # type: ignore[arg-type]
+                    operation(wrong)
 
 
 def test_svc_3_activation_needs_every_resource() -> None:
@@ -122,7 +122,7 @@ def test_svc_7_several_services_change_all_or_none() -> None:
             ((one, None), TypeError),
         ):
             with pytest.raises(error):
-                kernel.activate_service(*wrong)  # type: ignore[arg-type]
+                kernel.activate_service(*wrong)
             assert kernel.service_state(one) is ServiceState.INACTIVE
         kernel.activate_service(one, two)
         kernel.deactivate_service(two)
@@ -135,7 +135,7 @@ def test_svc_8_each_transition_is_told_once_after_it_is_visible() -> None:
     with World() as world:
         service = world.slee.install(Root, activate=False)
         seen: list[object] = []
-        world.slee.observer.state_changed = lambda change: seen.append(  # type: ignore[method-assign]
+        world.slee.observer.state_changed = lambda change: seen.append(
             (change.id, change.new is world.kernel.service_state(service))
         )
         world.kernel.activate_service(service)

@@ -217,7 +217,7 @@ def test_tmr_11_ids_are_immutable_unique_and_fit_for_cmp() -> None:
         assert TimerID(ids[0].key) == ids[0]
         assert hash(TimerID(ids[0].key)) == hash(ids[0])
         with pytest.raises(AttributeError):
-            ids[0].key = "x"  # type: ignore[misc]
+            ids[0].key = "x"
         one.do("a", lambda sbb, aci: setattr(sbb, "timer", ids[0]))
         assert one.state()["timer"] == ids[0]
 

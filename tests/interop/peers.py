@@ -313,10 +313,12 @@ class Sipp:
         return path
 
     def finish(self) -> SippVerdict:
-        """Wait for the end of the run and return its verdict."""
+        """Wait for the end of the run and return its verdict; PeerError if SIPp could not even begin."""
         status = self.child.wait(self._timeout + 15.0)
         seconds = time.monotonic() - self.started
         counts = self._counts()
+        if status not in (0, 1) and not counts.get("TotalCallCreated"):
+            raise PeerError(f"{self._scenario}: SIPp made no call (exit {status}):\n{self.child.output[-2000:]}")
         return SippVerdict(
             scenario=self._scenario,
             status=status,

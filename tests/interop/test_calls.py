@@ -91,6 +91,17 @@ def test_user_whose_binding_cannot_be_reached_is_480(server: Server, tmp_path: P
     assert verdict.seconds < 16.0
 
 
+def test_calls_go_on_after_an_unreachable_contact(server: Server, tmp_path: Path) -> None:
+    """SIP-35: an ICMP error affects nobody else; the socket that it was reported on goes on receiving."""
+    register(server, tmp_path, [("unreachable", free_port())])
+    for _ in range(2):
+        refused_call(server, tmp_path, "unreachable", 480)
+    with answering(tmp_path, 10) as callee:
+        register(server, tmp_path, [("bob", callee.port)])
+        with Sipp("uac_rr", tmp_path, server=server.sip, calls=10, rows=[("bob",)], rate=50.0) as caller:
+            caller.finish().require(10)
+
+
 @pytest.mark.parametrize("losers", [1, 2])
 def test_fork_with_one_winner(server: Server, tmp_path: Path, losers: int) -> None:
     """RFC 3261 16.7 step 10, SIP-70: all phones ring; one answers, and the others' CANCEL says why."""

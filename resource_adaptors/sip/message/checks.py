@@ -8,12 +8,11 @@ from typing import Final, TypeAlias
 
 from resource_adaptors.sip.message.errors import LocalProtocolError, ValueSyntaxError
 from resource_adaptors.sip.message.names import KEYS, SINGLE
-from resource_adaptors.sip.message.values import ADDRESS_HEADERS, TOKEN, judge_addresses
+from resource_adaptors.sip.message.values import ADDRESS_HEADERS, QUOTED, TOKEN, judge_addresses
 
 Headers: TypeAlias = Sequence[tuple[str, str]]
 """Names and values of headers, in the order in which they are written."""
 
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _ENDS_LINE: Final = re.compile("[\r\n\0]")
 _WRITTEN_BY_US: Final = frozenset(("via", "from", "to", "call-id", "cseq", "max-forwards", "content-length"))
 _EARLY: Final = {"route": 0, "record-route": 1, "path": 2}
@@ -30,7 +29,7 @@ def check_header(name: str, value: str) -> None:
     if not TOKEN.match(name):
         raise LocalProtocolError(f"header name {name!r} is no token [SIP-18]; give a plain name")
     check_text(name, value)
-    if '"' in value and '"' in _QUOTED.sub("", value):
+    if '"' in value and '"' in QUOTED.sub(lambda quoted: "" if quoted[1] else quoted[0], value):
         raise LocalProtocolError(f"{name}: {value!r} has an unbalanced quote [SIP-18]; escape or close it")
 
 

@@ -62,6 +62,7 @@ class PartialRequest(msgspec.Struct, frozen=True):
     """What could be read of a malformed request: enough for a stateless answer (SIP-22)."""
 
     method: str
+    """Empty if it could not be read."""
     via: tuple[bytes, ...]
     """Via lines as received but unfolded, without the name; sent-by of the first one could be read."""
     from_: bytes | None

@@ -12,11 +12,10 @@ from resource_adaptors.sip.message.errors import ValueSyntaxError
 from resource_adaptors.sip.message.limits import Limits
 from resource_adaptors.sip.message.message import Message, line_value
 from resource_adaptors.sip.message.names import LISTS, PARAMETRISED, SINGLE, canonical
-from resource_adaptors.sip.message.values import TOKEN, WHITE, parse_number, split_outside
+from resource_adaptors.sip.message.values import QUOTED, TOKEN, WHITE, parse_number, split_outside
 
 _LINE_END: Final = re.compile("\r\n|\r|\n")
 _BLANK_LINE: Final = re.compile("(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _QUOTED_PAIR: Final = re.compile(r"\\.", re.DOTALL)
 
 
@@ -99,8 +98,12 @@ def _judge_characters(text: str, lines: list[str]) -> None:
         raise ValueSyntaxError("Bare CR Or LF In Header", "line_end")
     if "\0" in rest:
         for line in lines:
-            if "\0" in _QUOTED.sub(lambda quoted: _QUOTED_PAIR.sub("", quoted[0]), line):
+            if "\0" in QUOTED.sub(_without_pairs, line):
                 raise ValueSyntaxError("NUL In Header", "nul")
+
+
+def _without_pairs(quoted: re.Match[str]) -> str:
+    return _QUOTED_PAIR.sub("", quoted[0]) if quoted[1] else quoted[0]
 
 
 def _key(line: str) -> str:

@@ -8,9 +8,6 @@ Whatever a property here parses late was found well-formed by the parser, so tha
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 from resource_adaptors.sip.message.errors import ValueSyntaxError
 from resource_adaptors.sip.message.names import UNSPLIT, canonical
 from resource_adaptors.sip.message.uri import Uri, parse_uri
@@ -25,12 +22,12 @@ from resource_adaptors.sip.message.values import (
     split_outside,
 )
 
-_FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
-
 
 def unfold(text: str) -> str:
-    """A header value with each line break and its white space read as one space (SIP-4)."""
-    return _FOLD.sub(" ", text) if "\n" in text else text
+    """A header value with each line break and the white space round it read as one space (SIP-4)."""
+    if "\n" not in text:
+        return text
+    return " ".join(part for line in text.split("\r\n") if (part := line.strip(WHITE)))
 
 
 def line_value(line: str) -> str:

@@ -7,8 +7,9 @@ from typing import Final
 import msgspec
 
 from resource_adaptors.sip.message.errors import RemoteProtocolError, ValueSyntaxError
+from resource_adaptors.sip.message.framing import join_folded
 from resource_adaptors.sip.message.limits import DATAGRAM, Limits
-from resource_adaptors.sip.message.message import unfold
+from resource_adaptors.sip.message.message import line_value
 from resource_adaptors.sip.message.names import canonical
 from resource_adaptors.sip.message.values import WHITE, parse_params
 
@@ -86,9 +87,8 @@ def _part(data: bytes, limits: Limits, depth: int) -> Part:
         if not separator:
             raise ValueSyntaxError("Bad Multipart Body", "multipart")
     headers: dict[str, str] = {}
-    for line in unfold(head.decode("utf-8", "surrogateescape")).split("\r\n") if head else ():
-        name, _, value = line.partition(":")
-        headers[canonical(name.strip(WHITE))] = value.strip(WHITE)
+    for line in join_folded(["", *head.decode("utf-8", "surrogateescape").split("\r\n")]):
+        headers[canonical(line.partition(":")[0].strip(WHITE))] = line_value(line)
     content_type = headers.get("content-type", _DEFAULT_TYPE)
     parts = _split(content_type, body, limits, depth + 1) if is_multipart(content_type) else ()
     return Part(content_type, _is_required(headers.get("content-disposition", "")), body, parts)

@@ -134,7 +134,7 @@ def _request(lines: list[str], keys: list[str], index: dict[str, int], body: byt
     request.method, request.uri_text = plain.groups() if plain is not None else _odd_request_line(lines[0], limits)
     if len(request.uri_text) > limits.uri:
         raise ValueSyntaxError("Request-URI Too Long", "uri_too_long", 414)
-    _fill(request, lines, index, limits)
+    _fill(request, lines, index)
     position = index.get("max-forwards")
     request.max_forwards = None if position is None else _max_forwards(lines[position])
     if request.cseq.method != request.method:
@@ -191,11 +191,11 @@ def _response(lines: list[str], keys: list[str], index: dict[str, int], body: by
     response = Response(lines, keys, index, body)
     response.status = int(found[1])
     response.reason = found[2] or ""
-    _fill(response, lines, index, limits)
+    _fill(response, lines, index)
     return response
 
 
-def _fill(message: Message, lines: list[str], index: dict[str, int], limits: Limits) -> None:
+def _fill(message: Message, lines: list[str], index: dict[str, int]) -> None:
     """Parse the headers that every message has, and judge the addresses (SIP-1)."""
     try:
         via, from_, to, call_id, cseq = (

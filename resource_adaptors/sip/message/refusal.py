@@ -10,13 +10,14 @@ from resource_adaptors.sip.message.framing import join_folded
 from resource_adaptors.sip.message.limits import Limits
 from resource_adaptors.sip.message.message import line_value
 from resource_adaptors.sip.message.names import canonical
-from resource_adaptors.sip.message.values import TOKEN, TOKEN_CHARACTERS, WHITE
+from resource_adaptors.sip.message.values import TOKEN_CHARACTERS, WHITE
 
 SENT_BY: Final = re.compile(
     rf"SIP[ \t]*+/[ \t]*+[0-9.]++[ \t]*+/[ \t]*+[{TOKEN_CHARACTERS}]++[ \t]++([A-Za-z0-9\-._]++|\[[0-9A-Fa-f:.]++\])"
     r"(?:[ \t]*+:[ \t]*+([0-9]{1,5}+))?+(?=[ \t;,]|\Z)",
     re.IGNORECASE,
 )
+_METHOD: Final = re.compile(rf"[ \t]*+([{TOKEN_CHARACTERS}]++)")
 _RPORT: Final = re.compile(r";[ \t]*+rport[ \t]*+(?=[;,=]|\Z)", re.IGNORECASE)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -38,9 +39,7 @@ def _read_partial(data: bytes, limits: Limits) -> PartialRequest | None:
     """What a stateless answer needs, `None` if the top Via cannot be read."""
     head = data[: limits.headers].partition(b"\r\n\r\n")[0]
     lines = join_folded(head.decode("utf-8", "surrogateescape").split("\r\n"))
-    method = lines[0].partition(" ")[0]
-    if not TOKEN.match(method):
-        return None
+    method = _METHOD.match(lines[0])
     found: dict[str, list[str]] = {}
     for line in lines[1 : limits.lines + 1]:
         found.setdefault(canonical(line.partition(":")[0].rstrip(WHITE)), []).append(line_value(line))
@@ -50,7 +49,7 @@ def _read_partial(data: bytes, limits: Limits) -> PartialRequest | None:
     if top is None or any(_CONTROL.search(via) for via in vias) or (port is not None and port > 65_535):
         return None
     return PartialRequest(
-        method=method,
+        method=method[1] if method is not None else "",
         via=tuple(_octets(via) for via in vias),
         from_=_first(found, "from", limits),
         to=_first(found, "to", limits),

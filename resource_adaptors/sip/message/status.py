@@ -87,3 +87,10 @@ _CLASSES: Final = {1: "Progress", 2: "OK", 3: "Redirection", 4: "Request Failure
 def reason_phrase(status: int) -> str:
     """The usual reason phrase; of an unknown status, one of its class (SIP-190)."""
     return REASONS.get(status) or _CLASSES[status // 100]
+
+
+def effective_status(status: int) -> int:
+    """The status that an unknown one counts as: x00 of its class, 183 for 1xx (SIP-190)."""
+    if status in REASONS:
+        return status
+    return 183 if status < 200 else status // 100 * 100

@@ -33,13 +33,14 @@ _VIA: Final = re.compile(
 _ADDRESS: Final = re.compile(
     rf"({PLAIN_DISPLAY})<({PLAIN_URI})>((?:;[{TOKEN_CHARACTERS}]++(?:=[{TOKEN_CHARACTERS}]++)?+)*+)\Z"
 )
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+("?)', re.DOTALL)
+"""A quoted string, group 1 empty if it is not closed: a search must not start again within it."""
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 _VALUE: Final = re.compile(rf'(?:[{TOKEN_CHARACTERS}:\[\]]++|"(?:[^"\\]|\\.)*+")\Z', re.DOTALL)
 _CSEQ: Final = re.compile(rf"([0-9]++)[ \t]++([{TOKEN_CHARACTERS}]++)\Z")
 _DISPLAY_WORD: Final = re.compile(rf"[{TOKEN_CHARACTERS}\x80-\U0010ffff]++\Z")
 _Q: Final = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\Z")
-_SPLITTERS: Final = {
+_PIECES: Final = {
     separator: re.compile(rf'[^"<{separator}]++|"(?:[^"\\]|\\.)*+"|<[^>]*+>|{separator}', re.DOTALL)
     for separator in (",", ";")
 }
@@ -245,10 +246,10 @@ def judge_addresses(text: str, key: str) -> None:
 
 def _parse_address(text: str, reason: str, kind: str) -> NameAddr:
     """Quoted display names with escapes, white space anywhere, and the form without angle brackets."""
-    quoted = _QUOTED.match(text)
+    quoted = QUOTED.match(text)
     if quoted is not None:
         rest = text[quoted.end() :].lstrip(WHITE)
-        if not rest.startswith("<"):
+        if not quoted[1] or not rest.startswith("<"):
             raise ValueSyntaxError(reason, kind)
         display = _QUOTED_PAIR.sub(r"\1", quoted[0][1:-1])
         return _bracketed(text, display, rest, reason, kind)
@@ -310,11 +311,11 @@ def split_outside(text: str, separator: str, reason: str = "Bad Header", kind: s
         return text.split(separator)
     parts: list[str] = []
     start = at = 0
-    for piece in _SPLITTERS[separator].finditer(text):
-        if piece.start() != at:
-            break
+    # Matched piece by piece, not searched: a search would go over the rest once for each quote that is not closed
+    match = _PIECES[separator].match
+    while piece := match(text, at):
         at = piece.end()
-        if piece[0] == separator:
+        if text[at - 1] == separator and piece[0] == separator:
             parts.append(text[start : at - 1])
             start = at
     if at != len(text):

@@ -21,6 +21,7 @@ from resource_adaptors.sip.message.uri import PLAIN_URI, SipUri, UriError, parse
 from resource_adaptors.sip.message.values import TOKEN, CSeq, Via, parse_via, split_outside
 
 __all__ = [
+    "MAX_CSEQ",
     "Headers",
     "ack_for",
     "build_error_response",

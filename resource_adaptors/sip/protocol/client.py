@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from resource_adaptors.sip.protocol.server import ServerTransaction
 
 _NEVER: Final = math.inf
-_SYMBOLS: Final = (
+RECEIVING: Final = (
     "",
     tables.RECEIVE_1XX,
     tables.RECEIVE_2XX,
@@ -53,21 +53,12 @@ class ClientTransaction(Transaction):
         self.owner = owner
         """The server transaction whose request it forwards, `None` if nobody is interested in its responses."""
         self.request: Request | None = None
-        """What was sent, until a final response has come."""
+        """What was sent, until a final response has come: `None` then."""
         self.cancel_state = CANCEL_NOT_ASKED
         self.cancel_reason: str | None = None
         """Value for the Reason header of the CANCEL."""
         self.is_overdue = False
         """Whether timer C has ended its ringing: it counts as 408 whatever it then answers, 2xx excepted."""
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether no final response has come."""
-        return self.request is not None
-
-    def receive(self, response: Response, now: float) -> bool:
-        """Take a response that matches; `False` if it comes too late to mean anything."""
-        return self.step(_SYMBOLS[response.status // 100], response, now)
 
     def fail(self, reason: str, now: float) -> bool:
         """Report that the destination cannot be reached; `False` if that no longer matters."""
@@ -83,8 +74,8 @@ class ClientTransaction(Transaction):
 
     def send(self, payload: Request, now: float) -> None:
         self.request = payload
-        self.wire = payload.raw
-        self.layer.send(self.wire, self.destination)
+        self.wire = wire = payload.raw
+        self.outlet.append((wire, self.destination))
 
     def deliver(self, payload: Response, now: float) -> None:
         self.layer.user.on_response(self, payload, now)
@@ -114,26 +105,31 @@ class ClientInvite(ClientTransaction):
         ack = ack_for(self.request, payload).raw
         self._finish()
         self.wire = ack
-        self.layer.send(ack, self.destination)
+        self.outlet.append((ack, self.destination))
 
     def start_a(self, payload: object, now: float) -> None:
-        self._resend_after(self.layer.timing.t1, now)
+        if not self.is_reliable:
+            self.interval = interval = self.layer.timing.t1
+            self.resend_at = now + interval
 
     def double_a(self, payload: object, now: float) -> None:
         self._resend_after(self.interval * 2, now)
 
     def start_b(self, payload: object, now: float) -> None:
-        self._expire_after(tables.TIMER_B, self.layer.timing.timeout, now)
+        self.alarm = tables.TIMER_B
+        self.expire_at = now + self.layer.timing.timeout
 
     def stop_a_b(self, payload: object, now: float) -> None:
         self.resend_at = self.expire_at = _NEVER
 
     def start_d(self, payload: object, now: float) -> None:
-        self._expire_after(tables.TIMER_D, 0.0 if self.is_reliable else self.layer.timing.timer_d, now)
+        self.alarm = tables.TIMER_D
+        self.expire_at = now if self.is_reliable else now + self.layer.timing.timer_d
 
     def start_m(self, payload: object, now: float) -> None:
         self._finish()
-        self._expire_after(tables.TIMER_M, self.layer.timing.timeout, now)
+        self.alarm = tables.TIMER_M
+        self.expire_at = now + self.layer.timing.timeout
 
 
 @runs(tables.CLIENT_NON_INVITE)
@@ -149,7 +145,9 @@ class ClientNonInvite(ClientTransaction):
     # Actions of the table.
 
     def start_e(self, payload: object, now: float) -> None:
-        self._resend_after(self.layer.timing.t1, now)
+        if not self.is_reliable:
+            self.interval = interval = self.layer.timing.t1
+            self.resend_at = now + interval
 
     def double_e(self, payload: object, now: float) -> None:
         self._double(now)
@@ -158,8 +156,10 @@ class ClientNonInvite(ClientTransaction):
         self._resend_after(self.layer.timing.t2, now)
 
     def start_f(self, payload: object, now: float) -> None:
-        self._expire_after(tables.TIMER_F, self.layer.timing.timeout, now)
+        self.alarm = tables.TIMER_F
+        self.expire_at = now + self.layer.timing.timeout
 
     def start_k(self, payload: object, now: float) -> None:
         self._finish()
-        self._expire_after(tables.TIMER_K, 0.0 if self.is_reliable else self.layer.timing.t4, now)
+        self.alarm = tables.TIMER_K
+        self.expire_at = now if self.is_reliable else now + self.layer.timing.t4

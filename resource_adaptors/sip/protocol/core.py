@@ -180,7 +180,8 @@ class SipCore:
             LocalProtocolError: the request has its final answer.
         """
         self._proxy.forward(transaction, branches, now, record_route=record_route)
-        self._run_loop(now)
+        if self._layer.looped:
+            self._run_loop(now)
 
     def cancel_branches(self, transaction: ServerTransaction, now: float, *, reason: str | None = None) -> None:
         """Cancel every INVITE branch that has no final response, with a Reason value if given (SIP-70)."""

@@ -9,7 +9,7 @@ from resource_adaptors.sip.message.errors import RemoteProtocolError
 from resource_adaptors.sip.message.message import Request
 from resource_adaptors.sip.message.parser import parse_message
 from resource_adaptors.sip.message.writer import stamp_received
-from resource_adaptors.sip.protocol.client import ClientTransaction
+from resource_adaptors.sip.protocol.client import RECEIVING, ClientTransaction
 from resource_adaptors.sip.protocol.context import NewBranch, ResponseContext
 from resource_adaptors.sip.protocol.events import CancelReceived, RequestReceived
 from resource_adaptors.sip.protocol.ids import MAGIC_COOKIE
@@ -62,6 +62,7 @@ class Dispatcher:
         self._uas = uas
         self._proxy = proxy
         self._malformed = MalformedAnswers(settings.malformed_answers_per_second)
+        self.on_response = proxy.on_response
         layer.user = self
 
     def take(self, data: bytes, source: Address, now: float) -> None:
@@ -73,6 +74,8 @@ class Dispatcher:
         except RemoteProtocolError as error:
             self._refuse(data, error, source, now)
             return
+        if message.leniencies:
+            counters.count_leniencies(message.leniencies)
         if isinstance(message, Request):
             self._take_request(message, source, now)
         else:
@@ -84,17 +87,21 @@ class Dispatcher:
         """Give a response to its client transaction; without one it is never forwarded (RFC 6026 8.9)."""
         counters = self._counters
         method = response.cseq.method
-        counters.count_response_in(method, response.status)
+        status_class = response.status // 100
+        try:
+            counters.responses_in[method, status_class] += 1
+        except KeyError:
+            counters.responses_in["other", status_class] += 1
         branch = self._layer.match(response)
         if branch is None:
             counters.stray["response"] += 1
             counters.dropped["stray_response"] += 1
             return
-        was_pending = branch.is_pending
-        if not branch.receive(response, now):
+        was_pending = branch.request is not None
+        if not branch.step(RECEIVING[status_class], response, now):
             counters.stray["late_response"] += 1
             counters.dropped["late_response"] += 1
-        elif was_pending or (method == "INVITE" and 200 <= response.status < 300):
+        elif was_pending or (method == "INVITE" and status_class == 2):
             counters.delivered += 1
         else:
             counters.retransmissions_in["response"] += 1
@@ -104,7 +111,11 @@ class Dispatcher:
 
     def _take_request(self, request: Request, source: Address, now: float) -> None:
         method = request.method
-        self._counters.count_request_in(method)
+        counters = self._counters
+        try:
+            counters.requests_in[method] += 1
+        except KeyError:
+            counters.requests_in["other"] += 1
         if method == "ACK":
             self._take_ack(request, now)
             return
@@ -112,12 +123,12 @@ class Dispatcher:
         known = self._servers.get(key)
         if known is not None:
             known.step(REQUEST, request, now)
-            self._counters.retransmissions_in["request"] += 1
-            self._counters.dropped["retransmission"] += 1
+            counters.retransmissions_in["request"] += 1
+            counters.dropped["retransmission"] += 1
             return
         if not self._is_2543_accepted and key[0] != request.top_via.branch:
-            self._counters.count_malformed("branch")
-            self._counters.answered += 1
+            counters.count_malformed("branch")
+            counters.answered += 1
             request = stamp_received(request, source[0], source[1])
             data = self._answers.once(request, 400, reason="Missing Branch")
             self._layer.send(data, response_destination(request.top_via, source))
@@ -223,10 +234,6 @@ class Dispatcher:
                 self._layer.send(*answer)
 
     # What transactions report.
-
-    def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
-        """A response that the client transaction does not absorb."""
-        self._proxy.on_response(transaction, response, now)
 
     def on_ack(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """An ACK for a 2xx that bears the INVITE's branch: for us, or for whom the INVITE was forwarded to."""

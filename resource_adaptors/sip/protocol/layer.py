@@ -13,7 +13,7 @@ from resource_adaptors.sip.protocol.server import ServerInvite, ServerNonInvite,
 from resource_adaptors.sip.protocol.statistics import Counters
 from resource_adaptors.sip.protocol.tables import START
 from resource_adaptors.sip.protocol.timing import Timing
-from resource_adaptors.sip.protocol.transaction import Address, Key, Transaction, TransactionUser
+from resource_adaptors.sip.protocol.transaction import Address, Datagram, Key, Outlet, Transaction, TransactionUser
 
 if TYPE_CHECKING:
     from resource_adaptors.sip.message.message import Request, Response
@@ -78,8 +78,8 @@ class TransactionLayer:
         self.wheel = wheel
         self.user: TransactionUser
         """Set by the user itself."""
-        self.sends: list[tuple[bytes, Address]] = []
-        self.looped: deque[tuple[bytes, Address]] = deque()
+        self.sends: list[Datagram] = []
+        self.looped: deque[Datagram] = deque()
         """Messages to this listener itself."""
         self._own = own
         self._host, self._port = sent_by
@@ -92,12 +92,13 @@ class TransactionLayer:
         self._initial: dict[Key, ServerTransaction] = {}
         """The last server transaction of each request outside a dialog, by what merged requests have in common."""
 
+    def outlet(self, destination: Address) -> Outlet:
+        """Where to put messages to a destination: on the wire, or round it to this listener itself (SIP-75)."""
+        return self.looped if destination in self._own else self.sends
+
     def send(self, data: bytes, destination: Address) -> None:
-        """Put a message on the wire, or round it if it is for this listener itself (SIP-75)."""
-        if destination in self._own:
-            self.looped.append((data, destination))
-        else:
-            self.sends.append((data, destination))
+        """Send a message without a transaction."""
+        self.outlet(destination).append((data, destination))
 
     def serve(self, key: Key, request: Request, source: Address, now: float) -> ServerTransaction:
         """Make the server transaction of a new request, whose top Via must have been stamped."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from resource_adaptors.sip.message.errors import LocalProtocolError
 from resource_adaptors.sip.message.writer import cancel_for, forward_request, relay_response
 from resource_adaptors.sip.protocol.client import CANCEL_NOT_ASKED, CANCEL_SENT, CANCEL_WAITING
 from resource_adaptors.sip.protocol.context import NewBranch, ResponseContext
@@ -183,7 +184,7 @@ class Proxy:
 
     def cancel(self, branch: ClientTransaction, reason: str | None, now: float) -> None:
         """Cancel an INVITE branch, once a provisional response has come (RFC 3261 9.1, SIP-69)."""
-        if branch.method != "INVITE" or branch.cancel_state != CANCEL_NOT_ASKED or not branch.is_pending:
+        if branch.method != "INVITE" or branch.cancel_state != CANCEL_NOT_ASKED or branch.request is None:
             return
         branch.cancel_reason = reason
         if branch.state == CALLING:
@@ -222,7 +223,8 @@ class Proxy:
             if branch.cancel_state == CANCEL_WAITING:
                 self._send_cancel(branch, now)
             elif branch.cancel_state == CANCEL_NOT_ASKED and (response.status > 100 or branch.alarm != GUARD_C):
-                branch.guard(GUARD_C, now + self._layer.timing.timer_c)
+                branch.alarm = GUARD_C
+                branch.expire_at = now + self._layer.timing.timer_c
             if response.status > 100 and not transaction.is_answered and (data := self._relayed(response)) is not None:
                 self._answers.transmit(transaction, data, response.status, now)
                 transaction.waiting_since = now
@@ -245,6 +247,8 @@ class Proxy:
         if context is None or branch not in context.open:
             return
         context.open.remove(branch)
+        if data is None:
+            context.take(Candidate(500, None))
         if self._notices.finals and not context.is_silent:
             self._notices.events.append(FinalReceived(transaction, branch.branch, response))
         if not was_answered and transaction.is_answered:
@@ -319,10 +323,11 @@ class Proxy:
 
     def _relayed(self, response: Response) -> bytes | None:
         """The response without our Via; `None` if there is no other to send it to (SIP-54)."""
-        if response.keys.count("via") == 1 and len(response.via) == 1:
+        try:
+            return relay_response(response)
+        except LocalProtocolError:
             self._counters.unroutable_responses += 1
             return None
-        return relay_response(response)
 
     # The final answer.
 

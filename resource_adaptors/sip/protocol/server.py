@@ -52,6 +52,7 @@ class ServerTransaction(Transaction):
     ) -> None:
         super().__init__(layer, key, self.initial_state, destination)
         self._request: Request | None = request
+        """`None` once there is a final answer: the transaction outlives that by half a minute."""
         self.method = request.method
         self.source = source
         """Where the request came from."""
@@ -98,17 +99,13 @@ class ServerTransaction(Transaction):
 
     def abandon(self) -> None:
         """Answer nothing any more, and absorb retransmissions until the end of the transaction (SIP-62)."""
-        self._finish()
+        self._request = None
 
     # Actions of the tables.
 
     def send(self, payload: bytes, now: float) -> None:
         self.wire = payload
-        self.layer.send(payload, self.destination)
-
-    def _finish(self) -> None:
-        """Let go of what only an unanswered request needs; the transaction outlives it by half a minute."""
-        self._request = None
+        self.outlet.append((payload, self.destination))
 
 
 @runs(tables.SERVER_INVITE)
@@ -124,7 +121,7 @@ class ServerInvite(ServerTransaction):
     # Actions of the table.
 
     def send_once(self, payload: bytes, now: float) -> None:
-        self.layer.send(payload, self.destination)
+        self.outlet.append((payload, self.destination))
 
     def deliver(self, payload: Request, now: float) -> None:
         self.layer.user.on_ack(self, payload, now)
@@ -136,20 +133,23 @@ class ServerInvite(ServerTransaction):
         self._double(now)
 
     def start_h(self, payload: object, now: float) -> None:
-        self._finish()
-        self._expire_after(tables.TIMER_H, self.layer.timing.timeout, now)
+        self._request = None
+        self.alarm = tables.TIMER_H
+        self.expire_at = now + self.layer.timing.timeout
 
     def stop_g_h(self, payload: object, now: float) -> None:
         self.resend_at = self.expire_at = _NEVER
         self.wire = b""
 
     def start_i(self, payload: object, now: float) -> None:
-        self._expire_after(tables.TIMER_I, 0.0 if self.is_reliable else self.layer.timing.t4, now)
+        self.alarm = tables.TIMER_I
+        self.expire_at = now if self.is_reliable else now + self.layer.timing.t4
 
     def start_l(self, payload: object, now: float) -> None:
-        self._finish()
+        self._request = None
         self.wire = b""
-        self._expire_after(tables.TIMER_L, self.layer.timing.timeout, now)
+        self.alarm = tables.TIMER_L
+        self.expire_at = now + self.layer.timing.timeout
 
 
 @runs(tables.SERVER_NON_INVITE)
@@ -165,5 +165,6 @@ class ServerNonInvite(ServerTransaction):
     # Actions of the table.
 
     def start_j(self, payload: object, now: float) -> None:
-        self._finish()
-        self._expire_after(tables.TIMER_J, 0.0 if self.is_reliable else self.layer.timing.timeout, now)
+        self._request = None
+        self.alarm = tables.TIMER_J
+        self.expire_at = now if self.is_reliable else now + self.layer.timing.timeout

@@ -71,6 +71,8 @@ class Statistics(msgspec.Struct, frozen=True):
     """By kind: `request`, `response`."""
     malformed: Mapping[str, int]
     """By the parser's kind."""
+    leniencies: Mapping[str, int]
+    """What the parser overlooked, by its kind."""
     timeouts: Mapping[str, int]
     """By timer: `B`, `C`, `F`, `H`, `L` (a 2xx never acknowledged), `server` (no service answered)."""
     transport_errors: Mapping[str, int]
@@ -98,6 +100,7 @@ class Counters:
         "dropped",
         "forks",
         "late_answers",
+        "leniencies",
         "malformed",
         "received",
         "requests_in",
@@ -128,6 +131,7 @@ class Counters:
         self.retransmissions_in: dict[str, int] = {"request": 0, "response": 0, "ack": 0}
         self.retransmissions_out: dict[str, int] = {"request": 0, "response": 0}
         self.malformed: dict[str, int] = {}
+        self.leniencies: dict[str, int] = {}
         self.timeouts: dict[str, int] = dict.fromkeys(TIMEOUTS, 0)
         self.transport_errors: dict[str, int] = {}
         self.stray: dict[str, int] = dict.fromkeys(STRAY, 0)
@@ -164,6 +168,11 @@ class Counters:
         """Count a message that the parser refused; the kinds are the parser's closed list."""
         self.malformed[kind] = self.malformed.get(kind, 0) + 1
 
+    def count_leniencies(self, kinds: Iterable[str]) -> None:
+        """Count what the parser overlooked in a message (SIP-25)."""
+        for kind in kinds:
+            self.leniencies[kind] = self.leniencies.get(kind, 0) + 1
+
     def count_transport_error(self, reason: str) -> None:
         """Count a transaction that could not reach its destination."""
         self.transport_errors[reason] = self.transport_errors.get(reason, 0) + 1
@@ -185,6 +194,7 @@ class Counters:
             retransmissions_in=dict(self.retransmissions_in),
             retransmissions_out=dict(self.retransmissions_out),
             malformed=dict(self.malformed),
+            leniencies=dict(self.leniencies),
             timeouts=dict(self.timeouts),
             transport_errors=dict(self.transport_errors),
             stray=dict(self.stray),

@@ -6,6 +6,7 @@ One clock makes a transaction send again, the other ends its state; a single tim
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 Address = tuple[str, int]
 Key = tuple[str | int | None, ...]
 
+Datagram = tuple[bytes, Address]
+Outlet = list[Datagram] | deque[Datagram]
+"""Where outgoing messages are put: the list of datagrams to send, or what the listener has sent to itself."""
 Machine = dict[tuple[str, str], tuple[tuple[Callable[..., None], ...], str]]
 
 _NEVER: Final = math.inf
@@ -66,8 +70,9 @@ class Layer(Protocol):
         """Who is told."""
         ...
 
-    def send(self, data: bytes, destination: Address) -> None:
-        """Put a message on the wire."""
+    def outlet(self, destination: Address) -> Outlet:
+        """Where to put messages to a destination."""
+        ...
 
     def settled(self, transaction: ClientTransaction) -> None:
         """A client transaction has its final response."""
@@ -79,7 +84,7 @@ class Layer(Protocol):
 class TransactionUser(Protocol):
     """What is told about transactions: RFC 3261's TU."""
 
-    def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+    def on_response(self, transaction: ClientTransaction, response: Response, now: float, /) -> None:
         """A response that the client transaction does not absorb."""
 
     def on_ack(self, transaction: ServerTransaction, request: Request, now: float) -> None:
@@ -110,6 +115,7 @@ class Transaction:
         "interval",
         "key",
         "layer",
+        "outlet",
         "resend_at",
         "state",
         "wire",
@@ -129,6 +135,7 @@ class Transaction:
         self.key = key
         self.state = state
         self.destination = destination
+        self.outlet = layer.outlet(destination)
         self.wire = b""
         """What was sent last, as long as it may have to be sent again."""
         self.resend_at = _NEVER
@@ -203,7 +210,7 @@ class Transaction:
     def resend(self, payload: object, now: float) -> None:
         if self.wire:
             self.layer.counters.retransmissions_out[self.resent] += 1
-            self.layer.send(self.wire, self.destination)
+            self.outlet.append((self.wire, self.destination))
 
     def report_timeout(self, payload: object, now: float) -> None:
         self.layer.user.on_timeout(self, now)
@@ -215,10 +222,6 @@ class Transaction:
         if not self.is_reliable:
             self.interval = interval
             self.resend_at = now + interval
-
-    def _expire_after(self, symbol: str, delay: float, now: float) -> None:
-        self.alarm = symbol
-        self.expire_at = now + delay
 
     def _double(self, now: float) -> None:
         """Send again after twice the time, T2 at most."""

@@ -204,10 +204,7 @@ def _fields(text: str) -> list[Callable[[], Message]]:
         lambda: writer.build_response(base, 200, to_tag=text),
         lambda: writer.build_response(base, 200, headers=[("X-Any", text)]),
         lambda: writer.build_response(base, 200, headers=[(text, "value")]),
-        *(
-            lambda name=name: writer.build_request("OPTIONS", "sip:b", cseq=1, **{**good, name: text})  # type: ignore[misc]
-            for name in good
-        ),
+        *(lambda name=name: writer.build_request("OPTIONS", "sip:b", cseq=1, **{**good, name: text}) for name in good),
         lambda: writer.build_request(text, "sip:b", cseq=1, **good),
         lambda: writer.build_request("OPTIONS", text, cseq=1, **good),
         lambda: writer.build_request("OPTIONS", "sip:b", cseq=1, headers=[("X-Any", text)], **good),

@@ -6,6 +6,8 @@ import random
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
+import msgspec
+
 from resource_adaptors.sip.message.message import Request, Response
 from resource_adaptors.sip.message.parser import parse_message
 from resource_adaptors.sip.message.writer import ack_for, build_request, build_response, cancel_for
@@ -51,8 +53,8 @@ class Rig:
         self, *, wanted: frozenset[type] = frozenset(), timing: Timing | None = None, **settings: object
     ) -> None:
         self.now = START
-        given = {"host": PROXY[0], "port": PROXY[1], "bound": PROXY, "timing": timing or Timing(), **settings}
-        self.core = SipCore(Settings(**given), random.Random(1).randbytes)  # type: ignore[arg-type]
+        plain = Settings(host=PROXY[0], port=PROXY[1], bound=PROXY, timing=timing or Timing())
+        self.core = SipCore(msgspec.structs.replace(plain, **settings), random.Random(1).randbytes)
         self.core.wanted = wanted
         self.sent: list[tuple[Request | Response, Address]] = []
         """Every message sent, in order, with its destination."""
@@ -88,7 +90,7 @@ class Rig:
 
     def take(self, kind: type[E]) -> list[E]:
         """Take the events of a kind out of `events`."""
-        found = [event for event in self.events if isinstance(event, kind)]
+        found: list[E] = [event for event in self.events if isinstance(event, kind)]
         self.events = [event for event in self.events if not isinstance(event, kind)]
         return found
 

@@ -26,9 +26,9 @@ def test_sip_61_100_waits_and_is_spared_if_a_response_has_gone_out() -> None:
     rig = Rig(timing=Timing(trying_after=0.2))
     rig.feed(rig.request("INVITE"), ALICE)
     assert rig.statuses() == []
-    assert [(at, one.status) for at, one in rig.advance(0.3) if isinstance(one, Response)] == [
-        (pytest.approx(0.2), 100)
-    ]
+    ((at, trying),) = rig.advance(0.3)
+    assert isinstance(trying, Response)
+    assert (round(at, 6), trying.status) == (0.2, 100)
     rig.feed(rig.request("INVITE"), ALICE)
     rig.core.respond(rig.transaction(), 180, rig.now)
     rig.drain()

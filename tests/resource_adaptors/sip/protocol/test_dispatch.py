@@ -213,6 +213,15 @@ class TestMalformed:
         assert rig.dropped() == {reason: 1}
 
 
+def test_sip_25_what_the_parser_overlooks_is_counted_by_kind() -> None:
+    rig = Rig(tolerant=True)
+    rig.feed(rig.request("OPTIONS").raw.replace(b"\r\n", b"\n"), ALICE)
+    rig.feed(rig.request("OPTIONS").raw + b"more", ALICE)
+    assert len(rig.take(events.RequestReceived)) == 2
+    assert sum(rig.core.statistics().leniencies.values()) == 2
+    assert len(rig.core.statistics().leniencies) == 2
+
+
 def test_com_14_every_datagram_is_counted_once() -> None:
     rig = Rig(wanted=ALL_KINDS)
     invite, transaction = rig.call(BOB, CAROL)
@@ -251,15 +260,17 @@ def test_sip_192_messages_are_counted_by_method_class_and_direction() -> None:
     rig.answer(BOB, 180)
     rig.answer(BOB, 200)
     rig.feed(rig.request("FOO"), ALICE)
+    foo = rig.take(events.RequestReceived)[-1].transaction
+    rig.core.respond(foo, 501, rig.now)
     statistics = rig.core.statistics()
     assert {method: count for method, count in statistics.requests_in.items() if count} == {"INVITE": 1, "other": 1}
     assert {method: count for method, count in statistics.requests_out.items() if count} == {"INVITE": 2}
     assert statistics.responses_in == {("INVITE", 1): 1, ("INVITE", 2): 1}
-    assert statistics.responses_out == {("INVITE", 1): 2, ("INVITE", 2): 1}
+    assert statistics.responses_out == {("INVITE", 1): 2, ("INVITE", 2): 1, ("other", 5): 1}
     assert statistics.forks == 1
     assert statistics.transactions == {
         ("server_invite", "accepted"): 1,
         ("client_invite", "accepted"): 1,
         ("client_invite", "calling"): 1,
-        ("server_non_invite", "trying"): 1,
+        ("server_non_invite", "completed"): 1,
     }

@@ -285,6 +285,7 @@ class TestUnreachable:
         branches = rig.forward(transaction, "sip:bob@host.example.net")
         (failure,) = rig.take(events.TransportFailure)
         assert (failure.reason, failure.branch) == ("no_route", branches[0])
+        assert not rig.take(events.BranchesExhausted)
         rig.proceed(transaction)
         (exhausted,) = rig.take(events.BranchesExhausted)
         assert (exhausted.status, exhausted.response, exhausted.is_unreachable) == (503, None, True)
@@ -311,6 +312,14 @@ class TestUnreachable:
         rig.proceed(transaction)
         (exhausted,) = rig.take(events.BranchesExhausted)
         assert (exhausted.status, exhausted.is_unreachable) == (486, False)
+
+    def test_without_a_service_that_cares_the_answer_goes_out_at_once(self) -> None:
+        rig = Rig()
+        rig.call(BOB)
+        rig.core.transport_error(BOB, "refused", rig.now)
+        rig.drain()
+        assert rig.statuses() == [100, 500]
+        assert rig.core.statistics().transport_errors == {"refused": 1}
 
     def test_a_target_that_answered_is_not_unreachable_any_more(self) -> None:
         rig = Rig(wanted=ALL_KINDS)

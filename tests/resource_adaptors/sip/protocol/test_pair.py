@@ -14,7 +14,7 @@ from resource_adaptors.sip.message.message import Request, Response
 from resource_adaptors.sip.message.parser import parse_message
 from resource_adaptors.sip.message.writer import build_request
 from resource_adaptors.sip.protocol import events
-from resource_adaptors.sip.protocol.client import ClientTransaction
+from resource_adaptors.sip.protocol.client import RECEIVING, ClientTransaction
 from resource_adaptors.sip.protocol.context import NewBranch
 from resource_adaptors.sip.protocol.core import SipCore
 from resource_adaptors.sip.protocol.layer import TransactionLayer
@@ -61,7 +61,7 @@ class Caller:
         assert isinstance(message, Response)
         transaction = self.layer.match(message)
         if transaction is not None:
-            transaction.receive(message, now)
+            transaction.step(RECEIVING[message.status // 100], message, now)
 
     def next_deadline(self) -> float | None:
         return self._wheel.next_deadline()
