@@ -16,6 +16,7 @@ from slee.api.view import declare_view, view_issues, view_of
 
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext, EventContext
+    from slee.api.alarm import AlarmFacility
     from slee.api.facilities import NamingFacility, NullActivities, TimerFacility, Tracer
 
 CALLBACKS = (
@@ -47,6 +48,8 @@ class SbbContext(Protocol):
     def null_activities(self) -> NullActivities: ...
     @property
     def tracer(self) -> Tracer: ...
+    @property
+    def alarms(self) -> AlarmFacility: ...
     @property
     def local(self) -> SbbLocal[Any]: ...
     @property
@@ -163,6 +166,11 @@ class Sbb:
     def tracer(self) -> Tracer:
         """The root tracer of this SBB in its service."""
         return self._slee.tracer
+
+    @property
+    def alarms(self) -> AlarmFacility:
+        """Raises and clears the alarms of this SBB in its service; in force whatever becomes of the transaction."""
+        return self._slee.alarms
 
     @property
     def local(self) -> SbbLocal[Any]:

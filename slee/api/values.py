@@ -16,6 +16,7 @@ import msgspec
 
 from slee.api.activity import ActivityContext, EventContext
 from slee.api.address import Address
+from slee.api.alarm import AlarmID
 from slee.api.declaration import UNSET, Cmp
 from slee.api.errors import Issue
 from slee.api.event import TimerID
@@ -130,7 +131,7 @@ def _plain(cls: type[object]) -> ValueType:
         return ValueType(name, lambda v: type(v) is cls, zero=_ZEROS.get(cls, _NO_ZERO), exact=frozenset((cls,)))
     if issubclass(cls, ActivityContext | EventContext):
         return ValueType(cls.__name__, lambda v: isinstance(v, cls), is_reference=True)
-    if issubclass(cls, enum.Enum | TimerID | Address | ComponentID | BundleID):
+    if issubclass(cls, enum.Enum | TimerID | AlarmID | Address | ComponentID | BundleID):
         return ValueType(cls.__name__, lambda v: isinstance(v, cls))
     if _is_frozen(cls):
         return _struct(cls)
