@@ -78,7 +78,7 @@ class Bench:
         self.kernel = Kernel(observer=observer, random=os.urandom, ticks=time.perf_counter)
         adaptor = RecordingResource(RA)
         entity = self.kernel.create_resource("bench", adaptor)
-        adaptor.set_context(AdaptorContext(self.kernel, entity, _Shell(), observer.named_tracer("bench")))
+        adaptor.set_context(AdaptorContext(self.kernel, entity, _Shell(), observer.adaptor("bench")))
         entity.activate()
         descriptor = describe_service(ServiceID("bench", "slee", "1.0"), Counting)
         self.kernel.add_service(descriptor, {})

@@ -10,6 +10,7 @@ from typing import Any
 from deploy.builder import Builder, Built
 from slee.api.facilities import VolatileTable
 from slee.api.ids import ProfileSpecificationID
+from slee.facilities.facilities import Facilities
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
 from slee.kernel.kernel import Kernel
@@ -111,7 +112,8 @@ class Server:
         self.time = 1_000.0
         self.shutdowns = 0
         self.successor: Server | None = None
-        self.observer = RecordingObserver()
+        self.facilities = Facilities(now=self.now, random=bytes)
+        self.observer = RecordingObserver(self.facilities)
         self.kernel = Kernel(observer=self.observer, random=bytes, ticks=lambda: self.time)
         self.tables = VolatileTables(self.kernel)
         self.management = Management(
@@ -180,7 +182,7 @@ class Server:
         raise AssertionError("the test adaptor has no socket")
 
     def context(self, name: str, endpoint: ResourceEntity) -> AdaptorContext:
-        return AdaptorContext(self.kernel, endpoint, self, self.observer.named_tracer(name))
+        return AdaptorContext(self.kernel, endpoint, self, self.observer.adaptor(name))
 
     def table(self, table: VolatileTable[Any]) -> object:
         return self.tables.rows(table)

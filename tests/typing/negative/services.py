@@ -64,7 +64,9 @@ class Declarations(Sbb, vendor="example.net", version="1.0"):
 
 
 class Handlers(Sbb, vendor="example.net", version="1.0"):
-    @initial_event(selector=number)  # expect: arg-type | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
+    @initial_event(
+        selector=number
+    )  # expect: arg-type | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
     def on_other_event(self, event: Done, aci: ActivityContext) -> None: ...
 
     @initial_event(selector=Other.name)  # expect: arg-type | reportArgumentType
@@ -76,21 +78,23 @@ class Handlers(Sbb, vendor="example.net", version="1.0"):
     @initial_event("address")  # expect: call-overload, untyped-decorator | reportArgumentType
     def on_text(self, event: Call, aci: ActivityContext) -> None: ...
 
-    @handles  # expect: type-var | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
+    @handles  # expect: arg-type | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
     async def on_later(self, event: Call, aci: ActivityContext) -> None: ...
 
-    @handles  # expect: type-var | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
+    @handles  # expect: arg-type | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
     def on_result(self, event: Call, aci: ActivityContext) -> int:
         return 1
 
-    @handles  # expect: type-var | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
+    @handles  # expect: arg-type | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
     def on_nothing(self, event: Call) -> None: ...
 
     @handles  # expect: type-var | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
     def on_swapped(self, event: Call, context: EventContext) -> None: ...
 
     @handles
-    def on_bare(self, event, aci: ActivityContext) -> None: ...  # expect: no-untyped-def | reportUnknownParameterType, reportMissingParameterType
+    def on_bare(
+        self, event, aci: ActivityContext
+    ) -> None: ...  # expect: no-untyped-def | reportUnknownParameterType, reportMissingParameterType
 
 
 class Uses(Sbb, vendor="example.net", version="1.0"):
