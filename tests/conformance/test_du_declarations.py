@@ -80,8 +80,7 @@ def test_du_3_selection_goes_with_initial_event_only(argument: dict[str, Any]) -
 def test_du_4_every_wrong_handler_is_found_at_verification() -> None:
     class Wrong(Sbb, vendor="test", version="1.0"):
         @handles
-        def unannotated(self, event, aci: ActivityContext) -> None:
-            ...
+        def unannotated(self, event, aci: ActivityContext) -> None: ...
 
         @handles
         def unresolved(self, event: Nowhere, aci: ActivityContext) -> None:  # noqa: F821

@@ -46,7 +46,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def set_up(self) -> None:
-        BOARD.__init__()  # type: ignore[misc]
+        BOARD.__init__()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("slee.kernel.kernel.Router", WatchedRouter)
             self.slee = SleeHarness(failures_allowed=True)
@@ -231,10 +231,10 @@ class Machine(RuleBasedStateMachine):
             entity.state["label"]: Entity(
                 kind=KINDS[entity.env.descriptor.cls],
                 service=entity.service_id.name,
-                parent=None if entity.parent is None else entity.parent.state["label"],  # type: ignore[arg-type]
+                parent=None if entity.parent is None else entity.parent.state["label"],
                 priority=entity.priority,
-                key="" if entity.parent is not None else entity.convergence_name[-1],  # type: ignore[index]
-                hits=entity.state["hits"],  # type: ignore[arg-type]
+                key="" if entity.parent is not None else entity.convergence_name[-1],
+                hits=entity.state["hits"],
             )
             for entity in self.real_entities()
         }
@@ -272,5 +272,5 @@ _IS_LONG = settings.get_current_profile_name() == "long"
 
 
 @pytest.mark.timeout(0 if _IS_LONG else 60)
-class TestMachine(Machine.TestCase):  # type: ignore[valid-type,misc]
+class TestMachine(Machine.TestCase):
     settings = settings() if _IS_LONG else settings(max_examples=250, stateful_step_count=30)
