@@ -231,7 +231,7 @@ def test_usg_6_a_sample_tells_count_extremes_and_mean(bench: Bench) -> None:
 
 @pytest.mark.parametrize("told", [False, True])
 @pytest.mark.parametrize("wrong", [None, True, 1.0, "1"])
-def test_usg_7_only_an_int_is_counted(bench: Bench, wrong: Any, told: bool) -> None:  # noqa: FBT001
+def test_usg_7_only_an_int_is_counted(bench: Bench, wrong: Any, told: bool) -> None:
     bench.sets.tell("calls", on=told)
     bench.sets.tell("delay", on=told)
     with pytest.raises(TypeError, match="USG-7"):

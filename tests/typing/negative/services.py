@@ -90,9 +90,7 @@ class Handlers(Sbb, vendor="example.net", version="1.0"):
     def on_swapped(self, event: Call, context: EventContext) -> None: ...
 
     @handles
-    def on_bare(
-        self, event, aci: ActivityContext
-    ) -> None: ...  # expect: no-untyped-def | reportUnknownParameterType, reportMissingParameterType
+    def on_bare(self, event, aci: ActivityContext) -> None: ...  # expect: no-untyped-def | reportUnknownParameterType, reportMissingParameterType
 
 
 class Uses(Sbb, vendor="example.net", version="1.0"):
