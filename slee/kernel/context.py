@@ -132,8 +132,8 @@ class Context(ActivityContext):
                 raise UnrecognizedEventError(
                     f"{found}: it does not handle {event_class.__name__} [RTR-16]; mask event types that it handles"
                 )
-        tx.undo.append((self.attached.__setitem__, (found, self.attached[found])))
-        self.attached[found] = mask
+        tx.undo.append((self._set_mask, (found, self.attached[found])))
+        self._set_mask(found, mask)
 
     def event_mask(self, entity: Sbb | SbbLocal[Sbb]) -> frozenset[type]:
         _, found = self._designated(entity, "event_mask")
@@ -211,6 +211,7 @@ class Context(ActivityContext):
 
     def attach_entity(self, entity: SbbEntity, tx: Transaction) -> None:
         """Attach in a transaction; the entity begins with its initial mask (RTR-17)."""
+        self.kernel.changes += 1
         self.attached[entity] = entity.env.masked_on_attach
         entity.contexts[self] = None
         entity.root.count += 1
@@ -229,12 +230,17 @@ class Context(ActivityContext):
 
     def drop(self, entity: SbbEntity) -> None:
         """Take an attachment away, whatever the reason."""
+        self.kernel.changes += 1
         del self.attached[entity]
         del entity.contexts[self]
         entity.root.count -= 1
 
-    def _restore(self, entity: SbbEntity, mask: frozenset[type]) -> None:
+    def _set_mask(self, entity: SbbEntity, mask: frozenset[type]) -> None:
+        self.kernel.changes += 1
         self.attached[entity] = mask
+
+    def _restore(self, entity: SbbEntity, mask: frozenset[type]) -> None:
+        self._set_mask(entity, mask)
         entity.contexts[self] = None
         entity.root.count += 1
 

@@ -232,7 +232,7 @@ class Local(SbbLocal[Any]):
             raise ValueError(f"{self}: priority {value} is out of range [LOC-6]; give -128 to 127")
         self._require_entity("priority")
         tx.undo.append((_set_priority, (self.entity, self.entity.priority)))
-        self.entity.priority = value
+        _set_priority(self.entity, value)
 
     @property
     def is_valid(self) -> bool:
@@ -259,6 +259,7 @@ class Local(SbbLocal[Any]):
 
 
 def _set_priority(entity: SbbEntity, value: int) -> None:
+    entity.env.kernel.changes += 1
     entity.priority = value
 
 

@@ -80,6 +80,9 @@ class Firing(Entry, EventContext):
     initial: tuple[InitialHandler, ...] | None = None
     """Services whose initial processing is still to come, in order; `None` before routing begins."""
     served: set[SbbEntity] | None = None
+    order: list[SbbEntity] | None = None
+    """Several attached entities to be served, the next one last, as it was worked out at `ordered_at`."""
+    ordered_at = 0
     processed = False
     """Whether a handler was called, or a callback of a root being made (RA-30)."""
     served_well = False

@@ -68,6 +68,8 @@ class Kernel:
         self.limits = limits or Limits()
         self.now = 0.0
         """Time of the current step, in seconds since the epoch."""
+        self.changes = 0
+        """Number of changes so far to what the order of delivery depends on: attachments, masks, priorities."""
         self.is_routing = False
         """Whether the SLEE is Running or Stopping (RTR-34); kept by its life cycle."""
         self.transaction: Transaction | None = None
@@ -171,7 +173,9 @@ class Kernel:
                 function(*arguments)
         if tx.lightened is not None:
             for root in tx.lightened:
-                if root.count == 0 and not root.removed:
+                if root.removed:
+                    self.registry.judge(root.env.service)
+                elif root.count == 0:
                     self._router.reclaim(root)
         if tx.loosened is not None:
             for context in tx.loosened:

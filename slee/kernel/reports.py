@@ -33,7 +33,8 @@ class Reports:
 
     def sbb_raised(self, entity: SbbEntity, error: BaseException, event: object, aci: Context | None) -> None:
         """SBB code raised; its transaction is rolled back (SBB-17)."""
-        self.observer.sbb_raised(entity.env.service.id, str(entity), event, repr(aci), error)
+        activity = "no activity" if aci is None else f"{aci!r}, {aci.activity!r}"
+        self.observer.sbb_raised(entity.env.service.id, str(entity), event, activity, error)
 
     def callback_failed(self, entity: SbbEntity, callback: str, error: BaseException) -> None:
         """A callback of an SBB raised where nothing can be rolled back for it (TX-20)."""

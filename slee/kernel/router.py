@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from slee.api.errors import CreateError
 from slee.api.event import ActivityEnd
+from slee.kernel.candidates import next_attached
 from slee.kernel.entity import SbbEntity, forget_root
 from slee.kernel.environment import DURATION_BOUNDS
 from slee.kernel.firing import Barrier, Firing, RolledBack
@@ -76,7 +77,7 @@ class Router:
                 self._fail(firing, reason)
                 return
         while True:
-            entity = self._next_attached(firing)
+            entity = next_attached(firing)
             initial = firing.initial
             if initial and (entity is None or initial[0].priority >= entity.root.priority):
                 firing.initial = initial[1:]
@@ -107,27 +108,6 @@ class Router:
             handlers = tuple(initial for initial in handlers if initial.service is target)
         firing.initial = handlers
         return None
-
-    def _next_attached(self, firing: Firing) -> SbbEntity | None:
-        """The attached entity to be served next: not yet served, handling the type, not masked (RTR-3 to RTR-14)."""
-        best: SbbEntity | None = None
-        best_path: tuple[tuple[int, ...], int] | None = None
-        served = firing.served
-        cls = firing.cls
-        for entity, mask in firing.context.attached.items():
-            if cls not in entity.env.handlers or cls in mask or (served is not None and entity in served):
-                continue
-            if firing.target is not None and entity.env.service is not firing.target:
-                continue
-            if best is None:
-                best = entity
-                continue
-            if best_path is None:
-                best_path = (best.path(), best.sequence)
-            path = (entity.path(), entity.sequence)
-            if path < best_path:
-                best, best_path = entity, path
-        return best
 
     # Initial processing.
 

@@ -354,14 +354,18 @@ def test_ac_21_null_activities_commit_and_roll_back() -> None:
             sbb.context = null
             assert isinstance(null.activity, NullActivity)
 
+        lost: list[Any] = []
+
         def never(sbb: Any, aci: ActivityContext) -> None:
-            sbb.null_activities.create().attach(sbb)
+            lost.append(sbb.null_activities.create())
+            lost[0].attach(sbb)
             sbb.context.activity.end()
             sbb.set_rollback_only()
 
         world.do("a", act)
         world.do("a", never)
         assert world.kernel.statistics().null_activities == 1
+        assert lost[0].state is ContextState.INVALID
         world.do("a", lambda sbb, aci: sbb.context.activity.end())
         assert world.kernel.statistics().null_activities == 0
         with pytest.raises(TransactionRequiredError):

@@ -370,6 +370,15 @@ def test_att_21_nothing_is_left_of_a_reclaimed_tree() -> None:
         assert world.told("activity_unreferenced") == [("a",)]
 
 
+def test_att_21_a_local_object_of_a_reclaimed_entity_is_invalid() -> None:
+    with World(Root) as world:
+        kept: list[Any] = []
+        world.do("a", lambda sbb, aci: kept.append(sbb.local) or aci.detach(sbb), key="1")
+        seen: list[bool] = []
+        world.do("a", lambda sbb, aci: seen.append(kept[0].is_valid), key="2")
+        assert seen == [False]
+
+
 def test_att_22_a_tree_reclaimed_during_an_event_does_not_get_it() -> None:
     with World(Root) as world:
         held: list[Any] = []

@@ -225,14 +225,23 @@ def test_chd_11_a_relation_is_valid_in_its_transaction_only() -> None:
         kept: list[Any] = []
 
         def act(sbb: Any, aci: ActivityContext) -> None:
-            sbb.leaves.create()
+            leaf = sbb.leaves.create()
             iterator = iter(sbb.leaves)
             next(iterator)
-            kept.extend((sbb.leaves, iterator))
+            kept.extend((sbb.leaves, iterator, leaf))
 
         world.do("a", act)
-        relation, iterator = kept
-        uses = (lambda: len(relation), lambda: relation.create(), lambda: list(relation), lambda: relation.clear())
+        relation, iterator, leaf = kept
+        uses = (
+            lambda: len(relation),
+            lambda: leaf in relation,
+            lambda: relation.create(),
+            lambda: relation.remove(leaf),
+            lambda: list(relation),
+            lambda: relation.clear(),
+            lambda: relation.remove_all([leaf]),
+            lambda: relation.retain_all([]),
+        )
         for use in uses:
             with pytest.raises(TransactionRequiredError):
                 use()

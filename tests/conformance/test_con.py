@@ -186,6 +186,9 @@ def test_con_8_an_event_on_a_context_that_is_gone_fails() -> None:
 
         world.do("a", act)
         assert world.kernel.events[Note].failures == {FailureReason.CONTEXT_GONE: 1}
+        assert [(failure.kind, failure.cause) for failure in world.slee.failures] == [
+            ("event", FailureReason.CONTEXT_GONE)
+        ]
         assert conserved(world)
 
 
@@ -242,6 +245,7 @@ def test_con_10_a_failed_event_leaves_a_counter_a_report_and_its_callback() -> N
         world.slee.run()
         assert [(failure.kind, failure.where) for failure in world.slee.failures] == [("event", "Note on test:a")] * 2
         assert len(world.told("event_processing_failed")) == 1
+        assert world.told("event_unreferenced") == []
         figures = {f.event_type.name: f for f in world.kernel.statistics().events}
         assert figures["test.Note"].failures == {FailureReason.EVENT_TYPE_GONE: 2}
 

@@ -226,6 +226,7 @@ def test_out_14_an_output_to_an_adaptor_that_is_gone_fails_as_unavailable() -> N
         assert second.commands == []
         (failure,) = world.slee.failures
         assert failure.cause == "unavailable"
+        assert [r.failed_commands for r in world.kernel.statistics().resources] == [0, 1]
 
 
 def test_out_15_the_rules_hold_for_transactions_that_are_no_deliveries() -> None:

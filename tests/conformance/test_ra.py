@@ -290,7 +290,9 @@ def test_ra_22_a_barrier_holds_later_events_until_the_transaction_completes(comm
         endpoint.fire("b", Note("before"))
         tx = world.kernel.begin()
         endpoint.suspend_activity("b")
-        endpoint.fire("b", Note("after"))
+        endpoint.start_activity_suspended("c", "activity")
+        for handle in "bc":
+            endpoint.fire(handle, Note("after"))
         tx_open, world.kernel.transaction = world.kernel.transaction, None  # as another source would fire meanwhile
         world.slee.run()
         assert world.kernel.events[Note].delivered == 1
@@ -298,7 +300,7 @@ def test_ra_22_a_barrier_holds_later_events_until_the_transaction_completes(comm
         tx.marked = not commits
         world.kernel.finish(tx)
         world.slee.run()
-        assert world.kernel.events[Note].delivered == 2
+        assert world.kernel.events[Note].delivered == 3
 
 
 def test_ra_22_a_barrier_that_is_gone_leaves_no_reference() -> None:

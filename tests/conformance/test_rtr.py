@@ -202,6 +202,18 @@ def test_rtr_7_an_existing_root_is_served_at_the_place_of_its_service() -> None:
         assert order == ["high", "low"]
 
 
+def test_rtr_7_an_attached_root_is_served_at_the_place_of_its_service_too() -> None:
+    with World() as world:
+        order: list[str] = []
+        act = lambda sbb, aci: order.append(sbb.service_id.name)
+        world.slee.install(Root, name="low", default_priority=1)
+        high = world.slee.install(Root, name="high", default_priority=2)
+        world.do("a")
+        world.fire("a", Do(lambda sbb, aci: setattr(sbb.local, "priority", -5)), service=high)
+        world.do("a", act)
+        assert order == ["high", "low"]
+
+
 def test_rtr_8_equal_candidates_have_the_same_order_on_every_run() -> None:
     def run() -> list[str]:
         with World(Root) as world:

@@ -435,6 +435,30 @@ def test_tmr_27_the_end_cancels_and_what_was_accepted_comes_before_it() -> None:
         assert world.kernel.statistics().timers == 0
 
 
+def test_tmr_27_an_end_in_a_transaction_cancels_at_its_commit() -> None:
+    with World(Root) as world:
+        clock = Clock(world)
+        clock.set(after=1, period=1)
+
+        def act(sbb: Any, aci: ActivityContext) -> None:
+            sbb.event_context.suspend(timeout=5)
+            sbb.ra.close("a")
+
+        world.do("a", act)
+        LOG.clear()
+        clock.advance(10)
+        assert LOG == ["Root.on_end"]
+
+
+def test_tmr_28_a_timer_makes_an_activity_referenced() -> None:
+    with World(Root) as world:
+        clock = Clock(world)
+        context = world.start("b")
+        world.kernel.timers.cancel(world.kernel.timers.set(context, after=5))
+        assert world.told("activity_unreferenced") == [("b",)]
+        assert clock.events == []
+
+
 def test_tmr_28_a_timer_is_a_reference_until_its_last_occurrence() -> None:
     with World(Root) as world:
         clock = Clock(world)
@@ -455,6 +479,20 @@ def test_tmr_28_a_timer_is_a_reference_until_its_last_occurrence() -> None:
         assert world.told("activity_unreferenced") == []
         clock.advance(3)
         assert world.told("activity_unreferenced") == [("a",)]
+
+
+def test_tmr_28_a_last_occurrence_that_is_dropped_ends_the_reference_too() -> None:
+    with World(Root) as world:
+        clock = Clock(world)
+        nulls: list[Any] = []
+
+        def act(sbb: Any, aci: ActivityContext) -> None:
+            nulls.append(sbb.null_activities.create())
+            sbb.timers.set(nulls[0], after=1, preserve_missed=PreserveMissed.NONE)
+
+        world.do("a", act)
+        clock.leap(100)
+        assert nulls[0].state is ContextState.INVALID
 
 
 def test_tmr_29_at_most_one_event_after_a_cancel() -> None:
