@@ -14,6 +14,7 @@ from benchmarks.contenders import Contender
 from benchmarks.loads import Load
 from benchmarks.probe import Probe
 from benchmarks.process_tree import Memory, cpu_seconds, memory
+from tests.interop.peers import SippVerdict
 
 _WARM_UP: Final = 2.0
 """Seconds of load before the measured window: imports, caches and the first growth of the heap are not the question."""
@@ -59,17 +60,17 @@ def measure(contender: Contender, load: Load, seconds: float) -> Measurement:
         stack.enter_context(server.child)
         load.prepare(server, folder, warm + operations, stack)
         with load.drive(server, folder, warm) as generator:
-            generator.finish()
+            _tell_failure(contender.name, generator.finish())
         with Probe(server.sip, min(50.0, load.rate * _PROBE_SHARE)) as probe:
             cpu, began = cpu_seconds(server.child.pid), time.monotonic()
             generator = stack.enter_context(load.drive(server, folder, operations))
             verdict = generator.finish()
             cpu, elapsed = cpu_seconds(server.child.pid) - cpu, time.monotonic() - began
         used = memory(server.child.pid)
+        _tell_failure(contender.name, verdict)
         others = load.finish()
-        for ended in (verdict, *others):
-            if ended.status:
-                print(f"{contender.name}: {ended.scenario}: {ended.summary}\n{ended.errors}", file=sys.stderr)
+        for other in others:
+            _tell_failure(contender.name, other)
         setup = percentiles(generator.response_times.get("1", [])) if load.name == "calls" else None
     done = verdict.successful + (len(probe.waits) if load.name != "calls" else 0)
     return Measurement(
@@ -84,6 +85,11 @@ def measure(contender: Contender, load: Load, seconds: float) -> Measurement:
         failed=verdict.failed + (operations - verdict.calls) + sum(other.failed for other in others) + probe.unanswered,
         retransmitted=verdict.retransmissions + sum(other.retransmissions for other in others),
     )
+
+
+def _tell_failure(server: str, verdict: SippVerdict) -> None:
+    if verdict.status:
+        print(f"{server}: {verdict.scenario}: {verdict.summary}\n{verdict.errors}", file=sys.stderr)
 
 
 def percentiles(values: list[float]) -> tuple[float, float]:

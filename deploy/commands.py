@@ -16,8 +16,9 @@ from pydantic.fields import FieldInfo
 from deploy.client import Refusal, call
 from deploy.configuration import parse_setting
 from slee.api.errors import SleeError
+from slee.management.arguments import Arguments, Install
 from slee.management.failures import EXIT_USAGE, document, failure_of
-from slee.management.operations import OPERATIONS, Arguments, Install, Operation
+from slee.management.operations import OPERATIONS, Operation
 from slee.management.store import SOCKET
 
 DEFAULT_STATE_DIR = ".slee"

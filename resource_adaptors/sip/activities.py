@@ -51,5 +51,4 @@ class Server:
         self.branches -= count
 
     def __repr__(self) -> str:
-        request = self.activity.request
-        return f"{request.method} {request.uri_text} (Call-ID {request.call_id})"
+        return repr(self.activity)

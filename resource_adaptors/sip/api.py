@@ -46,6 +46,9 @@ class ServerTransaction(msgspec.Struct, frozen=True):
     request: Request
     source: Source
 
+    def __repr__(self) -> str:
+        return f"{self.request.method} {self.request.uri_text} (Call-ID {self.request.call_id})"
+
 
 class ClientTransaction(msgspec.Struct, frozen=True):
     """Activity of one branch of a forwarded request; ends when its final response or failure has been delivered."""
@@ -53,6 +56,9 @@ class ClientTransaction(msgspec.Struct, frozen=True):
     branch: str
     """The branch parameter of its Via, which names it (RFC 3261 17.1.3)."""
     target: Target
+
+    def __repr__(self) -> str:
+        return f"branch {self.branch} to {self.target.uri}"
 
 
 # Requests outside a dialog, on the ServerTransaction.
@@ -334,6 +340,15 @@ class Sip(ResourceInterface):
     @query
     def is_served(self, uri: Uri) -> bool:
         """Whether the URI's host is one of the served domains or listeners (B26 `domains`)."""
+        raise NotImplementedError
+
+    @query
+    def is_waiting(self, aci: ActivityContext) -> bool:
+        """Whether nobody has decided on the request yet: not answered, not forwarded, not cancelled.
+
+        Every service gets the event, the one of highest priority first; ask this before you answer or forward, unless
+        yours is the only one.
+        """
         raise NotImplementedError
 
     @query

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from resource_adaptors.sip.api import ClientTransaction, Sip, Target
+from resource_adaptors.sip.message.checks import check_address, check_header, check_text
 from resource_adaptors.sip.message.errors import LocalProtocolError
 from resource_adaptors.sip.message.uri import Uri
-from resource_adaptors.sip.message.writer import check_header
 
 if TYPE_CHECKING:
     from resource_adaptors.sip.adaptor import SipAdaptor
@@ -53,6 +53,9 @@ class SipProvider(Sip):
     def is_served(self, uri: Uri) -> bool:
         return self._adaptor.core.router.is_served(uri)
 
+    def is_waiting(self, aci: ActivityContext) -> bool:
+        return self._adaptor.is_waiting(aci)
+
     def allowed(self) -> str:
         return self._adaptor.allowed()
 
@@ -68,6 +71,8 @@ class SipProvider(Sip):
         if not 101 <= status <= 699:
             raise LocalProtocolError(f"respond: status {status} [SIP-61, SIP-189]; give 101 to 699")
         server = self._adaptor.server(aci, "respond")
+        if reason is not None:
+            check_text("reason phrase", reason)
         for name, value in headers:
             check_header(name, value)
         if server.answered:
@@ -86,7 +91,10 @@ class SipProvider(Sip):
     def redirect(self, aci: ActivityContext, contacts: Sequence[str], status: int = 302) -> None:
         if not 300 <= status <= 399:
             raise LocalProtocolError(f"redirect: status {status} is no redirection [SIP-181]; give 300 to 399")
-        self.respond(aci, status, headers=[("Contact", f"<{contact}>") for contact in contacts])
+        values = [f"<{contact}>" for contact in contacts]
+        for value in values:
+            check_address("Contact", value)
+        self.respond(aci, status, headers=[("Contact", value) for value in values])
 
     def forward(self, aci: ActivityContext, to: Target, *, record_route: bool = False) -> ActivityContext:
         return self.fork(aci, (to,), record_route=record_route)[0]
@@ -98,6 +106,9 @@ class SipProvider(Sip):
         server = adaptor.server(aci, "fork")
         if not targets:
             raise LocalProtocolError("fork: no target [SIP-151]; give at least one, or reject the request")
+        for target in targets:
+            for value in target.route:
+                check_address("Route", value)
         if server.answered or server.cancelled:
             what = "cancelled" if server.cancelled else "answered"
             raise LocalProtocolError(f"fork: {server} is {what} [SIP-68, SIP-151]; leave it alone")

@@ -14,6 +14,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -21,6 +22,7 @@ from pydantic import BaseModel
 
 from resource_adaptors.sip.adaptor import Listener, SipAdaptor
 from resource_adaptors.sip.config import UdpListener as ListenerConfiguration
+from resource_adaptors.sip.message.errors import RemoteProtocolError
 from resource_adaptors.sip.message.message import Message, Request, Response
 from resource_adaptors.sip.message.parser import parse_message
 from resource_adaptors.sip.message.writer import ack_for, build_request, build_response, cancel_for
@@ -32,10 +34,15 @@ SERVER: Final[Address] = ("192.0.2.1", 5060)
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """One message that the adaptor sent."""
+    """One datagram that the adaptor sent."""
 
-    message: Request | Response
+    data: bytes
     destination: Address
+
+    @property
+    def message(self) -> Request | Response:
+        """The message; `RemoteProtocolError` for an answer that repeats what was malformed (SIP-22)."""
+        return parse_message(self.data)
 
 
 class MemoryListener:
@@ -47,7 +54,7 @@ class MemoryListener:
 
     def send(self, data: bytes, address: Address) -> str | None:
         """Keep one datagram; an unreachable destination is told as the socket would tell it."""
-        return self._simulator.carry(parse_message(data), address)
+        return self._simulator.carry(Datagram(data, address))
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -71,14 +78,15 @@ class SipSimulator(SipAdaptor):
     def _open_listener(self) -> Listener:
         return MemoryListener(self)
 
-    def carry(self, message: Request | Response, destination: Address) -> str | None:
-        """Take one message from the adaptor to its destination."""
-        if destination in self.unreachable:
+    def carry(self, datagram: Datagram) -> str | None:
+        """Take one datagram from the adaptor to its destination; a telephone drops what it cannot parse."""
+        if datagram.destination in self.unreachable:
             return "refused"
-        self.sent.append(Datagram(message, destination))
-        phone = self._phones.get(destination)
+        self.sent.append(datagram)
+        phone = self._phones.get(datagram.destination)
         if phone is not None:
-            phone.received.append(message)
+            with suppress(RemoteProtocolError):
+                phone.received.append(datagram.message)
         return None
 
     def deliver(self, message: Message | bytes, source: Address) -> None:

@@ -53,6 +53,8 @@ class Registrar(Sbb, vendor="slee", version="1.0"):
 
     @initial_event(Select.ACTIVITY_CONTEXT)
     def on_register(self, event: Register, aci: ActivityContext) -> None:
+        if not self.sip.is_waiting(aci):
+            return  # a service of higher priority has decided
         request = event.request
         try:
             aor = self._address_of_record(request)
@@ -95,7 +97,7 @@ class Registrar(Sbb, vendor="slee", version="1.0"):
                     ask.q,
                     request.call_id,
                     request.cseq.number,
-                    tuple(request.values("Path")),
+                    tuple(f"<{path.uri.text}>" for path in request.paths),
                 )
             elif old is not None:
                 self.usage.removed.increment()

@@ -27,20 +27,22 @@ R = TypeVar("R", bound=msgspec.Struct)
 _NEVER: Final = float("inf")
 
 
-class _Expiry:
-    """Stands on the wheel for the rows of one key that expire next."""
+class _Group:
+    """The rows of one key; stands on the wheel for the one of them that expires first."""
 
-    __slots__ = ("key", "rows")
+    __slots__ = ("key", "rows", "table", "timer")
 
-    def __init__(self, rows: TableRows[Any], key: str) -> None:
-        self.rows = rows
+    def __init__(self, table: TableRows[Any], key: str) -> None:
+        self.table = table
         self.key = key
+        self.rows: tuple[Any, ...] = ()
+        self.timer: Timer[Any] | None = None
 
 
 class TableRows(Rows[R], Generic[R]):
     """The rows of one table, and their use by SBBs."""
 
-    __slots__ = ("_context", "_expires", "_kernel", "_rows", "_timers", "count", "table")
+    __slots__ = ("_context", "_expires", "_groups", "_kernel", "count", "table")
 
     def __init__(self, kernel: Kernel, table: VolatileTable[R]) -> None:
         self._kernel = kernel
@@ -48,17 +50,19 @@ class TableRows(Rows[R], Generic[R]):
         self._expires = table.expires
         self._context: Context | None = None
         """Of the table's activity, which starts with the first removal that is told while the SLEE runs."""
-        self._rows: dict[str, tuple[R, ...]] = {}
-        self._timers: dict[str, Timer[Any]] = {}
+        self._groups: dict[str, _Group] = {}
         self.count = 0
         """Rows in the table."""
 
     def find(self, key: str) -> tuple[R, ...]:
         if self._kernel.transaction is None:
             self._kernel.transaction_for(f"{self.table}.find", "PRF-21")
-        rows = self._rows.get(key, ())
+        group = self._groups.get(key)
+        if group is None:
+            return ()
+        rows: tuple[R, ...] = group.rows
         expires = self._expires
-        if expires is None or not rows:
+        if expires is None:
             return rows
         now = self._kernel.now
         for row in rows:
@@ -71,39 +75,47 @@ class TableRows(Rows[R], Generic[R]):
         row_type = self.table.row_type
         if type(rows) is not tuple or any(type(row) is not row_type for row in rows):
             raise TypeError(f"{self.table}: put({key!r}) of {rows!r} [PRF-17]; give a tuple of {row_type.__name__}")
-        tx.undo.append((self._replace, (key, self._rows.get(key, ()))))
+        tx.undo.append((self._replace, (key, self._rows_of(key))))
         self._replace(key, rows)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._groups)
+
+    def _rows_of(self, key: str) -> tuple[R, ...]:
+        """The rows under a key, expired or not."""
+        group = self._groups.get(key)
+        return () if group is None else group.rows
 
     def _replace(self, key: str, rows: tuple[R, ...]) -> None:
         """Set the rows of a key, and the timer for the first of them that expires."""
-        self.count += len(rows) - len(self._rows.get(key, ()))
-        if rows:
-            self._rows[key] = rows
-        else:
-            self._rows.pop(key, None)
-        timer = self._timers.pop(key, None)
-        if timer is not None:
-            timer.cancel()
-        if self._expires is not None and rows:
+        group = self._groups.get(key)
+        if group is None:
+            if not rows:
+                return
+            group = self._groups[key] = _Group(self, key)
+        self.count += len(rows) - len(group.rows)
+        group.rows = rows
+        if group.timer is not None:
+            group.timer.cancel()
+            group.timer = None
+        if not rows:
+            del self._groups[key]
+        elif self._expires is not None:
             first = min(getattr(row, self._expires) for row in rows)
             if first < _NEVER:
-                self._timers[key] = self._kernel.schedule.set(first, _Expiry(self, key), self._kernel.now)
+                group.timer = self._kernel.schedule.set(first, group, self._kernel.now)
 
     def clear(self) -> None:
         """Drop every row, without telling anybody."""
-        for key in tuple(self._rows):
+        for key in tuple(self._groups):
             self._replace(key, ())
 
     def expire(self, key: str, now: float) -> None:
         """Remove the rows of a key whose time has come, and tell each removal."""
         assert self._expires is not None
-        self._timers.pop(key, None)
         kept: list[R] = []
         gone: list[R] = []
-        for row in self._rows.get(key, ()):
+        for row in self._rows_of(key):
             (kept if getattr(row, self._expires) > now else gone).append(row)
         self._replace(key, tuple(kept))
         kernel = self._kernel
@@ -123,7 +135,7 @@ class VolatileTables:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._tables: dict[ProfileSpecificationID, TableRows[Any]] = {}
-        kernel.schedule.expirers[_Expiry] = self._expire
+        kernel.schedule.expirers[_Group] = self._expire
 
     def rows(self, table: VolatileTable[R]) -> Rows[R]:
         """The rows of a table; made at first use."""
@@ -143,6 +155,6 @@ class VolatileTables:
         """Every table in use."""
         return self._tables
 
-    def _expire(self, items: list[_Expiry], now: float) -> None:
+    def _expire(self, items: list[_Group], now: float) -> None:
         for item in items:
-            item.rows.expire(item.key, now)
+            item.table.expire(item.key, now)

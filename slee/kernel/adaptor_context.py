@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from slee.api.errors import TransactionRequiredError
+from slee.api.view import ActivityContextView
 from slee.kernel.context import Context
 from slee.kernel.states import ContextState
 
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
+    from slee.api.alarm import AlarmFacility
     from slee.api.facilities import Tracer
     from slee.api.ids import ServiceID
+    from slee.api.usage import UsageParameters
     from slee.kernel.kernel import Kernel
+    from slee.kernel.ports import AdaptorFacilities
     from slee.kernel.resource import ResourceEntity
     from slee.kernel.transaction import Transaction
+
+U = TypeVar("U", bound="UsageParameters")
 
 
 class Shell(Protocol):
@@ -36,13 +42,14 @@ class Shell(Protocol):
 class AdaptorContext:
     """The `ResourceAdaptorContext` of one resource adaptor entity."""
 
-    __slots__ = ("_entity", "_kernel", "_shell", "_tracer", "pump", "spawn_reader")
+    __slots__ = ("_entity", "_kernel", "_facilities", "_shell", "_tracer", "pump", "spawn_reader")
 
-    def __init__(self, kernel: Kernel, entity: ResourceEntity, shell: Shell, tracer: Tracer) -> None:
+    def __init__(self, kernel: Kernel, entity: ResourceEntity, shell: Shell, facilities: AdaptorFacilities) -> None:
         self._kernel = kernel
         self._entity = entity
         self._shell = shell
-        self._tracer = tracer
+        self._facilities = facilities
+        self._tracer: Tracer | None = None
         self.pump = shell.pump
         self.spawn_reader = shell.spawn_reader
 
@@ -56,7 +63,16 @@ class AdaptorContext:
 
     @property
     def tracer(self) -> Tracer:
+        if self._tracer is None:
+            self._tracer = self._facilities.tracer
         return self._tracer
+
+    @property
+    def alarms(self) -> AlarmFacility:
+        return self._facilities.alarms
+
+    def usage(self, parameters: type[U]) -> U:
+        return self._facilities.usage(parameters)
 
     @property
     def now(self) -> float:
@@ -98,6 +114,8 @@ class AdaptorContext:
         return self._entity.contexts.get(handle)
 
     def handle_of(self, aci: ActivityContext) -> Hashable | None:
+        if isinstance(aci, ActivityContextView):
+            aci = aci.context
         if isinstance(aci, Context) and aci.resource is self._entity and aci.state is not ContextState.INVALID:
             return aci.handle
         return None

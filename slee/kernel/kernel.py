@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from slee.api.errors import InvalidStateError, TransactionError, TransactionRequiredError
 from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent
+from slee.api.view import ActivityContextView
 from slee.kernel.context import Context
-from slee.kernel.entity import Local
+from slee.kernel.entity import Local, SbbEntity
 from slee.kernel.environment import ServiceRuntime, require_service
 from slee.kernel.firing import EventStatistics, Firing
 from slee.kernel.lifecycle import Lifecycle
@@ -37,7 +38,6 @@ from slee.kernel.transaction import Transaction
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
     from slee.api.address import Address
-    from slee.api.facilities import Tracer
     from slee.api.ids import SbbID, ServiceID
     from slee.model.descriptor import ServiceDescriptor
     from slee.spi.adaptor import ResourceAdaptor
@@ -173,7 +173,9 @@ class Kernel:
                 function(*arguments)
         if tx.lightened is not None:
             for root in tx.lightened:
-                if root.count == 0 and not root.removed:
+                if root.removed:
+                    self.registry.judge(root.env.service)
+                elif root.count == 0:
                     self._router.reclaim(root)
         if tx.loosened is not None:
             for context in tx.loosened:
@@ -239,6 +241,17 @@ class Kernel:
             self.own_contexts.pop(context, None)
         if self.state is SleeState.STOPPING:
             self._lifecycle.judge()
+
+    def end_activity(self, context: Context) -> None:
+        """End one activity for an operator, between two deliveries; its adaptor is told first (AC-17)."""
+        if context.resource is None:
+            context.end_now()
+        else:
+            context.resource.remove_activity(context.handle)
+
+    def remove_tree(self, root: SbbEntity) -> None:
+        """Remove one entity tree for an operator, between two deliveries, whatever it is attached to (SVC-23)."""
+        self._router.reclaim(root, forced=True)
 
     # The SLEE's state.
 
@@ -320,6 +333,8 @@ class Kernel:
 
     def context_of(self, aci: ActivityContext, what: str) -> Context:
         """The context given by an SBB, judged (AC-2)."""
+        if isinstance(aci, ActivityContextView):
+            aci = aci.context
         if not isinstance(aci, Context):
             raise TypeError(f"{what}: {aci!r} is no activity context [RTR-24]; give the aci of a handler")
         aci.require_valid(what)
@@ -351,6 +366,8 @@ class Kernel:
         """Whether a stored reference has lost its target (CMP-16, CMP-17, ECX-18)."""
         if isinstance(value, Local):
             return value.entity.removed
+        if isinstance(value, ActivityContextView):
+            value = value.context
         if isinstance(value, Context):
             return value.state is ContextState.INVALID
         return isinstance(value, Firing) and value.done
@@ -363,7 +380,3 @@ class Kernel:
     def new_id(self, kind: str) -> str:
         """An id that is unique across processes and restarts (AC-26, TMR-11)."""
         return f"{kind}-{self._node}-{self.next_sequence()}"
-
-    def tracer_for(self, service: ServiceID, sbb: SbbID) -> Tracer:
-        """The root tracer of an SBB in a service (SBB-22)."""
-        return self.reports.observer.tracer(service, sbb)

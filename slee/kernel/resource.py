@@ -100,6 +100,7 @@ class ResourceEntity(SleeEndpoint):
             self.failure = error
             self.kernel.reports.observer.adaptor_failed(self.name, "ra_active", error)
             return
+        self.kernel.reports.observer.adaptor_began(self.name)
         for service in self.kernel.registry.active():
             tell(self, service)
 

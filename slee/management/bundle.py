@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from slee.api.errors import ComponentDefinitionError, DeploymentError, Issue, VerificationError
 from slee.api.ids import BundleID, ResourceAdaptorTypeID, SbbID, ServiceID
 from slee.api.sbb import Sbb
+from slee.api.view import ActivityContextView
 from slee.management.document import key_lines, line_of, with_field_names
 from slee.management.imports import assigned_names, import_issues, modules_of
 from slee.management.manifest import MANIFEST, Manifest, ServiceSection
@@ -48,6 +49,8 @@ class LoadedBundle:
     namespace: Namespace
     components: tuple[Component, ...]
     services: tuple[ServiceSetup, ...]
+    views: tuple[type[ActivityContextView], ...]
+    """Views of activity contexts that its SBBs use."""
 
 
 @dataclass(slots=True)
@@ -119,7 +122,8 @@ class BundleLoader:
             self._add_module(name, namespace, verification)
         services = _Services(source, namespace, verification)
         setups = tuple(services.set_up())
-        return LoadedBundle(manifest, source.depends, namespace, verification.finish(), setups)
+        components = verification.finish()
+        return LoadedBundle(manifest, source.depends, namespace, components, setups, tuple(verification.views))
 
     def _add_module(self, name: str, namespace: Namespace, verification: Verification) -> None:
         try:

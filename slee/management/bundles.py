@@ -200,7 +200,7 @@ class Bundles:
             for service in added:
                 self._services.remove(service)
             raise
-        self._repository.add(descriptor, loaded.components)
+        self._repository.add(descriptor, loaded.components, loaded.views)
         self._loaded[identity] = loaded
 
     def _require_new(self, loaded: LoadedBundle) -> None:

@@ -22,10 +22,12 @@ from slee.api.errors import (
 )
 from slee.api.ids import ResourceAdaptorID, SbbID, ServiceID, parse_id
 from slee.api.resource import ResourceAdaptorType
+from slee.api.source import ResourceSource
 from slee.management.bundle import ServiceSetup
 from slee.management.document import with_field_names
 from slee.management.engine import Engine, Entity, Host
 from slee.management.results import LinkInfo, ResourceInfo
+from slee.management.sources import Sources
 from slee.management.store import ResourceRecord, StateDirectory
 from slee.model.repository import Repository
 from slee.spi.adaptor import ResourceAdaptor
@@ -43,6 +45,7 @@ class Resources:
         engine: Engine,
         store: StateDirectory,
         host: Host,
+        sources: Sources,
         sections: Mapping[str, Properties],
     ) -> None:
         """Take what the entities live on.
@@ -52,12 +55,14 @@ class Resources:
             engine: the kernel.
             store: the state directory.
             host: the runtime.
+            sources: the notification sources, of which each entity is one.
             sections: the sections of the server's configuration that configure entities.
         """
         self._repository = repository
         self._engine = engine
         self._store = store
         self._host = host
+        self._sources = sources
         self._sections = sections
         self.users: dict[ServiceID, ServiceSetup] = {}
         """The installed services, which may use links."""
@@ -112,6 +117,7 @@ class Resources:
             self._engine.remove_resource(name)
             entity.adaptor.ra_unconfigure()
             entity.adaptor.unset_context()
+            self._sources.remove(ResourceSource(name))
 
     def activate(self, name: str) -> ResourceInfo:
         """Make an entity Active; its adaptor works while the SLEE is Running as well (RA-5 to RA-7).
@@ -254,6 +260,7 @@ class Resources:
         given = record.configuration if record.section is None else self._sections.get(record.section, {})
         configuration = checked_properties(adaptor_class, given, record.section or name)
         adaptor: ResourceAdaptor = adaptor_class()
+        self._sources.add(ResourceSource(name), adaptor.usage_parameters)
         endpoint = self._engine.create_resource(name, adaptor)
         try:
             adaptor.set_context(self._host.context(name, endpoint))
@@ -262,6 +269,7 @@ class Resources:
                 adaptor.ra_configure(configuration)
         except BaseException:
             self._engine.remove_resource(name)
+            self._sources.remove(ResourceSource(name))
             raise
 
     def _entity(self, name: str) -> Entity:

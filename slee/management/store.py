@@ -4,6 +4,7 @@
     lock            held by the process that uses the directory
     desired.json    desired state: bundles, services, resource adaptor entities, links, the SLEE (SLE-15)
     bundles/        one archive per installed bundle, named by its hash
+    alarms.jsonl    active alarms, one line for each raise and each clear (ALM-19)
 
 One file says what holds, and it is replaced in one step. An archive is written before the file that names it and
 deleted after, so that a crash leaves the state before or the state after, and at most an archive that nobody names,
@@ -64,6 +65,12 @@ class Desired(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     services: dict[str, bool] = {}
     """Whether a service should be Active, by id."""
     resources: dict[str, ResourceRecord] = {}
+    traces: dict[str, dict[str, str]] = {}
+    """Assigned trace levels by notification source and tracer (TRC-18)."""
+    usage_sets: dict[str, tuple[str, ...]] = {}
+    """Named usage parameter sets by notification source (USG-2)."""
+    usage_told: dict[str, tuple[str, ...]] = {}
+    """Usage parameters whose changes are told, by notification source (USG-13)."""
 
 
 class StateDirectory:

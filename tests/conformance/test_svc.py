@@ -67,6 +67,16 @@ def test_svc_4_inactive_follows_the_last_tree() -> None:
         assert moves(world)[-3:] == [("Inactive", "Active"), ("Active", "Stopping"), ("Stopping", "Inactive")]
 
 
+def test_svc_4_inactive_follows_a_tree_that_removes_itself() -> None:
+    with World(Root) as world:
+        world.do("a")
+        world.kernel.deactivate_service(world.service)
+        world.on(Root, "on_note", lambda sbb, aci: sbb.local.remove())
+        world.fire("a", Note())
+        assert not world.roots()
+        assert world.kernel.service_state(world.service) is ServiceState.INACTIVE
+
+
 def test_svc_5_a_stopping_service_ignores_initial_events() -> None:
     with World(Root) as world:
         world.do("a")

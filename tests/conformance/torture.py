@@ -54,9 +54,9 @@ def wire(head: str, body: bytes = b"") -> bytes:
     return head.strip("\n").replace("\n", "\r\n").encode() + b"\r\n\r\n" + body
 
 
-def sdp(address: str, session: str = "mhandley 29739 7272939") -> bytes:
+def sdp(origin: str, connection: str | None = None, *, time: str = "0 0") -> bytes:
     """The session description that most of the INVITEs carry."""
     return (
-        f"v=0\r\no={session} IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n"
+        f"v=0\r\no=mhandley 29739 7272939 IN IP4 {origin}\r\ns=-\r\nc=IN IP4 {connection or origin}\r\nt={time}\r\n"
         "m=audio 49217 RTP/AVP 0 12\r\nm=video 3227 RTP/AVP 31\r\na=rtpmap:31 LPC\r\n"
     ).encode()

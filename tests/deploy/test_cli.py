@@ -212,7 +212,7 @@ def test_metrics_are_served_and_promtool_finds_nothing_to_say(shared: Process) -
         b'slee_resource_state{resource="echo",state="Active"} 1.0',
         b"slee_timers 0.0",
         b"process_resident_memory_bytes",
-        b'slee_usage{parameter="greeted",sbb="Greeter",service="Greeter",version="1.0.0"} 0.0',
+        b'slee_usage{parameter="greeted",set="",source="sbb:ServiceID[name=Greeter,',
     ):
         assert name in text
     promtool = shutil.which("promtool")

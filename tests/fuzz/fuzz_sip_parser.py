@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Fuzz the SIP parser: no octets may raise anything but RemoteProtocolError (COM-22, SIP-199).
 
     python tests/fuzz/fuzz_sip_parser.py -max_total_time=600 tests/fuzz/corpus/sip_parser
@@ -5,7 +6,8 @@
 Arguments are those of libFuzzer: directories hold the corpus, `-max_total_time` is in seconds, `-runs` is a number,
 `-max_len` is in octets (4096 unless given). A crash is written to the working directory as `crash-<hash>`; make it a
 failing test first, mend the parser, then keep the input in the corpus. Start the corpus afresh with
-`python tests/fuzz/seed_sip_parser.py`; merge a grown one with `-merge=1 NEW OLD`.
+`python tests/fuzz/seed_sip_parser.py`; add what a grown one has in addition by running this file, in an activated
+environment, with `-merge=1 tests/fuzz/corpus/sip_parser GROWN`.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from tests.interop.peers import HOST, Child, PeerError, program, run
 
 _READY: Final = r"^File: "
 _END: Final = b"the recording ends here"
+_PACKETS: Final = 5_000
 # What tshark does not mind: a message without its mandatory headers (RFC 3261 8.1.1, 8.2.6), and a CSeq without number.
 # The refusal of a malformed request repeats only what there was to repeat (SIP-22).
 _LACKING: Final = " || ".join(f"!sip.{header}" for header in ("Via", "From", "To", "Call-ID", "CSeq"))
@@ -33,14 +34,14 @@ class Capture:
     def __init__(self, folder: Path, port: int) -> None:
         """Record into `folder` what goes to or from UDP `port`."""
         self.port: Final = port
-        # dumpcap may give up its rights over files; a file name in a folder of this user is all it needs.
-        self._file: Final = Path(tempfile.mkstemp(suffix=".pcapng", dir=folder)[1])
+        self._folder: Final = Path(tempfile.mkdtemp(prefix="capture-", dir=folder))
         self._child: Child
 
     def __enter__(self) -> Self:
         # The buffer (MiB) holds a burst while both processors belong to the server and its peers.
-        options = ["-q", "-i", "lo", "-B", "64", "-f", f"udp port {self.port}", "-w", str(self._file)]
-        self._child = Child([program("dumpcap"), *options])
+        options = ["-q", "-i", "lo", "-B", "64", "-f", f"udp port {self.port}", "-w", str(self._folder / "lane.pcapng")]
+        # In several files, as tshark takes ever longer for a message the more calls it has seen in one.
+        self._child = Child([program("dumpcap"), *options, "-b", f"packets:{_PACKETS}"])
         try:
             self._child.wait_line(_READY)
         except PeerError:
@@ -64,18 +65,27 @@ class Capture:
         self._child.stop(signal.SIGINT)
 
     def _has_end(self) -> bool:
-        with self._file.open("rb") as recording:
-            recording.seek(max(0, self._file.stat().st_size - 4096))
+        newest = self._files[-1]
+        with newest.open("rb") as recording:
+            recording.seek(max(0, newest.stat().st_size - 4096))
             return _END in recording.read()
+
+    @property
+    def _files(self) -> list[Path]:
+        # The names carry a number and the time.
+        return sorted(self._folder.iterdir())
 
     def malformed(self) -> list[str]:
         """Return one line for each datagram of the server that tshark does not take for flawless SIP."""
+        return [flaw for file in self._files for flaw in self._flaws(file)]
+
+    def _flaws(self, file: Path) -> list[str]:
         columns = ["frame.number", "udp.dstport", "_ws.malformed", "_ws.expert.message", "_ws.col.Info"]
-        arguments = [program("tshark"), "-n", "-r", str(self._file), "-d", f"udp.port=={self.port},sip"]
+        arguments = [program("tshark"), "-n", "-r", str(file), "-d", f"udp.port=={self.port},sip"]
         arguments += ["-Y", f"udp.srcport == {self.port} && ({_FLAWS})", "-T", "fields"]
         for column in columns:
             arguments += ["-e", column]
-        status, output = run(arguments, timeout=300.0)
+        status, output = run(arguments, timeout=120.0)
         if status != 0:
             raise PeerError(f"tshark could not read the recording (exit {status}): {output}")
         return [line for line in output.splitlines() if re.match(r"\d+\t", line)]

@@ -13,7 +13,7 @@ import pytest
 
 from tests.interop.peers import HOST, Child, Sipp, program, run
 from tests.interop.servers import READY, ROOT, Slee
-from tests.interop.telephony import answering, register
+from tests.interop.telephony import answering, refused_call, register
 
 StartSlee = Callable[[], Slee]
 
@@ -93,6 +93,40 @@ def test_restart_keeps_the_desired_state(slee: StartSlee) -> None:
     assert states.pop(proxy).lower() == "inactive"
     assert {state.lower() for state in states.values()} == {"active"}
     assert second.stop() == 0
+
+
+def test_raising_sbb_gets_500_and_the_next_call_works(slee: StartSlee, tmp_path: Path) -> None:
+    """COM-10: nothing of the delivery leaves; the failure is counted, and logged with component, event and call."""
+    server = slee()
+    bundle = _deploy(server, tmp_path, "faulty", "Faulty")
+    with answering(tmp_path, 1) as callee:
+        # The proxy would answer for the faulty service, which is no failure then.
+        assert server.cli("service", "deactivate", "Proxy")[0] == 0
+        refused_call(server, tmp_path, "victim", 500)
+        assert server.cli("service", "activate", "Proxy")[0] == 0
+        register(server, tmp_path, [("bob", callee.port)])
+        with Sipp("uac_rr", tmp_path, server=server.sip, calls=1, rows=[("bob",)]) as caller:
+            caller.finish().require(1)
+        callee.finish().require(1)
+    failed = [line for line in _scrape(server).splitlines() if 'outcome="rolled_back"' in line and bundle in line]
+    assert sum(float(line.split()[-1]) for line in failed) == 1, failed
+    assert server.stop() == 0
+    (logged,) = [line for line in server.child.output.splitlines() if "raised RuntimeError" in line]
+    assert "Faulty" in logged
+    assert "sip.Invite" in logged
+    assert "Call-ID" in logged
+
+
+def _deploy(slee: Slee, folder: Path, name: str, service: str) -> str:
+    """Build, install and activate a bundle of these lanes; the service's name."""
+    source = Path(__file__).parent / "bundles" / name
+    status, output = slee.cli("bundle", "build", str(source), "-o", str(folder))
+    assert status == 0, output
+    (archive,) = folder.glob(f"{name}-*.whl")
+    for arguments in (("bundle", "install", str(archive)), ("service", "activate", service)):
+        status, output = slee.cli(*arguments)
+        assert status == 0, output
+    return service
 
 
 def _services(slee: Slee) -> dict[str, str]:

@@ -33,6 +33,7 @@ KINDS: Final = (
     "multipart",
     "not_sip",
     "nul",
+    "path",
     "record_route",
     "refer_to",
     "repeated_header",

@@ -8,6 +8,8 @@ Whatever a property here parses late was found well-formed by the parser, so tha
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from resource_adaptors.sip.message.errors import ValueSyntaxError
 from resource_adaptors.sip.message.names import UNSPLIT, canonical
 from resource_adaptors.sip.message.uri import Uri, parse_uri
@@ -16,6 +18,7 @@ from resource_adaptors.sip.message.values import (
     CSeq,
     NameAddr,
     Via,
+    parse_date,
     parse_name_addr,
     parse_number,
     parse_via,
@@ -170,6 +173,11 @@ class Message:
         return tuple(parse_name_addr(text, "Record-Route", "record_route") for text in self.values("record-route"))
 
     @property
+    def paths(self) -> tuple[NameAddr, ...]:
+        """Path values, the latest first (RFC 3327)."""
+        return tuple(parse_name_addr(text, "Path", "path") for text in self.values("path"))
+
+    @property
     def content_type(self) -> str | None:
         """Value of Content-Type."""
         return self.header("content-type")
@@ -179,6 +187,12 @@ class Message:
         """Value of Expires in seconds; `None` if absent, malformed or above 2**32-1 (SIP-15)."""
         text = self.header("expires")
         return None if text is None else parse_number(text, 2**32 - 1)
+
+    @property
+    def date(self) -> datetime | None:
+        """Value of Date; `None` if absent, or not RFC 1123 with zone GMT, which is no error (SIP-19)."""
+        text = self.header("date")
+        return None if text is None else parse_date(text)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.lines[0]!r} Call-ID {self.call_id!r}>"

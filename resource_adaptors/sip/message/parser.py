@@ -105,11 +105,16 @@ def _parse(data: bytes, limits: Limits, tolerant: bool) -> Request | Response:
     else:
         framed = frame(data, limits, tolerant=tolerant)
         lines, keys, body, leniencies = framed.lines, framed.keys, framed.body, framed.leniencies
-    index = dict(zip(reversed(keys), range(len(keys), 0, -1), strict=True))
-    if len(index) != len(keys):
-        judge_repetition(keys)
+    index = {key: position for position, key in enumerate(keys, 1)}
+    repeated = len(keys) - len(index)
+    if repeated:
+        if repeated == keys.count("via") - 1:
+            index["via"] = keys.index("via") + 1
+        else:
+            judge_repetition(keys)
+            index = dict(zip(reversed(keys), range(len(keys), 0, -1), strict=True))
     keys.insert(0, "")
-    if text.count(",") + len(keys) - len(index) >= limits.few or text.count(";") > limits.parameters:
+    if text.count(",") + repeated >= limits.few or text.count(";") > limits.parameters:
         judge_numbers(lines, keys, limits)
     message: Request | Response
     if lines[0][:4].upper() == "SIP/":
@@ -211,7 +216,7 @@ def _fill(message: Message, lines: list[str], index: dict[str, int]) -> None:
     if found is not None:
         text, transport, host, port, parameters, branch = found.groups()
         message.top_via = Via(text, transport, host, int(port) if port else None, branch, parameters)
-        if message.keys.count("via") > 1:
+        if not _have_shape(message, "via", _VIA_LINE, 1):
             _judge_vias(message)
     else:
         message.top_via = _judge_vias(message)[0]
@@ -228,8 +233,20 @@ def _fill(message: Message, lines: list[str], index: dict[str, int]) -> None:
     plain = _CSEQ_LINE.match(cseq)
     message.cseq = CSeq(int(plain[1]), plain[2]) if plain is not None else parse_cseq(line_value(cseq))
     for key in _ADDRESS_HEADERS:
-        if key in index:
+        if key in index and not _have_shape(message, key, _CONTACT_LINE, 0):
             _judge_addresses(message, key)
+
+
+def _have_shape(message: Message, key: str, shape: re.Pattern[str], start: int) -> bool:
+    """Whether the lines of one header, from a number on, have the shape that proves them well-formed."""
+    keys = message.keys
+    position = message.index[key] + start
+    for _ in range(keys.count(key) - start):
+        position = keys.index(key, position)
+        if not shape.match(message.lines[position]):
+            return False
+        position += 1
+    return True
 
 
 def _judge_vias(message: Message) -> list[Via]:
@@ -245,12 +262,11 @@ def _address(line: str, name: str, kind: str) -> NameAddr:
     return parse_name_addr(line_value(line), name, kind)
 
 
-def _judge_addresses(message: Message, key: str) -> None:
+def _judge_addresses(message: Message, name: str) -> None:
     """Refuse malformed addresses, which no element may accept."""
-    lines = message.lines
-    for position in range(message.index[key], len(lines)):
-        if message.keys[position] == key and not _CONTACT_LINE.match(lines[position]):
-            judge_addresses(line_value(lines[position]), key)
+    for line, key in zip(message.lines, message.keys, strict=True):
+        if key == name and not _CONTACT_LINE.match(line):
+            judge_addresses(line_value(line), key)
 
 
 def _cut_body(message: Message, limits: Limits) -> bool:

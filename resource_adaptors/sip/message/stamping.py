@@ -31,12 +31,10 @@ def stamp_received(request: Request, host: str, port: int, *, force_rport: bool 
     via = request.top_via
     parameters = via.parameters
     asks = force_rport or ("rport" in parameters.lower() and via.rport is not None)
-    if not asks and via.host == host:
-        return request
-    if not asks and ":" in host and same_host(via.host, f"[{host}]"):
+    if not asks and (via.host == host or (":" in host and same_host(via.host, f"[{host}]"))):
         return request
     stamp = f";received={host};rport={port}" if asks else f";received={host}"
-    kept = _without_stamp(parameters) if asks or "received" in parameters.lower() else parameters
+    kept = _without_stamp(parameters)
     text = f"{via.text[: len(via.text) - len(parameters)].rstrip(WHITE)}{kept}{stamp}"
     stamped = Via(text, via.transport, via.host, via.port, via.branch, kept + stamp)
     position = request.index["via"]
@@ -59,6 +57,9 @@ def stamp_received(request: Request, host: str, port: int, *, force_rport: bool 
 
 def _without_stamp(parameters: str) -> str:
     """Via parameters without `received` and `rport`, also those that the sender put there."""
+    lower = parameters.lower()
+    if "rport" not in lower and "received" not in lower:
+        return parameters
     if '"' not in parameters:
         return _STAMP.sub("", parameters)
     parts = split_outside(parameters[1:], ";")

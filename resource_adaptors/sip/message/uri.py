@@ -74,7 +74,7 @@ class SipUri(msgspec.Struct, frozen=True):
     def param(self, name: str) -> str | None:
         """Value of a URI parameter, empty if it has none, `None` if it is absent; `name` in lower case."""
         for key, value in self.params:
-            if key == name or key.lower() == name:
+            if key == name or _plain_name(key) == name:
                 return value or ""
         return None
 
@@ -87,10 +87,11 @@ class SipUri(msgspec.Struct, frozen=True):
     def request_uri(self) -> str:
         """The text without what must not stand in a Request-URI: header part and method parameter (RFC 3261 19.1.1)."""
         text = self.text if self.headers is None else self.text[: -len(self.headers) - 1]
-        for name, value in self.params:
-            if name.lower() == "method":
-                text = text.replace(f";{name}" if value is None else f";{name}={value}", "", 1)
-        return text
+        if self.param("method") is None:
+            return text
+        written = [f";{name}" if value is None else f";{name}={value}" for name, value in self.params]
+        kept = [part for part, (name, _) in zip(written, self.params, strict=True) if _plain_name(name) != "method"]
+        return text[: len(text) - sum(map(len, written))] + "".join(kept)
 
     @property
     def aor(self) -> str:
@@ -296,8 +297,13 @@ def _same_params(one: Parameters, other: Parameters) -> bool:
     return all(first[name] == second[name] for name in first.keys() & second.keys())
 
 
+def _plain_name(name: str) -> str:
+    """Name of a parameter as it is compared: an escape is equal to its character (RFC 3261 19.1.4)."""
+    return (unquote(name, errors="surrogateescape") if "%" in name else name).lower()
+
+
 def _param_map(params: Parameters) -> dict[str, str]:
-    return {unquote(name).lower(): (_unescape(value) or "").lower() for name, value in params}
+    return {_plain_name(name): (_unescape(value) or "").lower() for name, value in params}
 
 
 def _header_list(headers: str | None) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -39,16 +40,25 @@ _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 _VALUE: Final = re.compile(rf'(?:[{TOKEN_CHARACTERS}:\[\]]++|"(?:[^"\\]|\\.)*+")\Z', re.DOTALL)
 _CSEQ: Final = re.compile(rf"([0-9]++)[ \t]++([{TOKEN_CHARACTERS}]++)\Z")
 _DISPLAY_WORD: Final = re.compile(rf"[{TOKEN_CHARACTERS}\x80-\U0010ffff]++\Z")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DATE: Final = re.compile(
+    rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{{2}}) ({'|'.join(_MONTHS)}) ([0-9]{{4}})"
+    r" ([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT\Z"
+)
 _Q: Final = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\Z")
 _PIECES: Final = {
     separator: re.compile(rf'[^"<{separator}]++|"(?:[^"\\]|\\.)*+"|<[^>]*+>|{separator}', re.DOTALL)
     for separator in (",", ";")
 }
 
+_TAGGED: Final = ("from", "to")
+"""Kinds of the headers in which `tag` names a side of the dialog."""
+
 ADDRESS_HEADERS: Final = {
     "contact": ("Contact", "contact", "list"),
     "route": ("Route", "route", "routes"),
     "record-route": ("Record-Route", "record_route", "routes"),
+    "path": ("Path", "path", "routes"),
     "reply-to": ("Reply-To", "reply_to", "single"),
     "refer-to": ("Refer-To", "refer_to", "single"),
 }
@@ -74,7 +84,10 @@ class Via(msgspec.Struct, frozen=True):
     @property
     def params(self) -> Parameters:
         """Names and values of the parameters."""
-        return parse_params(self.parameters, "Bad Via", "via")
+        text = self.parameters
+        if '"' in text or " " in text or "\t" in text:
+            return parse_params(text, "Bad Via", "via")
+        return split_params(text) if text else ()
 
     def param(self, name: str) -> str | None:
         """Value of a parameter, empty if it has none, `None` if it is absent; `name` in lower case."""
@@ -157,6 +170,18 @@ def parse_number(text: str, limit: int) -> int | None:
     return number if number <= limit else None
 
 
+def parse_date(text: str) -> datetime | None:
+    """A Date value in the form of RFC 1123 with zone GMT; `None` if it is anything else (SIP-19)."""
+    found = _DATE.match(text)
+    if found is None:
+        return None
+    day, month, year, hour, minute, second = found.groups()
+    try:
+        return datetime(int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+    except ValueError:
+        return None
+
+
 def _number(text: str | None, limit: int) -> int | None:
     return None if text is None else parse_number(text, limit)
 
@@ -222,7 +247,7 @@ def parse_name_addr(text: str, what: str = "Address", kind: str = "contact") -> 
             found = _parse_address(text, f"Bad {what}", kind)
     except UriError:
         raise ValueSyntaxError(f"Bad {what}", kind) from None
-    if len(found.params) > 1:
+    if len(found.params) > 1 and kind in _TAGGED:
         _refuse_repeated(found.params, "tag", f"Bad {what}", kind)
     return found
 

@@ -68,33 +68,15 @@ def build_response(
         reason = reason_phrase(status)
     else:
         check_text("reason phrase", reason)
-    source, index = request.lines, request.index
-    lines = [f"SIP/2.0 {status} {reason}"]
-    keys = [""]
-    _copy_all(request, "via", "Via: ", lines, keys)
-    if 100 < status < 300 and "record-route" in index:
-        _copy_all(request, "record-route", "Record-Route: ", lines, keys)
-    early_lines, early_keys, late_lines, late_keys = header_lines(headers) if headers else _NOTHING
-    to_line = _own(source[index["to"]], "To: ")
     tag = request.to_tag
+    to_line = _own(request.lines[request.index["to"]], "To: ")
     if tag is None and to_tag is not None and status > 100:
         if not TOKEN.match(to_tag):
             raise LocalProtocolError(f"To tag {to_tag!r} is no token [SIP-18]; give a plain tag")
         to_line = f"{to_line};tag={to_tag}"
         tag = to_tag
-    lines += early_lines
-    lines += (
-        _own(source[index["from"]], "From: "),
-        to_line,
-        _own(source[index["call-id"]], "Call-ID: "),
-        _own(source[index["cseq"]], "CSeq: "),
-    )
-    keys += early_keys
-    keys += _COPIED
-    if status == 100 and "timestamp" in index:
-        _copy_all(request, "timestamp", "Timestamp: ", lines, keys)
-    lines += late_lines
-    keys += late_keys
+    lines, keys = _answer_lines(request, status, to_line, headers)
+    lines[0] = f"SIP/2.0 {status} {reason}"
     lines.append(f"Content-Length: {len(body)}")
     keys.append("content-length")
     response = Response(lines, keys, _index_of(keys), body)
@@ -106,6 +88,30 @@ def build_response(
     response.call_id = request.call_id
     response.cseq = request.cseq
     return response
+
+
+def _answer_lines(request: Request, status: int, to_line: str, headers: Headers) -> tuple[list[str], list[str]]:
+    """Lines of an answer, the first still empty, and their canonical names: what is repeated, and what is added."""
+    source, index = request.lines, request.index
+    lines, keys = [""], [""]
+    _copy_all(request, "via", "Via: ", lines, keys)
+    if 100 < status < 300 and "record-route" in index:
+        _copy_all(request, "record-route", "Record-Route: ", lines, keys)
+    early_lines, early_keys, late_lines, late_keys = header_lines(headers) if headers else _NOTHING
+    lines += early_lines
+    keys += early_keys
+    lines += (
+        _own(source[index["from"]], "From: "),
+        to_line,
+        _own(source[index["call-id"]], "Call-ID: "),
+        _own(source[index["cseq"]], "CSeq: "),
+    )
+    keys += _COPIED
+    if status == 100 and "timestamp" in index:
+        _copy_all(request, "timestamp", "Timestamp: ", lines, keys)
+    lines += late_lines
+    keys += late_keys
+    return lines, keys
 
 
 _COPIED: Final = ("from", "to", "call-id", "cseq")
@@ -212,7 +218,8 @@ def _request_uri(text: str) -> str:
 
 
 def _own_via(via: str) -> Via:
-    check_header("Via", via)
+    if '"' in via:  # elsewhere the grammar has no place for what must not be written
+        check_header("Via", via)
     try:
         return parse_via(via)
     except ValueSyntaxError:
@@ -356,6 +363,9 @@ def _take_identity(message: Message, source: Message) -> None:
 
 def _index_of(keys: list[str]) -> dict[str, int]:
     """Position of the first line of each header."""
-    index = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
+    index: dict[str, int] = {}
+    note_first = index.setdefault
+    for position, key in enumerate(keys):
+        note_first(key, position)
     del index[""]
     return index

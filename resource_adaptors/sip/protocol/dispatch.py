@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from resource_adaptors.sip.message.errors import RemoteProtocolError
+from resource_adaptors.sip.message.errors import LocalProtocolError, RemoteProtocolError
 from resource_adaptors.sip.message.message import Request
 from resource_adaptors.sip.message.parser import parse_message
-from resource_adaptors.sip.message.writer import stamp_received
+from resource_adaptors.sip.message.writer import check_header, stamp_received
 from resource_adaptors.sip.protocol.client import RECEIVING, ClientTransaction
 from resource_adaptors.sip.protocol.context import NewBranch, ResponseContext
 from resource_adaptors.sip.protocol.events import CancelReceived, RequestReceived
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from resource_adaptors.sip.protocol.layer import TransactionLayer
     from resource_adaptors.sip.protocol.notices import Notices
     from resource_adaptors.sip.protocol.proxy import Proxy
-    from resource_adaptors.sip.protocol.routing import Router
+    from resource_adaptors.sip.protocol.routing import Path, Router
     from resource_adaptors.sip.protocol.settings import Settings
     from resource_adaptors.sip.protocol.transaction import Address, Transaction
     from resource_adaptors.sip.protocol.uas import AnsweringSide
@@ -148,7 +148,7 @@ class Dispatcher:
             self._layer.note_initial(transaction, request)
             self._counters.delivered += 1
             self._notices.events.append(RequestReceived(transaction, request))
-        elif path.own or not self._router.hop(path.uri).is_own:
+        elif self._leads_on(path):
             self._counters.delivered += 1
             branch = self._ids.branch(self._router.loop_mark(request, path.uri))
             self._proxy.forward(transaction, (NewBranch(branch, path.uri),), now, is_silent=True)
@@ -156,6 +156,10 @@ class Dispatcher:
             self._counters.stray["request"] += 1
             self._counters.answered += 1
             self._answers.send(transaction, 481, now)
+
+    def _leads_on(self, path: Path) -> bool:
+        """Whether a request in a dialog is for somebody behind us: by its Route, or by its Request-URI."""
+        return bool(path.own or path.routes) or not self._router.hop(path.uri).is_own
 
     def _take_ack(self, request: Request, now: float) -> None:
         """An ACK ends a failed INVITE, or goes where the 2xx came from; it is never answered."""
@@ -176,7 +180,7 @@ class Dispatcher:
     def _forward_ack(self, request: Request) -> bool:
         """Send an ACK on by its Route, or where its Request-URI leads if that is not here."""
         path = self._router.path(request)
-        if not path.own and self._router.hop(path.uri).is_own:
+        if not self._leads_on(path):
             return False
         return self._proxy.forward_ack(request, path, self._stateless_branch(request))
 
@@ -209,7 +213,7 @@ class Dispatcher:
         if self._notices.cancels and not context.is_silent:
             context.held += 1
             self._notices.events.append(CancelReceived(invite, request))
-        self._proxy.cancel_open(invite, request.header("Reason"), now)
+        self._proxy.cancel_open(invite, _fit_reason(request), now)
         self._proxy.settle(invite, now)
 
     # What cannot be parsed.
@@ -264,3 +268,14 @@ class Dispatcher:
     def on_unacknowledged(self, transaction: ServerTransaction) -> None:
         """The transaction of a 2xx of ours ends."""
         self._uas.on_unacknowledged(transaction)
+
+
+def _fit_reason(cancel: Request) -> str | None:
+    """The Reason to pass on with a CANCEL (RFC 3326); one that must not be written is left out (SIP-204)."""
+    reason = cancel.header("Reason")
+    if reason is not None:
+        try:
+            check_header("Reason", reason)
+        except LocalProtocolError:
+            return None
+    return reason

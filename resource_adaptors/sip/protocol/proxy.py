@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from resource_adaptors.sip.message.errors import LocalProtocolError
+from resource_adaptors.sip.message.values import TOKEN
 from resource_adaptors.sip.message.writer import cancel_for, forward_request, relay_response
 from resource_adaptors.sip.protocol.client import CANCEL_NOT_ASKED, CANCEL_SENT, CANCEL_WAITING
 from resource_adaptors.sip.protocol.context import NewBranch, ResponseContext
@@ -117,8 +118,8 @@ class Proxy:
         if request.max_forwards == 0:
             return Candidate(483, None)
         if "proxy-require" in request.index:
-            tags = ", ".join(request.values("Proxy-Require"))
-            return Candidate(420, None, headers=(("Unsupported", tags),))
+            tags = ", ".join(tag for tag in request.values("Proxy-Require") if TOKEN.match(tag))
+            return Candidate(420, None, headers=(("Unsupported", tags),) if tags else ())
         return None
 
     def _branch_refusal(self, request: Request, new: NewBranch) -> Candidate | None:

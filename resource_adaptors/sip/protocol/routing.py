@@ -14,6 +14,7 @@ import msgspec
 
 from resource_adaptors.sip.message.message import Request
 from resource_adaptors.sip.message.uri import SipUri, Uri, UriError, parse_uri
+from resource_adaptors.sip.message.values import parse_name_addr
 from resource_adaptors.sip.protocol.ids import MARK_DIGITS
 from resource_adaptors.sip.protocol.settings import Settings
 from resource_adaptors.sip.protocol.transaction import Address
@@ -125,7 +126,7 @@ class Router:
             return Path(uri, 0, (), 0)
         if request.lines[index["route"]] == self._own_route_line and request.keys.count("route") == 1:
             return Path(uri, 1, (), 1)
-        routes = request.values("Route")
+        routes = tuple(_plain_route(text) for text in request.values("Route"))
         total = len(routes)
         is_rewritten = False
         if uri == self.own_uri and total:
@@ -194,6 +195,11 @@ class Router:
             return Hop(text, None, is_sip=False, is_loose=False, is_own=False)
         own = self.is_own(uri)
         return Hop(text, _destination(uri), is_sip=True, is_loose=uri.is_loose, is_own=own)
+
+
+def _plain_route(text: str) -> str:
+    """A Route value that can be read at a glance and written again: without a display name in quotes."""
+    return f"<{parse_name_addr(text, 'Route', 'route').uri.text}>" if '"' in text else text
 
 
 def _destination(uri: SipUri) -> Address | None:

@@ -101,6 +101,11 @@ class ServerTransaction(Transaction):
         """Answer nothing any more, and absorb retransmissions until the end of the transaction (SIP-62)."""
         self._request = None
 
+    def _let_go(self) -> None:
+        """Free what only an unanswered request needs: the transaction outlives its answer by half a minute."""
+        self._request = None
+        self.path = None
+
     # Actions of the tables.
 
     def send(self, payload: bytes, now: float) -> None:
@@ -133,7 +138,7 @@ class ServerInvite(ServerTransaction):
         self._double(now)
 
     def start_h(self, payload: object, now: float) -> None:
-        self._request = None
+        self._let_go()
         self.alarm = tables.TIMER_H
         self.expire_at = now + self.layer.timing.timeout
 
@@ -146,7 +151,7 @@ class ServerInvite(ServerTransaction):
         self.expire_at = now if self.is_reliable else now + self.layer.timing.t4
 
     def start_l(self, payload: object, now: float) -> None:
-        self._request = None
+        self._let_go()
         self.wire = b""
         self.alarm = tables.TIMER_L
         self.expire_at = now + self.layer.timing.timeout
@@ -165,6 +170,7 @@ class ServerNonInvite(ServerTransaction):
     # Actions of the table.
 
     def start_j(self, payload: object, now: float) -> None:
-        self._request = None
+        self._let_go()
+        self.local_tag = ""
         self.alarm = tables.TIMER_J
         self.expire_at = now if self.is_reliable else now + self.layer.timing.timeout

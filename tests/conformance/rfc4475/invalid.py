@@ -111,9 +111,9 @@ CSeq: 1 INVITE
 Via: SIP/2.0/UDP 192.0.2.5
 Contact: <sip:caller@host5.example.net>
 Content-Type: application/sdp
-Content-Length: 150
+Content-Length: 159
 """,
-    sdp("192.0.2.5"),
+    sdp("192.0.2.5", time="3149328700 0"),
 )
 
 LWSRURI: Final = wire(
@@ -127,9 +127,9 @@ CSeq: 2130706432 INVITE
 Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKkdjuw2395
 Contact: <sip:caller@host1.example.net>
 Content-Type: application/sdp
-Content-Length: 150
+Content-Length: 159
 """,
-    sdp("192.0.2.1"),
+    sdp("192.0.2.1", time="3149328700 0"),
 )
 
 LWSSTART: Final = wire(
@@ -225,13 +225,13 @@ l: 0
 BADDN: Final = wire(
     """
 OPTIONS sip:t.watson@example.org SIP/2.0
-Via: SIP/2.0/UDP c.example.com:5060;branch=z9hG4bKkdjuw
-Max-Forwards: 70
-From: Bell, Alexander <sip:a.g.bell@example.com>;tag=43
-To: Watson, Thomas <sip:t.watson@example.org>
+Via:     SIP/2.0/UDP c.example.com:5060;branch=z9hG4bKkdjuw
+Max-Forwards:      70
+From:    Bell, Alexander <sip:a.g.bell@example.com>;tag=43
+To:      Watson, Thomas <sip:t.watson@example.org>
 Call-ID: baddn.31415@c.example.com
 Accept: application/sdp
-CSeq: 3923239 OPTIONS
+CSeq:    3923239 OPTIONS
 l: 0
 """
 )
@@ -239,12 +239,12 @@ l: 0
 BADVERS: Final = wire(
     """
 OPTIONS sip:t.watson@example.org SIP/7.0
-Via: SIP/7.0/UDP c.example.com;branch=z9hG4bKkdjuw
-Max-Forwards: 70
-From: A. Bell <sip:a.g.bell@example.com>;tag=qweoiqpe
-To: T. Watson <sip:t.watson@example.org>
+Via:     SIP/7.0/UDP c.example.com;branch=z9hG4bKkdjuw
+Max-Forwards:     70
+From:    A. Bell <sip:a.g.bell@example.com>;tag=qweoiqpe
+To:      T. Watson <sip:t.watson@example.org>
 Call-ID: badvers.31417@c.example.com
-CSeq: 1 OPTIONS
+CSeq:    1 OPTIONS
 l: 0
 """
 )
@@ -273,9 +273,9 @@ CSeq: 8 INVITE
 Contact: <sip:caller@host.example.net>
 Via: SIP/2.0/UDP host.example.net;branch=z9hG4bKkdjuw
 Content-Type: application/sdp
-l: 150
+l: 138
 """,
-    sdp("192.0.2.1"),
+    sdp("192.0.2.1").replace(b"s=-\r\n", b"").replace(b"t=0 0\r\n", b""),
 )
 
 BIGCODE: Final = wire(

@@ -132,11 +132,11 @@ To: sip:user@example.com
 To: sip:other@example.net
 From: sip:caller@example.net;tag=2923420123
 Content-Type: application/sdp
-l: 152
+l: 154
 Contact: <sip:caller@host36.example.net>
 Max-Forwards: 5
 """,
-    sdp("192.0.2.25"),
+    sdp("192.0.2.25") + b"\r\n",
 )
 
 MCL01: Final = wire(
@@ -254,7 +254,7 @@ Call-ID: inv2543.1717@ift.client.example.com
 CSeq: 56 INVITE
 Content-Type: application/sdp
 """,
-    sdp("192.0.2.5"),
+    sdp("192.0.2.5").partition(b" 12\r\n")[0] + b"\r\n",
 )
 
 LAYERS: Final = (

@@ -37,7 +37,7 @@ m:"Quoted string \\"\\"" <sip:jdrosen@example.com> ; newparam =
       newvalue ;
   secondparam ; q = 0.33
 """,
-    sdp("192.0.2.3"),
+    sdp("192.0.2.3", "192.0.2.4"),
 )
 
 INTMETH: Final = (
@@ -81,9 +81,9 @@ From: sip:null-%00-null@example.com;tag=839923423
 Max-Forwards: 70
 Call-ID: escnull.39203ndfvkjdasfkq3w4otrq0adsfdfnavd
 CSeq: 14398234 REGISTER
-Via: SIP/2.0/UDP host5.example.net;branch=z9hG4bKkdjuw
-Contact: <sip:%00@host5.example.net>
-Contact: <sip:%00%00@host5.example.net>
+Via: SIP/2.0/UDP host5.example.com;branch=z9hG4bKkdjuw
+Contact: <sip:%00@host5.example.com>
+Contact: <sip:%00%00@host5.example.com>
 L:0
 """
 )
@@ -117,25 +117,40 @@ l: 0
 """
 )
 
-_LONG: Final = "long" * 16
+_LONG_CALLER: Final = "amazinglylongcallername" * 5
+_LONG_TO: Final = (
+    f'"I have a user name of {"extreme" * 10} proportion"<sip:user@example.com:6000'
+    f";unknownparam1=very{'long' * 20}value;longparam{'name' * 25}=shortvalue"
+    f";very{'long' * 25}ParameterNameWithNoValue>"
+)
+_LONG_FROM: Final = (
+    f"sip:{_LONG_CALLER}@example.net;tag=12{'982' * 50}424"
+    f";unknownheaderparam{'name' * 20}=unknowheaderparam{'value' * 15}"
+    f";unknownValueless{'paramname' * 10}"
+)
+_LONG: Final = f"unknown-{'long' * 20}"
+_LONG_VIAS: Final = "\n".join(
+    f"{spelling} SIP/2.0/TCP sip{33 - position}.example.com"
+    for position, spelling in enumerate(
+        (
+            *("Via:", "v:", "V:", "Via:", "ViA:", "VIa:", "VIA:", "via:", "viA:", "vIa:", "vIA:"),
+            *("V : ", "v : ", "V  :", "v  :", "Via :", "Via  :"),
+            *("Via:",) * 16,
+        )
+    )
+)
 LONGREQ: Final = wire(
     f"""
 INVITE sip:user@example.com SIP/2.0
-To: "I have a user name of {"extreme" * 10} proportion"<sip:user@example.com:6000;unknownparam1=very{_LONG}value;\
-longparam{"name" * 25}=shortvalue;very{_LONG}ParameterNameWithNoValue>
-F: sip:{"amazinglylong" * 13}callername@example.net;tag=12{"982" * 50}424;unknownheaderparam{"name" * 20}=\
-unknowheaderparam{"value" * 15};unknownValueless{"paramname" * 10}
+To: {_LONG_TO}
+F: {_LONG_FROM}
 Call-ID: longreq.one{"really" * 20}longcallid
 CSeq: 3882340 INVITE
-Unknown{"-Long" * 20}-Name: unknown{"-long" * 20}-value; unknown{"-long" * 20}-parameter-name = \
-unknown{"-long" * 20}-parameter-value
-Via: SIP/2.0/TCP sip33.example.com
-v: SIP/2.0/TCP sip32.example.com
-V: SIP/2.0/TCP sip31.example.com
-{chr(10).join(f"Via: SIP/2.0/TCP sip{number}.example.com" for number in range(30, 1, -1))}
-Via: SIP/2.0/TCP sip1.example.com ;received=192.0.2.5 ;branch=very{_LONG}branchvalue
+Unknown-{"Long" * 20}-Name: {_LONG}-value; {_LONG}-parameter-name = {_LONG}-parameter-value
+{_LONG_VIAS}
+Via: SIP/2.0/TCP host.example.com;received=192.0.2.5;branch=very{"long" * 50}branchvalue
 Max-Forwards: 70
-Contact: <sip:{"amazinglylong" * 5}callername@host5.example.net>
+Contact: <sip:{_LONG_CALLER}@host5.example.net>
 Content-Type: application/sdp
 l: 150
 """,
@@ -167,7 +182,7 @@ Via: SIP/2.0/UDP 192.0.2.15;branch=z9hG4bKkdjuw380234
 Content-Type: application/sdp
 Content-Length: 150
 """,
-        sdp("192.0.2.15"),
+        sdp("192.0.2.15").replace(b"m=video", b"m =video"),
     ),
 )
 
@@ -205,11 +220,21 @@ l: 0
 """
 )
 
+SIGNATURE: Final = bytes.fromhex(
+    "3082015206092A864886F70D010702A08201433082013F0201013109300706052B0E03021A300B06092A864886F70D01"
+    "0701318201203082011C020101307C3070310B300906035504061302555331133011060355040813"
+    "0A43616C69666F726E69613111300F0603550407130853616E204A6F7365310E300C060355040A130573697069743129"
+    "3027060355040B13205369706974205465737420436572746966696361746520417574686F72697479"
+    "02080195007102330113300706052B0E03021A300D06092A864886F70D010101050004818"
+    "08EF466F948F0522DD2E5978E9D95AAE9F2FE15A06659716292E8DA2AA8D8350A68CEFFAE3CBD2BFF1675DDD5648E593D"
+    "D64728F26220F7E941749E330D9A15EDABDB93D10C42102E7B7289D29CC0C9AE2EFBC7C0CFF9172F3B027E4FC027E154"
+    "6DE4B6AA3ABB3E66CCCB5DD6C64B8383149CB8E6FF182D944FE57B65BC99D005"
+)
 MPART01_BODY: Final = (
     b"--7a9cbec02ceef655\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: binary\r\n\r\nHello\r\n"
     b"--7a9cbec02ceef655\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-    + bytes(range(256))
-    + b"\r\n\r\n\x00\r\n--7a9cbec02ceef655--\r\n"
+    + SIGNATURE
+    + b"\r\n--7a9cbec02ceef655--\r\n"
 )
 MPART01: Final = wire(
     f"""
@@ -217,8 +242,8 @@ MESSAGE sip:kumiko@example.org SIP/2.0
 Via: SIP/2.0/UDP 127.0.0.1:5070;branch=z9hG4bK-d87543-4dade06d0bdb11ee-1--d87543-;rport
 Max-Forwards: 70
 Route: <sip:127.0.0.1:5080>
-Identity: r5mwreLuyDRYBi/0TiPwEsY3rEVsk/G2WxhgTV1PF7hHuL2TK0fBu5xkWRhlxe9JLNDKMgSCOB0m/uFJY1dCkvY=
-Identity-Info: <https://example.org/certificates/example.com.cer>;alg=rsa-sha1
+Identity: r5mwreLuyDRYBi/0TiPwEsY3rEVsk/G2WxhgTV1PF7hHuLIK0YWVKZhKv9Mj8UeXqkMVbnVq37CD+813gvYjcBUaZngQmXc9WNZSDNGCz\
+A+fWl9MEUHWIZo1CeJebdY/XlgKeTa0Olvq0rt70Q5jiSfbqMJmQFteeivUhkMWYUA=
 Contact: <sip:fluffy@127.0.0.1:5070>
 To: <sip:kumiko@example.org>
 From: <sip:fluffy@example.com>;tag=2fb0dcc9
@@ -261,7 +286,7 @@ Contact: <sip:user@host105.example.com>
 )
 
 VALID: Final = (
-    TortureMessage("3.1.1.1", "wsinv", WSINV, ACCEPT, proxy=FORWARD, uas=ACCEPT),
+    TortureMessage("3.1.1.1", "wsinv", WSINV, ACCEPT, proxy=FORWARD, note="goes on by its Route"),
     TortureMessage("3.1.1.2", "intmeth", INTMETH, ACCEPT, proxy=FORWARD, uas=501),
     TortureMessage("3.1.1.3", "esc01", ESC01, ACCEPT, proxy=FORWARD, uas=ACCEPT),
     TortureMessage("3.1.1.4", "escnull", ESCNULL, ACCEPT, registrar=ACCEPT, note="two bindings, of an AOR of its own"),

@@ -26,15 +26,14 @@ uri_params = st.lists(
     ),
     max_size=3,
 ).map("".join)
+
+
+def _sip_uri(scheme: str, user: str, host: str, port: str, params: str) -> str:
+    return f"{scheme}:{user}@{host}{port}{params}" if user else f"{scheme}:{host}{port}"
+
+
 sip_uris = st.builds(
-    lambda scheme, user, host, port, params: (
-        f"{scheme}:{user}@{host}{port}{params}" if user else f"{scheme}:{host}{port}"
-    ),
-    st.sampled_from(["sip", "sips"]),
-    st.one_of(st.just(""), user_parts),
-    hosts,
-    ports,
-    uri_params,
+    _sip_uri, st.sampled_from(["sip", "sips"]), st.one_of(st.just(""), user_parts), hosts, ports, uri_params
 )
 uris = st.one_of(
     sip_uris, st.sampled_from(["tel:+1-201-555-0123", "tel:7042;phone-context=example.com", "urn:service:sos"])

@@ -143,7 +143,7 @@ CASES: list[tuple[Callable[[int], bytes], int, int, str, Limits]] = [
 def test_at_limit_above_and_far_above(
     make: Callable[[int], bytes], limit: int, status: int, kind: str, limits: Limits
 ) -> None:
-    assert parse_message(make(limit), limits=limits)
+    parse_message(make(limit), limits=limits)
     for size in (limit + 1, 10 * limit):
         with pytest.raises(RemoteProtocolError) as caught:
             parse_message(make(size), limits=limits)
@@ -158,7 +158,7 @@ def test_at_limit_above_and_far_above(
 def test_whole_message() -> None:
     roomy = Limits(body=10**6)
     assert len(whole_message(DATAGRAM.message)) == DATAGRAM.message
-    assert parse_message(whole_message(DATAGRAM.message), limits=roomy)
+    parse_message(whole_message(DATAGRAM.message), limits=roomy)
     for size in (DATAGRAM.message + 1, 10 * DATAGRAM.message):
         with pytest.raises(RemoteProtocolError) as caught:
             parse_message(whole_message(size), limits=roomy)
@@ -169,11 +169,11 @@ def test_folding_does_not_count_in_a_line() -> None:
     """A header line is measured after unfolding."""
     folded = b"X-Long: " + b"\r\n   ".join([b"x" * 80] * 101)
     assert len(folded) > DATAGRAM.line
-    assert parse_message(with_line(folded))
+    parse_message(with_line(folded))
 
 
 def test_continuation_lines_are_not_header_lines() -> None:
-    assert parse_message(with_line(b"X-Y: a" + b"\r\n b" * 1_000))
+    parse_message(with_line(b"X-Y: a" + b"\r\n b" * 1_000))
 
 
 def test_long_start_line_with_a_short_uri_is_400_and_with_a_long_one_414() -> None:
@@ -214,7 +214,7 @@ def test_commas_and_semicolons_that_separate_nothing_are_not_counted() -> None:
 def test_configured_limits_hold(limits: Limits, data: bytes, kind: str) -> None:
     """COM-12: every limit is a configuration key."""
     if data != INVITE:
-        assert parse_message(INVITE, limits=limits)
+        parse_message(INVITE, limits=limits)
     with pytest.raises(RemoteProtocolError) as caught:
         parse_message(data, limits=limits)
     assert caught.value.kind == kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import example, given, settings
@@ -190,31 +191,48 @@ NASTY = st.one_of(
 )
 
 
+def build_request(**changes: str) -> Request:
+    fields = {"method": "OPTIONS", "uri": "sip:b", "via": OUR_VIA, "from_": "<sip:a@b>;tag=1", "to": "<sip:c@d>"}
+    fields = {**fields, "call_id": "x", "header": "value", **changes}
+    return writer.build_request(
+        fields["method"],
+        fields["uri"],
+        via=fields["via"],
+        from_=fields["from_"],
+        to=fields["to"],
+        call_id=fields["call_id"],
+        cseq=1,
+        headers=[("X-Any", fields["header"])],
+    )
+
+
+def forward_request(**changes: str) -> Request:
+    fields = {"uri": "sip:b", "via": OUR_VIA, "route": "<sip:r;lr>", "name": "X-Any", "value": "v", **changes}
+    return writer.forward_request(
+        request(),
+        uri=fields["uri"],
+        via=fields["via"],
+        max_forwards=1,
+        record_routes=[fields["route"]],
+        routes=[fields["route"]],
+        headers=[(fields["name"], fields["value"])],
+    )
+
+
 def _fields(text: str) -> list[Callable[[], Message]]:
     """Each field of each writer that could be given text from the network."""
     base = request()
-    good = {
-        "via": OUR_VIA,
-        "from_": "<sip:a@b>;tag=1",
-        "to": "<sip:c@d>",
-        "call_id": "x",
-    }
     return [
         lambda: writer.build_response(base, 200, reason=text),
         lambda: writer.build_response(base, 200, to_tag=text),
         lambda: writer.build_response(base, 200, headers=[("X-Any", text)]),
         lambda: writer.build_response(base, 200, headers=[(text, "value")]),
-        *(lambda name=name: writer.build_request("OPTIONS", "sip:b", cseq=1, **{**good, name: text}) for name in good),
-        lambda: writer.build_request(text, "sip:b", cseq=1, **good),
-        lambda: writer.build_request("OPTIONS", text, cseq=1, **good),
-        lambda: writer.build_request("OPTIONS", "sip:b", cseq=1, headers=[("X-Any", text)], **good),
-        lambda: writer.forward_request(base, uri=text, via=OUR_VIA, max_forwards=1),
-        lambda: writer.forward_request(base, uri="sip:b", via=text, max_forwards=1),
-        lambda: writer.forward_request(base, uri="sip:b", via=OUR_VIA, max_forwards=1, record_routes=[text]),
-        lambda: writer.forward_request(base, uri="sip:b", via=OUR_VIA, max_forwards=1, routes=[text]),
-        lambda: writer.forward_request(base, uri="sip:b", via=OUR_VIA, max_forwards=1, headers=[("X-Any", text)]),
-        lambda: writer.forward_request(base, uri="sip:b", via=OUR_VIA, max_forwards=1, headers=[(text, "value")]),
         lambda: writer.cancel_for(base, text),
+        *(
+            partial(build_request, **{name: text})
+            for name in ("method", "uri", "via", "from_", "to", "call_id", "header")
+        ),
+        *(partial(forward_request, **{name: text}) for name in ("uri", "via", "route", "name", "value")),
     ]
 
 

@@ -186,7 +186,7 @@ def test_kinds_of_uris() -> None:
 
 def test_uris_are_immutable() -> None:
     with pytest.raises(AttributeError):
-        SipUri.parse("sip:a@b").host = "c"  # type: ignore[misc]
+        SipUri.parse("sip:a@b").host = "c"
 
 
 @settings(deadline=None)
@@ -196,3 +196,23 @@ def test_a_uri_is_equivalent_to_itself_and_keeps_its_text(text: str) -> None:
     assert uri.text == text
     assert uri.equivalent(parse_uri(text))
     assert parse_uri(uri.aor).aor == uri.aor
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sip:a@b;method=INVITE", "sip:a@b"),
+        ("sip:a@b;x=1;METHOD=INVITE;y?to=c", "sip:a@b;x=1;y"),
+        ("sip:a;method=BYE@b;method=BYE", "sip:a;method=BYE@b"),
+        ("sip:a@b;%6Dethod=INVITE;lr", "sip:a@b;lr"),
+        ("sip:a@b;method", "sip:a@b"),
+    ],
+)
+def test_19_1_1_method_parameter_and_header_part_do_not_go_into_a_request_uri(text: str, expected: str) -> None:
+    assert SipUri.parse(text).request_uri == expected
+
+
+def test_19_1_4_escape_in_a_parameter_name_is_equal_to_its_character() -> None:
+    uri = SipUri.parse("sip:a@b;%6C%72;m%61ddr=192.0.2.1")
+    assert uri.is_loose
+    assert uri.param("maddr") == "192.0.2.1"

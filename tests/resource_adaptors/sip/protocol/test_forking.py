@@ -124,6 +124,7 @@ def test_a_late_2xx_goes_upstream_even_after_another_final_answer() -> None:
     rig.drain()
     rig.answer(BOB, 200)
     assert rig.statuses() == [100, 480, 200]
+    assert rig.core.statistics().responses_out["INVITE", 2] == 1
     assert rig.transactions()["server_invite", "completed"] == 1
 
 

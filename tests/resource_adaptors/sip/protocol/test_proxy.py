@@ -171,6 +171,22 @@ class TestLoops:
         rig.drain()
         assert [(one.status, to) for one, to in rig.sent[before:] if isinstance(one, Response)] == [(404, ALICE)]
 
+    @pytest.mark.parametrize("all_branches", [False, True])
+    def test_sip_75_so_does_its_cancel(self, *, all_branches: bool) -> None:
+        rig = Rig()
+        rig.feed(rig.request("INVITE"), ALICE)
+        outer = rig.transaction()
+        (branch,) = rig.forward(outer, PROXY)
+        inner = rig.transaction()
+        rig.core.respond(inner, 180, rig.now)
+        if all_branches:
+            rig.core.cancel_branches(outer, rig.now)
+        else:
+            rig.core.cancel_branch(outer, branch, rig.now)
+        rig.drain()
+        assert inner.is_cancelled
+        assert rig.statuses() == [100, 180, 487]
+
     def test_sip_75_a_dialog_request_that_leads_round_to_us_is_answered(self) -> None:
         rig = Rig()
         rig.feed(rig.request("BYE", uri_of(PROXY), to_tag="x", headers=(("Route", OURS),)), ALICE)
