@@ -76,7 +76,8 @@ def prepare(configuration: ServerConfiguration, sections: Sections, shipment: Sh
     adaptors = shipment.load_adaptors()
     by_name = {adaptor.id.name: adaptor for adaptor in adaptors}
     for entity in shipment.entities:
-        checked_properties(by_name[entity.adaptor], sections.get(entity.section, {}), entity.section)
+        places = configuration.places(entity.section)
+        checked_properties(by_name[entity.adaptor], sections.get(entity.section, {}), places)
     for section in sections.values():
         for host, port in shipment.addresses(section):
             require_free(host, port)
