@@ -200,7 +200,9 @@ def _announcement(prepared: Prepared, slee: Slee) -> str:
     places = [place for place in places if place]
     places += [f"metrics on http://{host}:{port}/metrics", f"management on {prepared.store.socket}"]
     state = slee.kernel.state.value.lower()
-    return f"SLEE {state}: {', '.join(places)}"
+    lost = slee.management.bundles.unrestored
+    note = f"; {lost} {'bundle' if lost == 1 else 'bundles'} not restored, the log says why" if lost else ""
+    return f"SLEE {state}: {', '.join(places)}{note}"
 
 
 def refused(error: SleeError) -> int:
