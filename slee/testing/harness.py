@@ -308,6 +308,9 @@ class SleeHarness:
     ) -> None:
         if error is None:
             self.check()
+            return
+        for failure in self.failures:  # what went wrong inside explains what the test did not find outside
+            error.add_note(str(failure))
 
     @property
     def is_running(self) -> bool:
