@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,8 @@ from slee.management.results import BundleInfo, ComponentInfo
 from slee.management.services import Services
 from slee.management.store import BundleRecord, Desired, StateDirectory
 from slee.model.repository import BundleDescriptor, Repository
+
+_LOG = logging.getLogger(__name__)
 
 
 class Bundles:
@@ -75,7 +78,11 @@ class Bundles:
             with self._store.changing(self._desiring(record)):
                 self._take_in(loaded, record)
         self._unrestored.discard(record.digest)
-        return self.show(loaded.manifest.id)
+        identity = loaded.manifest.id
+        _LOG.info(
+            "%s installed from %s, sha256 %s", identity, source, judged.digest, extra={"component": str(identity)}
+        )
+        return self.show(identity)
 
     def restore(self) -> Iterator[tuple[BundleRecord, Exception]]:
         """Load what the state directory holds, without changing it; yields each bundle that cannot be loaded."""
@@ -120,6 +127,7 @@ class Bundles:
             self._repository.remove(bundle)
             self._loader.unload(self._loaded.pop(bundle))
         self._store.sweep()
+        _LOG.info("%s uninstalled, sha256 %s", bundle, descriptor.digest, extra={"component": str(bundle)})
 
     def list(self) -> tuple[BundleInfo, ...]:
         """Every bundle once, in the order of installation (DU-31)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,7 @@ from slee.model.repository import Repository
 from slee.spi.adaptor import ResourceAdaptor
 
 Properties = Mapping[str, Any]
+_LOG = logging.getLogger(__name__)
 
 
 class Resources:
@@ -98,6 +100,7 @@ class Resources:
         record = ResourceRecord(str(adaptor), section, dict(configuration or {}))
         with self._store.changing(self._desiring(name, record)):
             self._make(name, record)
+        _changed(name, f"entity of {adaptor} created")
         return self.show(name)
 
     def remove(self, name: str) -> None:
@@ -118,6 +121,7 @@ class Resources:
             entity.adaptor.ra_unconfigure()
             entity.adaptor.unset_context()
             self._sources.remove(ResourceSource(name))
+        _changed(name, "removed")
 
     def activate(self, name: str) -> ResourceInfo:
         """Make an entity Active; its adaptor works while the SLEE is Running as well (RA-5 to RA-7).
@@ -130,6 +134,7 @@ class Resources:
         self._require_state(name, "Inactive", "RA-5")
         with self._store.changing(self._desiring(name, self._record(name), active=True)):
             entity.activate()
+        _changed(name, "activated")
         self._host.pump()
         return self.show(name)
 
@@ -144,6 +149,7 @@ class Resources:
         self._require_state(name, "Active", "RA-5")
         with self._store.changing(self._desiring(name, self._record(name), active=False)):
             entity.deactivate()
+        _changed(name, "deactivated")
         self._host.pump()
         return self.show(name)
 
@@ -193,6 +199,7 @@ class Resources:
         bound = msgspec.structs.replace(record, links=(*record.links, link))
         with self._store.changing(self._desiring(name, bound)):
             pass
+        _changed(name, f"link {link} bound")
         return self.show(name)
 
     def unbind_link(self, link: str) -> ResourceInfo:
@@ -212,6 +219,7 @@ class Resources:
         left = msgspec.structs.replace(record, links=tuple(other for other in record.links if other != link))
         with self._store.changing(self._desiring(name, left)):
             pass
+        _changed(name, f"link {link} unbound")
         return self.show(name)
 
     def links(self) -> tuple[LinkInfo, ...]:
@@ -301,6 +309,10 @@ class Resources:
             record = msgspec.structs.replace(record, active=active)
         desired = self._store.desired
         return msgspec.structs.replace(desired, resources={**desired.resources, name: record})
+
+
+def _changed(name: str, what: str) -> None:
+    _LOG.info("%s: %s", name, what, extra={"component": name})
 
 
 def checked_properties(adaptor: type[ResourceAdaptor], given: Properties, places: Places) -> BaseModel | None:
