@@ -20,6 +20,7 @@ from slee.api.errors import (
     SleeError,
     UnrecognizedLinkNameError,
     UnrecognizedResourceAdaptorEntityError,
+    UnrecognizedResourceAdaptorError,
 )
 from slee.api.ids import ResourceAdaptorID, SbbID, ServiceID, parse_id
 from slee.api.resource import ResourceAdaptorType
@@ -27,6 +28,7 @@ from slee.api.source import ResourceSource
 from slee.management.bundle import ServiceSetup
 from slee.management.document import Places, issues_of, with_field_names
 from slee.management.engine import Engine, Entity, Host
+from slee.management.names import identified
 from slee.management.results import LinkInfo, ResourceInfo
 from slee.management.sources import Sources
 from slee.management.store import ResourceRecord, StateDirectory
@@ -74,7 +76,7 @@ class Resources:
     def create(
         self,
         name: str,
-        adaptor: ResourceAdaptorID,
+        adaptor: ResourceAdaptorID | str,
         configuration: Properties | None = None,
         section: str | None = None,
     ) -> ResourceInfo:
@@ -82,7 +84,7 @@ class Resources:
 
         Args:
             name: name of the entity.
-            adaptor: id of the adaptor.
+            adaptor: id of the adaptor, or its name where one version is installed.
             configuration: properties, by name.
             section: section of the server's configuration to take the properties from instead, at each start anew.
 
@@ -94,6 +96,7 @@ class Resources:
         """
         if not name:
             raise InvalidArgumentError("entity name: it is empty [RA-4]; give a name")
+        adaptor = self._adaptor(adaptor)
         self._repository.component(adaptor)
         if name in self._engine.resources:
             raise ResourceAdaptorEntityAlreadyExistsError(f"{name}: an entity has that name [RA-4]; give another")
@@ -154,9 +157,11 @@ class Resources:
         return self.show(name)
 
     def list(
-        self, adaptor: ResourceAdaptorID | None = None, state: str | None = None, link: str | None = None
+        self, adaptor: ResourceAdaptorID | str | None = None, state: str | None = None, link: str | None = None
     ) -> tuple[ResourceInfo, ...]:
         """Every entity, or those of one adaptor, in one state, or behind one link, by name (RA-16)."""
+        if adaptor is not None:
+            adaptor = self._adaptor(adaptor)
         found = (self.show(name) for name in sorted(self._engine.resources))
         return tuple(
             info
@@ -279,6 +284,11 @@ class Resources:
             self._engine.remove_resource(name)
             self._sources.remove(ResourceSource(name))
             raise
+
+    def _adaptor(self, given: ResourceAdaptorID | str) -> ResourceAdaptorID:
+        found = (component.id for component in self._repository.components("adaptor"))
+        known = [identity for identity in found if isinstance(identity, ResourceAdaptorID)]
+        return identified(given, known, UnrecognizedResourceAdaptorError)
 
     def _entity(self, name: str) -> Entity:
         entity: Entity | None = self._engine.resources.get(name)
