@@ -17,6 +17,7 @@ from deploy.client import Refusal, call
 from deploy.configuration import parse_setting
 from slee.api.errors import SleeError
 from slee.management.arguments import Arguments, Install
+from slee.management.document import place, told
 from slee.management.failures import EXIT_USAGE, document, failure_of
 from slee.management.operations import OPERATIONS, Operation
 from slee.management.store import SOCKET
@@ -125,8 +126,7 @@ def _perform(operation: Operation, values: dict[str, Any], socket: Path, *, as_j
         arguments: Arguments = operation.arguments.model_validate(values)
     except ValidationError as error:
         found = error.errors(include_url=False)[0]
-        place = ".".join(map(str, found["loc"]))
-        raise click.UsageError(f"{place}: {found['msg']}") from error
+        raise click.UsageError(str(told(place(found["loc"]), found["msg"], found["type"], "MGT-2"))) from error
     show(call(socket, operation, arguments), as_json=as_json, nothing="done" if operation.changes else "none")
 
 

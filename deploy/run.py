@@ -19,7 +19,7 @@ import click
 from deploy.configuration import ServerConfiguration, parse_address
 from deploy.shipment import SHIPPED, Shipment, sip_section
 from slee.api.errors import InvalidConfigurationError, SleeError
-from slee.management.failures import EXIT_USAGE
+from slee.management.failures import EXIT_UNEXPECTED, EXIT_USAGE
 from slee.management.management import Equipment
 from slee.management.resources import checked_properties
 from slee.management.store import SOCKET, StateDirectory
@@ -28,12 +28,13 @@ from slee.runtime.slee import Slee
 from slee.server.listening import bind_tcp, bind_unix, require_short
 
 if TYPE_CHECKING:
+    from slee.kernel.kernel import Kernel
     from slee.spi.adaptor import ResourceAdaptor
 
 _LOG = logging.getLogger(__name__)
 _COLLECTOR_THRESHOLDS: Final = (20_000, 50, 100)
 """Net allocations before a young collection, and how many of each generation before the next older one."""
-_GRACE: Final = 2.0
+GRACE: Final = 2.0
 """Seconds beyond the drain timeout after which an end that does not come is given up."""
 Sections = Mapping[str, Mapping[str, Any]]
 
@@ -98,6 +99,7 @@ def prepare(configuration: ServerConfiguration, sections: Sections, shipment: Sh
 
 async def serve(prepared: Prepared) -> int:
     """Carry calls until the end is asked for; returns the exit status."""
+    status = EXIT_UNEXPECTED
     slee = Slee(store=prepared.store, adaptors=prepared.adaptors, sections=prepared.sections)
     try:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
@@ -110,14 +112,14 @@ async def serve(prepared: Prepared) -> int:
                 tasks.start_soon(_watch, signals, slee.shutdown_asked)
                 tasks.start_soon(_interfaces, prepared, slee)
                 await slee.shutdown_asked.wait()
-                await _drain(slee, prepared.configuration.drain_timeout)
+                status = await drain(slee, prepared.configuration.drain_timeout)
                 tasks.cancel_scope.cancel()
     finally:
         prepared.metrics.close()
         prepared.api.close()
         prepared.store.socket.unlink(missing_ok=True)
         slee.close()
-    return 0
+    return status
 
 
 def require_free(host: str, port: int) -> None:
@@ -171,11 +173,28 @@ async def _watch(signals: AsyncIterator[int], asked: anyio.Event) -> None:
         asked.set()
 
 
-async def _drain(slee: Slee, within: float) -> None:
-    with anyio.move_on_after(within + _GRACE) as scope:
+async def drain(slee: Slee, within: float) -> int:
+    """Stop the SLEE, which is given up some time after `within` seconds; returns the exit status."""
+    if left := in_progress(slee.kernel):
+        _LOG.info("waiting for %s, at most %g s", left, within)
+    with anyio.move_on_after(within + GRACE) as scope:
         await slee.stop(within)
-    if scope.cancelled_caught:
-        _LOG.error("the SLEE has not stopped within %s seconds; ending all the same", within + _GRACE)
+    if not scope.cancelled_caught:
+        return 0
+    left = in_progress(slee.kernel) or "its own activities"
+    _LOG.error("the SLEE has not stopped within %g s, left are %s; ending all the same", within + GRACE, left)
+    return EXIT_UNEXPECTED
+
+
+def in_progress(kernel: Kernel) -> str:
+    """What a stop waits for: entity trees by service, activities by resource adaptor entity; empty if nothing."""
+    counts = [
+        (len(service.roots), "entity tree", "entity trees", f"{identity.name} {identity.version}")
+        for identity, service in sorted(kernel.services.items(), key=lambda item: item[0])
+    ]
+    counts += [(len(r.contexts), "activity", "activities", name) for name, r in sorted(kernel.resources.items())]
+    counts.append((len(kernel.null_activities.contexts), "null activity", "null activities", "SBBs"))
+    return ", ".join(f"{count} {one if count == 1 else more} of {owner}" for count, one, more, owner in counts if count)
 
 
 def _listen(what: str, host: str, port: int) -> socket.socket:

@@ -69,6 +69,7 @@ class SipAdaptor(ResourceAdaptor):
         self._services: dict[ServiceID, frozenset[type]] = {}
         self._now = 0.0
         self._unanswered = 0
+        self._unsent = 0
         self._commands: dict[type, Callable[..., None]] = {
             Respond: self._respond,
             Fork: self._fork,
@@ -88,7 +89,7 @@ class SipAdaptor(ResourceAdaptor):
         settings, context = self.settings, self.context
         self._listener = listener = self._open_listener()
         self.core = SipCore(settings.settings(settings.listeners[0], listener.port), context.random_bytes)
-        self._inbound = Inbound(self.core, context.endpoint, context.random_bytes(6).hex())
+        self._inbound = Inbound(self.core, context, context.random_bytes(6).hex())
         self._choose_events()
 
     def ra_inactive(self) -> None:
@@ -122,7 +123,7 @@ class SipAdaptor(ResourceAdaptor):
         servers = self._inbound.servers
         branches = sum(len(server.live_branches) for server in servers.values())
         activities = {"ServerTransaction": len(servers), "ClientTransaction": branches}
-        return SipStatistics(self.core.statistics(), self._unanswered, activities)
+        return SipStatistics(self.core.statistics(), self._unanswered, self._unsent, activities)
 
     # The wire.
 
@@ -168,7 +169,12 @@ class SipAdaptor(ResourceAdaptor):
 
     def _send(self, data: bytes, address: Address) -> None:
         reason = "send_failed" if self._listener is None else self._listener.send(data, address)
-        if reason is not None:
+        if reason is None:
+            return
+        self._unsent += 1
+        if reason != "send_failed":
+            # Of the destination; a datagram that the socket does not take (too long, buffer full) is lost by itself,
+            # and whoever waits for its answer sends it again.
             self.core.transport_error(address, reason, self._now)
 
     # What the SLEE tells.

@@ -16,8 +16,8 @@ from resource_adaptors.sip.protocol import events
 from resource_adaptors.sip.protocol.core import SipCore
 from resource_adaptors.sip.protocol.server import ServerTransaction
 from slee.api.address import Address, AddressPlan
-from slee.api.errors import FireEventError, InvalidStateError
-from slee.spi import ActivityFlags, EventFlags, SleeEndpoint
+from slee.api.errors import ActivityError, FireEventError, InvalidStateError
+from slee.spi import ActivityFlags, EventFlags, ResourceAdaptorContext
 
 _OUTCOME: Final = int(EventFlags.PROCESSING_SUCCESSFUL | EventFlags.PROCESSING_FAILED)
 _UNREFERENCED: Final = int(ActivityFlags.UNREFERENCED)
@@ -28,10 +28,11 @@ _SIP: Final = AddressPlan.SIP
 class Inbound:
     """The requests that services deal with, and what the core tells of them."""
 
-    def __init__(self, core: SipCore, endpoint: SleeEndpoint, boot: str) -> None:
+    def __init__(self, core: SipCore, context: ResourceAdaptorContext, boot: str) -> None:
         """Take what events go between; `boot` makes handles unique across processes."""
         self._core = core
-        self._endpoint = endpoint
+        self._context = context
+        self._endpoint = context.endpoint
         self._boot = boot
         self._count = 0
         self.servers: dict[Hashable, Server] = {}
@@ -106,7 +107,9 @@ class Inbound:
         if server is not None:
             server.cancelled = True
             if api.Cancel in self.received and not server.in_process:
-                self._fire_step(server.handle, api.Cancel(event.request, server.activity.source), event.transaction)
+                self._fire_step(
+                    server.handle, api.Cancel(event.request, server.activity.source), event.transaction, now
+                )
                 return
         self._proceed_after_cancel(event.transaction, now)
 
@@ -115,7 +118,7 @@ class Inbound:
         event_class = api.response_event(response.status, response.cseq.method)
         server = self._by_transaction.get(event.transaction)
         if event_class in self.received and server is not None and event.branch in server.live_branches:
-            self._endpoint.fire(event.branch, event_class(response))
+            self._fire(event.branch, event_class(response))
 
     def _on_final(self, event: events.FinalReceived, now: float) -> None:
         response = event.response
@@ -135,7 +138,7 @@ class Inbound:
             self._core.proceed(event.transaction, now)
         else:
             exhausted = api.ForkExhausted(event.status, event.response, event.is_unreachable)
-            self._fire_step(server.handle, exhausted, event.transaction)
+            self._fire_step(server.handle, exhausted, event.transaction, now)
 
     def _on_answered(self, event: events.Answered, now: float) -> None:
         """The final answer has gone out: the activity ends; the transaction lives on in the core, unseen."""
@@ -143,9 +146,9 @@ class Inbound:
         if server is not None:
             server.answered = True
             del self.servers[server.handle]
-            self._endpoint.end_activity(server.handle)
+            self._end(server.handle)
             for branch in server.live_branches:
-                self._endpoint.end_activity(branch)
+                self._end(branch)
 
     def _end_branch(
         self,
@@ -162,19 +165,34 @@ class Inbound:
         is_live = server is not None and branch in server.live_branches
         is_fired = is_live and event_class in self.received
         if is_fired and is_step:
-            self._fire_step(branch, event_class(*fields), transaction)
+            self._fire_step(branch, event_class(*fields), transaction, now)
         elif is_fired:
-            self._endpoint.fire(branch, event_class(*fields))
+            self._fire(branch, event_class(*fields))
         if is_live and server is not None:
             server.live_branches.discard(branch)
-            self._endpoint.end_activity(branch)
+            self._end(branch)
         if is_step and not is_fired:
             self._core.proceed(transaction, now)
 
-    def _fire_step(self, handle: str, event: object, transaction: ServerTransaction) -> None:
+    def _fire_step(self, handle: str, event: object, transaction: ServerTransaction, now: float) -> None:
         """Fire an event that the core waits for; `end_step` lets it go on."""
         self._steps[id(event)] = (event, transaction)
-        self._endpoint.fire(handle, event, None, None, _OUTCOME)
+        if not self._fire(handle, event, _OUTCOME):
+            del self._steps[id(event)]
+            self._core.proceed(transaction, now)
+
+    def _fire(self, handle: str, event: object, flags: int = 0) -> bool:
+        """Fire an event; `False` if its activity has been ended meanwhile, by an operator or a deadline."""
+        try:
+            self._endpoint.fire(handle, event, None, None, flags)
+        except ActivityError:
+            return False
+        return True
+
+    def _end(self, handle: str) -> None:
+        """End an activity, unless an operator or a deadline has."""
+        if self._context.activity_context(handle) is not None:
+            self._endpoint.end_activity(handle)
 
     def _proceed_after_cancel(self, transaction: ServerTransaction, now: float) -> None:
         """The Cancel event has been processed: 487, unless a service answered or branches will (SIP-68)."""

@@ -19,6 +19,8 @@ class SipStatistics(msgspec.Struct, frozen=True):
     core: Statistics
     unanswered: int
     """Requests that no service answered though one took them (COM-8)."""
+    unsent: int
+    """Datagrams that the socket did not take."""
     activities: Mapping[str, int]
     """Live activities by kind."""
 
@@ -34,6 +36,7 @@ class SipStatistics(msgspec.Struct, frozen=True):
             yield "slee_sip_activities", "gauge", "Live activities.", {"kind": kind}, count
         yield "slee_sip_timers", "gauge", "Live transaction timers.", {}, core.timers
         yield "slee_sip_forks", "counter", "Requests forwarded to more than one target.", {}, core.forks
+        yield "slee_sip_datagrams_unsent", "counter", "Datagrams that the socket did not take.", {}, self.unsent
         yield "slee_sip_unanswered", "counter", "Requests answered 500 because no service did.", {}, self.unanswered
 
     def _messages(self) -> Iterator[Figure]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from resource_adaptors.sip.api import ClientTransaction, Sip, Target
-from resource_adaptors.sip.message.checks import check_address, check_header, check_text
+from resource_adaptors.sip.message.checks import check_address, check_text, header_lines
 from resource_adaptors.sip.message.errors import LocalProtocolError
 from resource_adaptors.sip.message.uri import Uri
 
@@ -73,10 +73,10 @@ class SipProvider(Sip):
         server = self._adaptor.server(aci, "respond")
         if reason is not None:
             check_text("reason phrase", reason)
-        for name, value in headers:
-            check_header(name, value)
+        header_lines(headers)
         if server.answered:
             raise LocalProtocolError(f"respond: {server} has its final answer [SIP-64]; answer a request once")
+        self._adaptor.core.check_respond(server.transaction, status)
         context = self._adaptor.context
         if status >= _FINAL:
             server.answered = True

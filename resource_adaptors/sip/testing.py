@@ -67,6 +67,8 @@ class SipSimulator(SipAdaptor):
         super().__init__()
         self.sent: list[Datagram] = []
         """Every message sent, in order."""
+        self.too_long = 65_507
+        """Octets of the longest datagram that can be sent."""
         self.unreachable: set[Address] = set()
         """Destinations that ICMP reports as unreachable."""
         self._phones: dict[Address, Phone] = {}
@@ -82,6 +84,8 @@ class SipSimulator(SipAdaptor):
         """Take one datagram from the adaptor to its destination; a telephone drops what it cannot parse."""
         if datagram.destination in self.unreachable:
             return "refused"
+        if len(datagram.data) > self.too_long:
+            return "send_failed"
         self.sent.append(datagram)
         phone = self._phones.get(datagram.destination)
         if phone is not None:

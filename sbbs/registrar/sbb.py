@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from profiles.location.location import LOCATION, Binding
 from resource_adaptors.sip.api import SIP, ExpiryBounds, Refusal, Register, Request, SipUri, requested_bindings
@@ -33,6 +33,12 @@ class RegistrarConfiguration(BaseModel):
     """Longer registrations are shortened to this."""
     max_contacts: int = Field(10, ge=1)
     """Contacts of one address-of-record; more are refused with 403."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> RegistrarConfiguration:
+        if not self.expires_min <= self.expires_default <= self.expires_max:
+            raise ValueError("expires_min <= expires_default <= expires_max must hold")
+        return self
 
 
 class RegistrarUsage(UsageParameters):

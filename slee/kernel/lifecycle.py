@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from slee.kernel.firing import Firing
-from slee.kernel.states import SLEE, ResourceState, SleeState, next_state
+from slee.kernel.states import SLEE, ContextState, ResourceState, SleeState, next_state
 
 if TYPE_CHECKING:
     from slee.kernel.kernel import Kernel
@@ -83,7 +83,12 @@ class Lifecycle:
             first = context.first
             if type(first) is Firing and first.suspended:
                 first.timed_out()
-            context.end_now()
+            if context.state is not ContextState.ACTIVE:
+                continue
+            if context.resource is None:
+                context.end_now()
+            else:  # the adaptor says the protocol's goodbye (COM-18)
+                context.resource.remove_activity(context.handle)
 
     def _move(self, event: str) -> None:
         old = self.state

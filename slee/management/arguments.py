@@ -7,10 +7,11 @@ from typing import Any
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 from slee.management.identities import (
-    AdaptorRef,
+    AdaptorChoice,
     AlarmRef,
-    BundleRef,
-    ComponentRef,
+    BundleChoice,
+    ComponentChoice,
+    IdentityRef,
     LevelRef,
     ServiceChoice,
     SourceChoice,
@@ -30,7 +31,7 @@ class NoArguments(Arguments):
 class Bundle(Arguments):
     """Names a bundle."""
 
-    bundle: BundleRef = Field(description="id of the bundle")
+    bundle: BundleChoice = Field(description="id of the bundle, or its name where one version is installed")
 
 
 class Install(Arguments):
@@ -56,19 +57,19 @@ class Kind(Arguments):
 class Component(Arguments):
     """Names a component."""
 
-    component: ComponentRef = Field(description="id of the component")
+    component: ComponentChoice = Field(description="id of the component, or its name if that is its alone")
 
 
 class Components(Arguments):
     """Names components."""
 
-    components: tuple[ComponentRef, ...] = Field(description="ids of components")
+    components: tuple[ComponentChoice, ...] = Field(description="ids of components, or names")
 
 
 class Identity(Arguments):
     """Names a bundle or a component."""
 
-    identity: BundleRef | ComponentRef = Field(description="id of a bundle or component")
+    identity: IdentityRef = Field(description="id of a bundle or component")
 
 
 class ChosenServices(Arguments):
@@ -99,7 +100,7 @@ class NewEntity(Arguments):
     """A resource adaptor entity to make."""
 
     name: str = Field(description="name of the entity")
-    adaptor: AdaptorRef = Field(description="id of the adaptor")
+    adaptor: AdaptorChoice = Field(description="id of the adaptor, or its name")
     configuration: dict[str, Any] = Field({}, description="properties by name")
     section: str | None = Field(None, description="section of the server's configuration to take properties from")
 
@@ -107,7 +108,7 @@ class NewEntity(Arguments):
 class Entities(Arguments):
     """May choose among resource adaptor entities."""
 
-    adaptor: AdaptorRef | None = Field(None, description="id of an adaptor")
+    adaptor: AdaptorChoice | None = Field(None, description="id of an adaptor, or its name")
     state: str | None = Field(None, description="Inactive, Active or Stopping")
     link: str | None = Field(None, description="a link name")
 

@@ -15,7 +15,7 @@ from slee.api.errors import ComponentDefinitionError, DeploymentError, Issue, Ve
 from slee.api.ids import BundleID, ResourceAdaptorTypeID, SbbID, ServiceID
 from slee.api.sbb import Sbb
 from slee.api.view import ActivityContextView
-from slee.management.document import key_lines, line_of, with_field_names
+from slee.management.document import key_lines, line_of, told, with_field_names
 from slee.management.imports import assigned_names, import_issues, modules_of
 from slee.management.manifest import MANIFEST, Manifest, ServiceSection
 from slee.management.namespace import Importer, Namespace
@@ -231,8 +231,7 @@ class _Services:
                     continue
                 key = found["loc"]
                 path = ("config", sbb.name, *((spelt.get(str(key[0]), key[0]), *key[1:]) if key else ()))
-                issue = Issue(self._place(*path), "DU-23", found["msg"], "give a value that the SBB's model takes")
-                self._problems.append(str(issue))
+                self._problems.append(str(told(self._place(*path), found["msg"], found["type"], "DU-23")))
             return None
         return checked
 

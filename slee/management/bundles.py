@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from slee.api.errors import AlreadyInstalledError, DependencyError, DeploymentError, InvalidStateError
+from slee.api.errors import (
+    AlreadyInstalledError,
+    DependencyError,
+    DeploymentError,
+    InvalidStateError,
+    UnrecognizedBundleError,
+    UnrecognizedComponentError,
+)
 from slee.api.ids import BundleID, ComponentID, ProfileSpecificationID, ServiceID, parse_id
 from slee.management.archive import Archive, ArchiveLimits, read_archive
 from slee.management.bundle import BundleLoader, BundleSource, LoadedBundle
 from slee.management.engine import Engine, Host
+from slee.management.names import identified, named
 from slee.management.namespace import Namespace
 from slee.management.results import BundleInfo, ComponentInfo
 from slee.management.services import Services
 from slee.management.store import BundleRecord, Desired, StateDirectory
 from slee.model.repository import BundleDescriptor, Repository
+
+_LOG = logging.getLogger(__name__)
 
 
 class Bundles:
@@ -75,7 +86,11 @@ class Bundles:
             with self._store.changing(self._desiring(record)):
                 self._take_in(loaded, record)
         self._unrestored.discard(record.digest)
-        return self.show(loaded.manifest.id)
+        identity = loaded.manifest.id
+        _LOG.info(
+            "%s installed from %s, sha256 %s", identity, source, judged.digest, extra={"component": str(identity)}
+        )
+        return self.show(identity)
 
     def restore(self) -> Iterator[tuple[BundleRecord, Exception]]:
         """Load what the state directory holds, without changing it; yields each bundle that cannot be loaded."""
@@ -88,7 +103,7 @@ class Bundles:
                 self._unrestored.add(record.digest)
                 yield record, error
 
-    def uninstall(self, bundle: BundleID) -> None:
+    def uninstall(self, bundle: BundleID | str) -> None:
         """Remove a bundle with every component of it (DU-26 to DU-30).
 
         Raises:
@@ -96,7 +111,8 @@ class Bundles:
             DependencyError: something that is installed needs it; names everything that does.
             InvalidStateError: a service of it is Active or Stopping.
         """
-        descriptor = self._repository.bundle(bundle)
+        descriptor = self._find(bundle)
+        bundle = descriptor.id
         if bundle not in self._loaded:
             raise InvalidStateError(f"{bundle}: the built-in bundle stays [DU-26]; uninstall others")
         self._require_unused(descriptor)
@@ -120,14 +136,15 @@ class Bundles:
             self._repository.remove(bundle)
             self._loader.unload(self._loaded.pop(bundle))
         self._store.sweep()
+        _LOG.info("%s uninstalled, sha256 %s", bundle, descriptor.digest, extra={"component": str(bundle)})
 
     def list(self) -> tuple[BundleInfo, ...]:
         """Every bundle once, in the order of installation (DU-31)."""
         return tuple(BundleInfo.of(bundle) for bundle in self._repository.bundles)
 
-    def show(self, bundle: BundleID) -> BundleInfo:
+    def show(self, bundle: BundleID | str) -> BundleInfo:
         """One bundle; `UnrecognizedBundleError` if it is not installed (DU-32)."""
-        return BundleInfo.of(self._repository.bundle(bundle))
+        return BundleInfo.of(self._find(bundle))
 
     def find_source(self, source: str) -> BundleInfo:
         """The bundle that came from a path or URL (DU-14)."""
@@ -137,22 +154,25 @@ class Bundles:
         """Every component, or those of one kind: event, sbb, service, adaptor, resource-type, ... (DU-31)."""
         return tuple(ComponentInfo.of(component) for component in self._repository.components(kind))
 
-    def component(self, component: ComponentID) -> ComponentInfo:
+    def component(self, component: ComponentID | str) -> ComponentInfo:
         """One component; the error is that of its kind if it is not installed (DU-32)."""
-        return ComponentInfo.of(self._repository.component(component).descriptor)
+        return ComponentInfo.of(self._repository.component(self._component(component)).descriptor)
 
-    def descriptors(self, components: Sequence[ComponentID]) -> tuple[ComponentInfo | None, ...]:
+    def descriptors(self, components: Sequence[ComponentID | str]) -> tuple[ComponentInfo | None, ...]:
         """As many elements as ids, in their order, none for each unknown one (DU-32)."""
-        found = self._repository.descriptors(components)
-        return tuple(ComponentInfo.of(component) if component else None for component in found)
+        known = [component.id for component in self._repository.components()]
+        chosen = [named(given, known) if isinstance(given, str) else given for given in components]
+        found = [component and self._repository.find(component) for component in chosen]
+        return tuple(ComponentInfo.of(component.descriptor) if component else None for component in found)
 
     def is_installed(self, identity: BundleID | ComponentID) -> bool:
         """Whether a bundle or component is installed (DU-34)."""
         return self._repository.is_installed(identity)
 
-    def referring_components(self, component: ComponentID) -> tuple[ComponentInfo, ...]:
+    def referring_components(self, component: ComponentID | str) -> tuple[ComponentInfo, ...]:
         """The components that use this one directly (DU-35)."""
-        return tuple(self.component(user) for user in self._repository.referring_components(component))
+        users = self._repository.referring_components(self._component(component))
+        return tuple(self.component(user) for user in users)
 
     def namespace_of(self, bundle: BundleID) -> Namespace:
         """Where the bundle's modules are imported; `UnrecognizedBundleError` if it is not installed."""
@@ -164,6 +184,14 @@ class Bundles:
         for loaded in self._loaded.values():
             self._loader.unload(loaded)
         self._loaded.clear()
+
+    def _find(self, bundle: BundleID | str) -> BundleDescriptor:
+        known = [installed.id for installed in self._repository.bundles]
+        return self._repository.bundle(identified(bundle, known, UnrecognizedBundleError))
+
+    def _component(self, component: ComponentID | str) -> ComponentID:
+        known = [installed.id for installed in self._repository.components()]
+        return identified(component, known, UnrecognizedComponentError)
 
     @contextmanager
     def _loading(self, archive: Archive, record: BundleRecord) -> Generator[LoadedBundle]:

@@ -24,6 +24,9 @@ Path = tuple[str | int, ...]
 _HEADER: Final = re.compile(r"^\s*(\[\[?)\s*(.+?)\s*(\]\]?)\s*(#.*)?$")
 _KEY: Final = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')(?:\s*\.\s*[^\s=]+)*)\s*=(.*)$""")
 _PART: Final = re.compile(r"""\s*([A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')\s*\.?""")
+_OURS: Final = re.compile(
+    r"(?P<problem>(?:(?! \[[A-Z]+-\d+\]).)*?)(?: \[(?P<rule>[A-Z]+-\d+)\])?(?:; (?P<remedy>[^;]*))?", re.DOTALL
+)
 _AT_LINE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -187,12 +190,19 @@ def issues_of(error: ValidationError, model: type[BaseModel], places: Places, ru
     ]
 
 
-def worded(message: str, sort: str) -> tuple[str, str]:
-    """Problem and remedy that a message of pydantic tells; our own validators write `problem; remedy`."""
-    if sort == "value_error":
-        problem, _, remedy = message.removeprefix("Value error, ").rpartition("; ")
-        return (problem, remedy) if problem else (remedy, "give a value that fits")
-    return message[:1].lower() + message[1:], "give a value that fits"
+def told(where: str, message: str, sort: str, rule: str) -> Issue:
+    """The issue that pydantic's message of a `sort` tells; our own validators write `problem [rule]; remedy`."""
+    remedy = "give a value that fits"
+    if sort != "value_error":
+        return Issue(where, rule, message[:1].lower() + message[1:], remedy)
+    found = _OURS.fullmatch(message.removeprefix("Value error, "))
+    assert found is not None, "the expression matches every text"
+    return Issue(where, found["rule"] or rule, found["problem"], found["remedy"] or remedy)
+
+
+def place(location: Path) -> str:
+    """The key that a location of pydantic's names, without what it says of validators and unions."""
+    return ".".join(str(part) for part in location if not str(part).startswith("function-"))
 
 
 def _issue(model: type[BaseModel], location: Path, message: str, sort: str, places: Places, rule: str) -> Issue:
@@ -205,8 +215,7 @@ def _issue(model: type[BaseModel], location: Path, message: str, sort: str, plac
     where = places.of(location)
     if sort == "missing":
         return Issue(where, rule, "the key is missing", "give it a value")
-    problem, remedy = worded(message, sort)
-    return Issue(where, rule, problem, remedy)
+    return told(where, message, sort, rule)
 
 
 def _known_keys(model: type[BaseModel], location: Path) -> set[str]:

@@ -12,6 +12,21 @@ from slee.api.ids import BundleID, ComponentID, ResourceAdaptorID, SbbID, Servic
 from slee.api.source import NotificationSource, parse_source
 
 
+def _named(kind: type[BundleID | ComponentID], what: str) -> tuple[Any, ...]:
+    def read(value: object) -> object:
+        return parse_id(value, kind) if isinstance(value, str) and "[" in value else value
+
+    schema = WithJsonSchema({"type": "string", "description": f"id of {what}, or its name if that is its alone"})
+    return PlainValidator(read), PlainSerializer(str, return_type=str), schema
+
+
+def _any(value: object) -> object:
+    if isinstance(value, BundleID | ComponentID):
+        return value
+    text = str(value)
+    return parse_id(text, BundleID if text.startswith(f"{BundleID.__name__}[") else ComponentID)
+
+
 def _text_form(kind: type[BundleID | ComponentID]) -> tuple[Any, ...]:
     def read(value: object) -> object:
         if isinstance(value, kind):
@@ -32,6 +47,15 @@ BundleRef = Annotated[BundleID, *_text_form(BundleID)]
 ComponentRef = Annotated[ComponentID, *_text_form(ComponentID)]
 SbbRef = Annotated[SbbID, *_text_form(SbbID)]
 AdaptorRef = Annotated[ResourceAdaptorID, *_text_form(ResourceAdaptorID)]
+BundleChoice = Annotated[BundleID | str, *_named(BundleID, "a bundle")]
+ComponentChoice = Annotated[ComponentID | str, *_named(ComponentID, "a component")]
+AdaptorChoice = Annotated[ResourceAdaptorID | str, *_named(ResourceAdaptorID, "an adaptor")]
+IdentityRef = Annotated[
+    BundleID | ComponentID,
+    PlainValidator(_any),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "description": "id of a bundle or component"}),
+]
 ServiceRef = Annotated[ServiceID, *_text_form(ServiceID)]
 
 

@@ -218,7 +218,9 @@ OPERATIONS: Final = (
     ),
     _reading("service.trees", ChosenService, tuple[TreeInfo, ...], Services.trees, _SERVICE),
     _state("service.remove-tree", Tree, None, Services.remove_tree, _SERVICE, errors.NoSuchObjectError),
-    _reading("resource.list", Entities, tuple[ResourceInfo, ...], Resources.list),
+    _reading(
+        "resource.list", Entities, tuple[ResourceInfo, ...], Resources.list, errors.UnrecognizedResourceAdaptorError
+    ),
     _reading("resource.show", Entity, ResourceInfo, Resources.show, _ENTITY),
     _change(
         "resource.create",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from slee.api.errors import (
     SleeError,
     UnrecognizedLinkNameError,
     UnrecognizedResourceAdaptorEntityError,
+    UnrecognizedResourceAdaptorError,
 )
 from slee.api.ids import ResourceAdaptorID, SbbID, ServiceID, parse_id
 from slee.api.resource import ResourceAdaptorType
@@ -26,6 +28,7 @@ from slee.api.source import ResourceSource
 from slee.management.bundle import ServiceSetup
 from slee.management.document import Places, issues_of, with_field_names
 from slee.management.engine import Engine, Entity, Host
+from slee.management.names import identified
 from slee.management.results import LinkInfo, ResourceInfo
 from slee.management.sources import Sources
 from slee.management.store import ResourceRecord, StateDirectory
@@ -33,6 +36,7 @@ from slee.model.repository import Repository
 from slee.spi.adaptor import ResourceAdaptor
 
 Properties = Mapping[str, Any]
+_LOG = logging.getLogger(__name__)
 
 
 class Resources:
@@ -72,7 +76,7 @@ class Resources:
     def create(
         self,
         name: str,
-        adaptor: ResourceAdaptorID,
+        adaptor: ResourceAdaptorID | str,
         configuration: Properties | None = None,
         section: str | None = None,
     ) -> ResourceInfo:
@@ -80,7 +84,7 @@ class Resources:
 
         Args:
             name: name of the entity.
-            adaptor: id of the adaptor.
+            adaptor: id of the adaptor, or its name where one version is installed.
             configuration: properties, by name.
             section: section of the server's configuration to take the properties from instead, at each start anew.
 
@@ -92,12 +96,14 @@ class Resources:
         """
         if not name:
             raise InvalidArgumentError("entity name: it is empty [RA-4]; give a name")
+        adaptor = self._adaptor(adaptor)
         self._repository.component(adaptor)
         if name in self._engine.resources:
             raise ResourceAdaptorEntityAlreadyExistsError(f"{name}: an entity has that name [RA-4]; give another")
         record = ResourceRecord(str(adaptor), section, dict(configuration or {}))
         with self._store.changing(self._desiring(name, record)):
             self._make(name, record)
+        _changed(name, f"entity of {adaptor} created")
         return self.show(name)
 
     def remove(self, name: str) -> None:
@@ -118,6 +124,7 @@ class Resources:
             entity.adaptor.ra_unconfigure()
             entity.adaptor.unset_context()
             self._sources.remove(ResourceSource(name))
+        _changed(name, "removed")
 
     def activate(self, name: str) -> ResourceInfo:
         """Make an entity Active; its adaptor works while the SLEE is Running as well (RA-5 to RA-7).
@@ -130,6 +137,7 @@ class Resources:
         self._require_state(name, "Inactive", "RA-5")
         with self._store.changing(self._desiring(name, self._record(name), active=True)):
             entity.activate()
+        _changed(name, "activated")
         self._host.pump()
         return self.show(name)
 
@@ -144,13 +152,16 @@ class Resources:
         self._require_state(name, "Active", "RA-5")
         with self._store.changing(self._desiring(name, self._record(name), active=False)):
             entity.deactivate()
+        _changed(name, "deactivated")
         self._host.pump()
         return self.show(name)
 
     def list(
-        self, adaptor: ResourceAdaptorID | None = None, state: str | None = None, link: str | None = None
+        self, adaptor: ResourceAdaptorID | str | None = None, state: str | None = None, link: str | None = None
     ) -> tuple[ResourceInfo, ...]:
         """Every entity, or those of one adaptor, in one state, or behind one link, by name (RA-16)."""
+        if adaptor is not None:
+            adaptor = self._adaptor(adaptor)
         found = (self.show(name) for name in sorted(self._engine.resources))
         return tuple(
             info
@@ -193,6 +204,7 @@ class Resources:
         bound = msgspec.structs.replace(record, links=(*record.links, link))
         with self._store.changing(self._desiring(name, bound)):
             pass
+        _changed(name, f"link {link} bound")
         return self.show(name)
 
     def unbind_link(self, link: str) -> ResourceInfo:
@@ -212,6 +224,7 @@ class Resources:
         left = msgspec.structs.replace(record, links=tuple(other for other in record.links if other != link))
         with self._store.changing(self._desiring(name, left)):
             pass
+        _changed(name, f"link {link} unbound")
         return self.show(name)
 
     def links(self) -> tuple[LinkInfo, ...]:
@@ -272,6 +285,11 @@ class Resources:
             self._sources.remove(ResourceSource(name))
             raise
 
+    def _adaptor(self, given: ResourceAdaptorID | str) -> ResourceAdaptorID:
+        found = (component.id for component in self._repository.components("adaptor"))
+        known = [identity for identity in found if isinstance(identity, ResourceAdaptorID)]
+        return identified(given, known, UnrecognizedResourceAdaptorError)
+
     def _entity(self, name: str) -> Entity:
         entity: Entity | None = self._engine.resources.get(name)
         if entity is None:
@@ -301,6 +319,10 @@ class Resources:
             record = msgspec.structs.replace(record, active=active)
         desired = self._store.desired
         return msgspec.structs.replace(desired, resources={**desired.resources, name: record})
+
+
+def _changed(name: str, what: str) -> None:
+    _LOG.info("%s: %s", name, what, extra={"component": name})
 
 
 def checked_properties(adaptor: type[ResourceAdaptor], given: Properties, places: Places) -> BaseModel | None:

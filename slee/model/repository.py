@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -159,11 +159,6 @@ class Repository:
     def find(self, identity: ComponentID) -> Component | None:
         """One component, or `None`."""
         return self._components.get(identity)
-
-    def descriptors(self, identities: Sequence[ComponentID]) -> tuple[ComponentDescriptor | None, ...]:
-        """As many elements as ids, in their order, `None` for each unknown one (DU-32)."""
-        found = (self._components.get(identity) for identity in identities)
-        return tuple(component.descriptor if component else None for component in found)
 
     def is_installed(self, identity: BundleID | ComponentID) -> bool:
         """Whether a bundle or component is installed; never raises for an unknown one (DU-34)."""

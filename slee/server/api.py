@@ -10,7 +10,8 @@ from fastapi import Body, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter
 
-from slee.api.errors import InvalidArgumentError, Issue, SleeError
+from slee.api.errors import InvalidArgumentError, SleeError
+from slee.management.document import place, told
 from slee.management.failures import Failure, FailureDocument, document, failure_of
 from slee.management.management import Management
 from slee.management.operations import OPERATIONS, Operation
@@ -46,8 +47,8 @@ def _endpoint(operation: Operation, management: Management) -> Callable[..., Awa
         value = operation.run(management, arguments)
         return Response(result.dump_json(value), media_type="application/json")
 
-    place: Any = Body() if operation.changes else Query()
-    run.__annotations__["arguments"] = Annotated[operation.arguments, place]
+    taken_from: Any = Body() if operation.changes else Query()
+    run.__annotations__["arguments"] = Annotated[operation.arguments, taken_from]
     if not any(field.is_required() for field in operation.arguments.model_fields.values()):
         run.__defaults__ = (operation.arguments(),)
     run.__doc__ = operation.summary
@@ -63,8 +64,7 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     """Arguments of a wrong form, each named with its place."""
     assert isinstance(error, RequestValidationError)
     issues = tuple(
-        Issue(".".join(map(str, found["loc"][1:])) or "arguments", "MGT-2", found["msg"], "give a value that fits")
-        for found in error.errors()
+        told(place(found["loc"][1:]) or "arguments", found["msg"], found["type"], "MGT-2") for found in error.errors()
     )
     failure = failure_of(InvalidArgumentError)
     message = "\n".join(str(issue) for issue in issues)

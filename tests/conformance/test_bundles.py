@@ -267,7 +267,7 @@ def test_du_23_a_key_without_value_gets_it_at_install(server: Server, tmp_path: 
     bundle = build(copied_greeter(tmp_path, 'ending = "!"', ""), places)
     server.install(places)
     before = trace(server)
-    with pytest.raises(DeploymentError, match=r"config\.Greeter\.ending: Field required \[DU-23\]"):
+    with pytest.raises(DeploymentError, match=r"config\.Greeter\.ending: field required \[DU-23\]"):
         server.install(bundle)
     assert trace(server) == before
     server.bundles.install("greeter", bundle.archive, {"Greeter": {"ending": "?"}})

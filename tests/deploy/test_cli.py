@@ -196,8 +196,10 @@ def test_an_unreachable_server_and_a_wrong_argument_have_their_own_status(tmp_pa
     runner = CliRunner()
     result = runner.invoke(main, ["service", "list", "--state-dir", str(tmp_path)])
     assert (result.exit_code, "no server answers there" in result.stderr) == (9, True)
-    result = runner.invoke(main, ["bundle", "show", "nonsense", "--state-dir", str(tmp_path)])
-    assert (result.exit_code, "CID-7" in result.stderr) == (2, True)
+    for arguments in (["bundle", "show"], ["component", "show"], ["bundle", "installed"], ["resource", "create", "e"]):
+        result = runner.invoke(main, [*arguments, "Nonsense[a=b]", "--state-dir", str(tmp_path)])
+        assert (result.exit_code, "[CID-7]; kinds are" in result.stderr) == (2, True)
+        assert not any(word in result.stderr for word in ("Value error", "function-plain", "union"))
 
 
 def test_mgt_1_every_operation_has_a_command_and_help() -> None:

@@ -243,6 +243,65 @@ def test_hops_are_exhausted(alice: Phone, bob: Phone, slee: SleeHarness) -> None
     bob.answer(486)
 
 
+def test_spiral_of_forks_ends_by_max_breadth(alice: Phone, sip: SipSimulator, slee: SleeHarness) -> None:
+    """RFC 5393: users whose contacts are users of this very proxy must not multiply one INVITE without end."""
+    users = [sip.phone(f"u{n}", domain=SERVER[0]) for n in range(6)]
+    for user in users:
+        others = [f"<{other.aor}>" for other in users if other is not user]
+        assert user.register(*others).final.status == 200
+    invite = alice.request("INVITE", users[0].aor)
+    slee.advance(33)
+    assert invite.final.status == 440
+    assert sip.core.statistics().requests_out["INVITE"] <= 60 * 3
+    invite.ack()
+    at_rest(slee)
+
+
+def test_fork_divides_max_breadth(alice: Phone, bob: Phone, sip: SipSimulator, slee: SleeHarness) -> None:
+    desk = second_phone_of_bob(sip)
+    invite = alice.request("INVITE", bob.aor, headers=[("Max-Breadth", "5")])
+    assert bob.last("INVITE").header("Max-Breadth") == desk.last("INVITE").header("Max-Breadth") == "2"
+    bob.answer(486)
+    desk.answer(486)
+    invite.ack()
+    refused = alice.request("INVITE", bob.aor, headers=[("Max-Breadth", "1")])
+    assert refused.final.status == 440
+    refused.ack()
+    at_rest(slee)
+
+
+def test_datagram_too_long_to_send_harms_nobody_else(alice: Phone, bob: Phone, sip: SipSimulator) -> None:
+    """SIP-35: what the socket does not take is lost by itself."""
+    first = call(alice, bob)
+    sip.too_long = 100
+    call(alice, bob)
+    sip.too_long = 65_507
+    bob.answer(486)
+    assert first.final.status == 486
+    first.ack()
+
+
+class Hasty(Sbb, vendor="test", version="1.0"):
+    """Answers with a header that the stack writes itself."""
+
+    sip = resource(SIP)
+
+    @initial_event(Select.ACTIVITY_CONTEXT)
+    def on_invite(self, event: Invite, aci: ActivityContext) -> None:
+        self.sip.respond(aci, 200, headers=[("To", "<sip:x@y>")])
+
+
+def test_answer_that_cannot_be_written_is_refused_in_the_handler() -> None:
+    with SleeHarness(failures_allowed=True) as slee:
+        sip = slee.add_resource("sip-main", SipSimulator())
+        slee.install(Hasty)
+        invite = sip.request("INVITE", "sip:bob@example.test")
+        assert invite.final.status == 500
+        invite.ack()
+        assert "LocalProtocolError" in str(slee.failures[0])
+        at_rest(slee)
+
+
 class DoNotDisturb(Sbb, vendor="test", version="1.0"):
     """Decides before the proxy does."""
 

@@ -141,6 +141,7 @@ def forward_request(
     uri: str,
     via: str,
     max_forwards: int,
+    max_breadth: int | None = None,
     record_routes: Sequence[str] = (),
     drop_routes: int = 0,
     routes: Sequence[str] = (),
@@ -153,6 +154,7 @@ def forward_request(
         uri: the new Request-URI; a header part and a method parameter are left out (RFC 3261 16.6 item 2).
         via: our Via value.
         max_forwards: the new Max-Forwards.
+        max_breadth: the new Max-Breadth (RFC 5393 5.3), if there is to be one.
         record_routes: our Record-Route values, put before those received.
         drop_routes: number of Route values to take away at the front.
         routes: Route values to put at the front.
@@ -182,6 +184,13 @@ def forward_request(
         added_keys.append("max-forwards")
     else:
         lines[position] = f"Max-Forwards: {max_forwards}"
+    if max_breadth is not None:
+        position = request.index.get("max-breadth")
+        if position is None:
+            added.append(f"Max-Breadth: {max_breadth}")
+            added_keys.append("max-breadth")
+        else:
+            lines[position] = f"Max-Breadth: {max_breadth}"
     if drop_routes:
         _drop_routes(lines, keys, drop_routes)
     lines[1:1] = added

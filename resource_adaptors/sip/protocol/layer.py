@@ -158,9 +158,15 @@ class TransactionLayer:
                 self.user.on_unacknowledged(transaction)
 
     def expire(self, now: float) -> None:
-        """Do what is due."""
+        """Do what is due; one transaction that fails does not keep the others from it."""
+        failures: list[Exception] = []
         for transaction in self.wheel.expire(now):
-            transaction.expired(now)
+            try:
+                transaction.expired(now)
+            except Exception as error:
+                failures.append(error)
+        if failures:
+            raise ExceptionGroup("SIP core: timers of transactions failed", failures)
 
     def fail(self, destination: Address, reason: str, now: float) -> int:
         """Report a destination unreachable to everything pending towards it, and to nothing else (SIP-35)."""

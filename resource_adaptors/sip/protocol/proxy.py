@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from resource_adaptors.sip.protocol.server import ServerTransaction
 
 DEFAULT_MAX_FORWARDS: Final = 70
+DEFAULT_MAX_BREADTH: Final = 60
+"""Branches that one request may have at any time, all proxies together, where it does not say (RFC 5393 5.3.3)."""
 GUARD_C: Final = "C"
 GUARD_CANCELLED: Final = "cancelled"
 COMPLETED_ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'
@@ -76,12 +78,15 @@ class Proxy:
         context.is_exhausted = False
         record_routes = self._record_routes if record_route else ()
         general = self._general_refusal(transaction, request)
+        breadth = _breadth(request, len(branches))
+        if breadth == 0:
+            general = general or Candidate(440, None)
         for new in branches:
             refusal = general or self._branch_refusal(request, new)
             if refusal is not None:
                 self._refuse(transaction, context, new.branch, refusal)
             else:
-                self._launch(transaction, context, path, request, new, record_routes, now)
+                self._launch(transaction, context, path, request, new, record_routes, breadth, now)
         if len(branches) > 1:
             self._counters.forks += 1
         self.settle(transaction, now)
@@ -138,6 +143,7 @@ class Proxy:
         request: Request,
         new: NewBranch,
         record_routes: tuple[str, ...],
+        breadth: int | None,
         now: float,
     ) -> None:
         plan = self._router.plan(path, new.uri, new.routes)
@@ -149,6 +155,7 @@ class Proxy:
             uri=plan.uri,
             via=self._via + new.branch,
             max_forwards=self._lower(request.max_forwards),
+            max_breadth=breadth,
             record_routes=record_routes,
             drop_routes=plan.drop,
             routes=plan.routes,
@@ -386,3 +393,15 @@ def _with_challenges(data: bytes, others: Sequence[Response]) -> bytes:
         return data
     head, separator, body = data.partition(b"\r\n\r\n")
     return b"\r\n".join((head, *(line.encode("utf-8", "surrogateescape") for line in lines))) + separator + body
+
+
+def _breadth(request: Request, branches: int) -> int | None:
+    """The share of Max-Breadth of each branch, 0 if there is none left; `None` where it need not be written.
+
+    RFC 5393 5.3: what a request may fork into is divided at each proxy, so that a spiral of forks ends.
+    """
+    text = request.header("max-breadth")
+    if text is None and branches == 1:
+        return None
+    given = int(text) if text is not None and text.isascii() and text.isdigit() else DEFAULT_MAX_BREADTH
+    return min(given, DEFAULT_MAX_BREADTH) // branches if branches else None

@@ -15,7 +15,7 @@ from slee.management.metrics import registry
 from slee.management.operations import OPERATIONS
 from slee.server.api import management_app
 from slee.server.exposition import metrics_app
-from tests.deploy.workshop import PLACES, Server, build
+from tests.deploy.workshop import PLACES, Server, build, plain
 
 
 @pytest.fixture
@@ -69,6 +69,9 @@ def test_a_result_is_the_document_of_the_python_form(server: Server) -> None:
         ("POST", "/v1/state/shutdown", None, 409, "invalid-state"),
         ("POST", "/v1/bundle/install", {"source": "a", "archive": "eA=="}, 422, "deployment"),
         ("POST", "/v1/bundle/uninstall", {"bundle": "BundleID[name=a,vendor=b,version=c]"}, 404, "unrecognized-bundle"),
+        ("POST", "/v1/bundle/uninstall", {"bundle": "nobody"}, 404, "unrecognized-bundle"),
+        ("GET", "/v1/component/show?component=nobody", None, 404, "unrecognized-component"),
+        ("POST", "/v1/resource/create", {"name": "e", "adaptor": "no"}, 404, "unrecognized-resource-adaptor"),
     ],
 )
 def test_a_refusal_has_its_status_and_code(
@@ -99,3 +102,33 @@ def test_metrics_are_at_their_path_only(server: Server) -> None:
     assert "slee_state" in anyio.run(ask, "GET", "/metrics").text
     assert anyio.run(ask, "GET", "/").status_code == 404
     assert anyio.run(ask, "POST", "/metrics").status_code == 405
+
+
+def test_mgt_2_a_wrong_identity_is_told_in_the_words_of_this_product(server: Server) -> None:
+    answer = request(server, "GET", "/v1/bundle/installed", params={"identity": "SbbID[name=a]"}).json()
+    (issue,) = answer["issues"]
+    assert (issue["component"], issue["rule"]) == ("identity", "CID-7")
+    assert issue["problem"] == "'SbbID[name=a]' at 13: vendor is missing"
+    assert issue["remedy"] == "give name, vendor and version"
+
+
+def test_a_short_name_will_do_where_one_thing_alone_has_it(server: Server, tmp_path: Path) -> None:
+    server.install(plain(tmp_path, "1.0"))
+    shown = request(server, "GET", "/v1/bundle/show", params={"bundle": "plain"}).json()
+    assert shown["id"] == "BundleID[name=plain,vendor=test,version=1.0]"
+    found = request(server, "GET", "/v1/component/find", params={"components": ["ECHO", "nobody"]}).json()
+    assert [component and component["id"] for component in found] == [
+        "ResourceAdaptorTypeID[name=ECHO,vendor=test,version=1.0]",
+        None,
+    ]
+    several = request(server, "GET", "/v1/component/show", params={"component": "Plain"}).json()
+    assert several["code"] == "invalid-argument"
+    assert several["issues"][0]["remedy"] == (
+        "give one of SbbID[name=Plain,vendor=test,version=1.0], ServiceID[name=Plain,vendor=test,version=1.0]"
+    )
+    body = {"name": "e", "adaptor": "echo", "configuration": {"listen-port": 5}}
+    made = request(server, "POST", "/v1/resource/create", json=body).json()
+    assert made["adaptor"] == "ResourceAdaptorID[name=echo,vendor=test,version=1.0]"
+    listed = request(server, "GET", "/v1/resource/list", params={"adaptor": "echo"}).json()
+    assert [entity["name"] for entity in listed] == ["e"]
+    assert request(server, "POST", "/v1/bundle/uninstall", json={"bundle": "plain"}).json() is None
