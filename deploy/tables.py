@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 import click
@@ -12,20 +14,25 @@ from rich.table import Table
 Json: TypeAlias = dict[str, "Json"] | list["Json"] | str | float | bool | None
 
 _UNBOUNDED: Final = 10_000
-"""Columns where no terminal sets them: an identity that is broken cannot be copied into the next command."""
+"""Columns that a table may take: an identity that is broken cannot be copied into the next command."""
 _SHOWN: Final = 3
 """Members of a list that a cell shows; of a longer one it shows the length."""
+_DETAILS: Final = frozenset({"digest", "components"})
+"""What is shown of one result only, and left out of lists."""
+_TIMES: Final = frozenset({"installed_at", "time", "since"})
+"""What is in seconds since the epoch."""
 
 
 def show(result: Json, *, nothing: str = "done") -> None:
     """Print the result of an operation; `nothing` stands for a result that there is none of."""
     if isinstance(result, dict):
-        _print([{"": key, " ": value} for key, value in result.items() if not _rows(value)], header=False)
+        shown = [(key, value) for key, value in result.items() if not _rows(value)]
+        _print([{"": key.replace("_", " "), " ": _readable(key, value)} for key, value in shown], header=False)
         for rows in filter(None, map(_rows, result.values())):
             click.echo()
             _print(rows)
     elif isinstance(result, list) and (rows := [row for row in result if isinstance(row, dict)]):
-        _print(rows)
+        _print([{name: value for name, value in row.items() if name not in _DETAILS} for row in rows])
     elif isinstance(result, list):
         click.echo("\n".join(map(_cell, result)) or "none")
     else:
@@ -41,17 +48,26 @@ def _print(rows: list[dict[str, Json]], *, header: bool = True) -> None:
     """Print rows of equal keys as a table; without header, whole lists are shown."""
     table = Table(box=box.SIMPLE_HEAD, show_header=header, pad_edge=False, show_edge=False)
     for name in rows[0]:
-        table.add_column(name.replace("_", " "), overflow="fold")
+        table.add_column(name.replace("_", " "), no_wrap=True)
     for row in rows:
         table.add_row(*(_short(name, value) if header else _cell(value) for name, value in row.items()))
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = _UNBOUNDED
-    console.print(table)
+    console = Console(file=io.StringIO(), force_terminal=False, width=_UNBOUNDED, highlight=False, markup=False)
+    with console.capture() as printed:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in printed.get().splitlines()))
 
 
 def _short(name: str, value: Json) -> str:
-    return f"{len(value)} {name}" if isinstance(value, list) and len(value) > _SHOWN else _cell(value)
+    if isinstance(value, list) and len(value) > _SHOWN:
+        return f"{len(value)} {name}"
+    return _cell(_readable(name, value))
+
+
+def _readable(name: str, value: Json) -> Json:
+    """A time as ISO 8601 writes it, anything else as it is."""
+    if name in _TIMES and isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return value
 
 
 def _cell(value: Json) -> str:

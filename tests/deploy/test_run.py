@@ -24,7 +24,7 @@ class Stuck:
         self.kernel = server.kernel
 
     async def stop(self, within: float) -> None:
-        await anyio.sleep_forever()
+        await anyio.Event().wait()
 
 
 @pytest.fixture
