@@ -6,16 +6,20 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Protocol
 
 from slee.api.errors import TransactionRequiredError
+from slee.kernel.adaptor_timer import AdaptorTimer
+from slee.kernel.adaptor_transactions import AdaptorTransactions
 from slee.kernel.context import Context
+from slee.kernel.services import receivable_service
 from slee.kernel.states import ContextState
 
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
     from slee.api.facilities import Tracer
-    from slee.api.ids import ServiceID
+    from slee.api.ids import EventTypeID, ServiceID
     from slee.kernel.kernel import Kernel
     from slee.kernel.resource import ResourceEntity
     from slee.kernel.transaction import Transaction
+    from slee.spi.adaptor import ReceivableService
 
 
 class Shell(Protocol):
@@ -36,7 +40,7 @@ class Shell(Protocol):
 class AdaptorContext:
     """The `ResourceAdaptorContext` of one resource adaptor entity."""
 
-    __slots__ = ("_entity", "_kernel", "_shell", "_tracer", "pump", "spawn_reader")
+    __slots__ = ("_entity", "_kernel", "_shell", "_tracer", "pump", "spawn_reader", "timer", "transactions")
 
     def __init__(self, kernel: Kernel, entity: ResourceEntity, shell: Shell, tracer: Tracer) -> None:
         self._kernel = kernel
@@ -45,6 +49,8 @@ class AdaptorContext:
         self._tracer = tracer
         self.pump = shell.pump
         self.spawn_reader = shell.spawn_reader
+        self.timer = AdaptorTimer(kernel, entity, shell.now)
+        self.transactions = AdaptorTransactions(kernel, entity)
 
     @property
     def entity_name(self) -> str:
@@ -94,6 +100,12 @@ class AdaptorContext:
             )
         return tx
 
+    def event_class(self, event_type: EventTypeID) -> type:
+        return self._kernel.event_class(event_type)
+
+    def service(self, service: ServiceID) -> ReceivableService:
+        return receivable_service(self._entity, self._kernel.service(service))
+
     def activity_context(self, handle: Hashable) -> ActivityContext | None:
         return self._entity.contexts.get(handle)
 
@@ -101,3 +113,7 @@ class AdaptorContext:
         if isinstance(aci, Context) and aci.resource is self._entity and aci.state is not ContextState.INVALID:
             return aci.handle
         return None
+
+    def context_of(self, activity: object) -> ActivityContext | None:
+        handle = self._entity.adaptor.get_activity_handle(activity)
+        return None if handle is None else self._entity.contexts.get(handle)

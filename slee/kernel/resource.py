@@ -11,6 +11,7 @@ from slee.api.errors import (
     FireEventError,
     IllegalEventError,
     InvalidStateError,
+    TransactionError,
     TransactionRequiredError,
     UnrecognizedActivityHandleError,
 )
@@ -52,11 +53,14 @@ class ResourceEntity(SleeEndpoint):
         "failed_callbacks",
         "failed_commands",
         "failure",
+        "finds_activities",
         "is_object_active",
         "kernel",
         "name",
         "performed_commands",
         "state",
+        "thread",
+        "thread_now",
     )
 
     def __init__(self, kernel: Kernel, name: str, adaptor: ResourceAdaptor) -> None:
@@ -74,6 +78,10 @@ class ResourceEntity(SleeEndpoint):
         }
         self.failure: BaseException | None = None
         """Why `ra_active` failed, until the entity is activated again or the SLEE started (RA-7)."""
+        self.thread = kernel.thread
+        self.thread_now = kernel.thread_now
+        self.finds_activities = type(adaptor).get_activity is not ResourceAdaptor.get_activity
+        """Whether the adaptor is asked for activity objects; the one given at the start serves otherwise (RA-40)."""
         self.performed_commands = 0
         self.failed_commands = 0
         self.failed_callbacks = 0
@@ -93,6 +101,7 @@ class ResourceEntity(SleeEndpoint):
         """
         self.failure = None
         self.is_object_active = True
+        before = self.kernel.transaction
         try:
             self.adaptor.ra_active()
         except Exception as error:
@@ -100,6 +109,8 @@ class ResourceEntity(SleeEndpoint):
             self.failure = error
             self.kernel.reports.observer.adaptor_failed(self.name, "ra_active", error)
             return
+        finally:
+            self._close_transaction(before, "ra_active")
         for service in self.kernel.registry.active():
             tell(self, service)
 
@@ -166,6 +177,8 @@ class ResourceEntity(SleeEndpoint):
         service: ServiceID | None = None,
         flags: EventFlags | int = 0,
     ) -> None:
+        if self.thread_now() != self.thread:
+            self.require_thread("fire")
         context = self.contexts.get(handle)
         if context is None or not context.visible:
             context = self._known(handle, "fire on")
@@ -221,7 +234,8 @@ class ResourceEntity(SleeEndpoint):
         )
 
     def _may_start(self, *, continuing: bool) -> None:
-        """Refuse new activities unless Active, or Stopping for work that goes on (RA-17, SLE-7)."""
+        """Refuse new activities unless Active, or Stopping for work that goes on (RA-17, SLE-7, RA-28)."""
+        self.require_thread("start of an activity")
         if self.is_object_active and (
             continuing or (self.state is ResourceState.ACTIVE and self.kernel.state is SleeState.RUNNING)
         ):
@@ -248,6 +262,8 @@ class ResourceEntity(SleeEndpoint):
         return context
 
     def _known(self, handle: Hashable, what: str, *, own_transaction: bool = False) -> Context:
+        if self.thread_now() != self.thread:
+            self.require_thread(what)
         context = self.contexts.get(handle)
         if context is None or not (context.visible or own_transaction):
             if handle is None:
@@ -279,12 +295,42 @@ class ResourceEntity(SleeEndpoint):
     # What the adaptor is told.
 
     def callback(self, name: str, function: Callable[..., Any], *arguments: object) -> None:
-        """Call the adaptor; an exception is logged and counted, and changes nothing (RA-35)."""
+        """Call the adaptor; an exception is logged and counted, and changes nothing (RA-35, RA-36)."""
+        before = self.kernel.transaction
         try:
             function(*arguments)
         except Exception as error:
             self.failed_callbacks += 1
             self.kernel.reports.observer.adaptor_failed(self.name, name, error)
+        if self.kernel.transaction is not before:
+            self._close_transaction(before, name)
+
+    def _close_transaction(self, before: Transaction | None, name: str) -> None:
+        """Roll back what a callback has begun and not completed (RA-36)."""
+        tx = self.kernel.transaction
+        if tx is None or tx is before:
+            return
+        self.kernel.roll_back(tx)
+        self.failed_callbacks += 1
+        error = TransactionError(f"{self.name}: {name} left a transaction open [RA-36]; commit or roll it back")
+        self.kernel.reports.observer.adaptor_failed(self.name, name, error)
+
+    def find_activity(self, context: Context, given: object) -> object:
+        """Ask the adaptor for an activity object; one that it does not know is the one given at the start (RA-40)."""
+        try:
+            found = self.adaptor.get_activity(context.handle)
+        except Exception as error:
+            self.failed_callbacks += 1
+            self.kernel.reports.observer.adaptor_failed(self.name, "get_activity", error)
+            return given
+        return given if found is None else found
+
+    def require_thread(self, what: str) -> None:
+        """Refuse a call from a thread other than the kernel's, before anything has changed (RA-28)."""
+        if self.thread_now() != self.thread:
+            raise InvalidStateError(
+                f"{self.name}: {what} on a thread that is not the kernel's [RA-28]; hand the work to the loop's thread"
+            )
 
     def event_done(self, context: Context, firing: Firing) -> None:
         """Tell what the firing's flags ask for, the outcome first (RA-31, RA-32)."""
@@ -346,3 +392,5 @@ class ResourceEntity(SleeEndpoint):
             self.kernel.reports.observer.command_failed(self.name, command, error)
         else:
             self.performed_commands += 1
+        if self.kernel.transaction is not None:
+            self._close_transaction(None, "perform")

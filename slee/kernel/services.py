@@ -36,7 +36,10 @@ class ServiceRegistry:
         """Take a service in, Inactive."""
         if descriptor.id in self.services:
             raise InvalidStateError(f"{descriptor.id} is in the kernel [DU-16]; remove it first")
-        self.services[descriptor.id] = ServiceRuntime(self._kernel, descriptor, bound)
+        self.services[descriptor.id] = service = ServiceRuntime(self._kernel, descriptor, bound)
+        for env in service.environments.values():
+            for event_class in env.handlers:
+                self._kernel.add_event_type(event_class)
 
     def remove(self, identity: ServiceID) -> None:
         """Forget an Inactive service."""
@@ -142,7 +145,12 @@ def tell(resource: ResourceEntity, service: ServiceRuntime) -> None:
         ServiceState.INACTIVE: adaptor.service_inactive,
     }
     function = callbacks[service.state]
-    resource.callback(function.__name__, function, ReceivableService(service.id, _receivable(resource, service)))
+    resource.callback(function.__name__, function, receivable_service(resource, service))
+
+
+def receivable_service(resource: ResourceEntity, service: ServiceRuntime) -> ReceivableService:
+    """A service as an adaptor sees it (RA-37 to RA-39)."""
+    return ReceivableService(service.id, _receivable(resource, service))
 
 
 def _receivable(resource: ResourceEntity, service: ServiceRuntime) -> tuple[ReceivableEvent, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,13 @@ class Slee:
             limits: bounds of the kernel.
         """
         self.observer = LoggingObserver()
-        self.kernel = Kernel(observer=self.observer, random=os.urandom, ticks=time.perf_counter, limits=limits)
+        self.kernel = Kernel(
+            observer=self.observer,
+            random=os.urandom,
+            ticks=time.perf_counter,
+            limits=limits,
+            thread=threading.get_ident,
+        )
         self.driver = Driver(self.kernel, SystemClock())
         self.tables = VolatileTables(self.kernel)
         self.shutdown_asked = anyio.Event()

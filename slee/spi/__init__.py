@@ -9,17 +9,24 @@ from slee.spi.adaptor import (
 )
 from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 from slee.spi.interface import ResourceInterface, command, opening_command, query
+from slee.spi.timer import SharedTimer, TimerTask
+from slee.spi.transactions import Outcome, TransactionListener, Transactions
 
 __all__ = [
     "ActivityFlags",
     "EventFlags",
     "FailureReason",
+    "Outcome",
     "ReceivableEvent",
     "ReceivableService",
     "ResourceAdaptor",
     "ResourceAdaptorContext",
     "ResourceInterface",
+    "SharedTimer",
     "SleeEndpoint",
+    "TimerTask",
+    "TransactionListener",
+    "Transactions",
     "command",
     "opening_command",
     "query",

@@ -14,6 +14,8 @@ from slee.api.ids import EventTypeID, ResourceAdaptorID, ServiceID
 from slee.api.resource import ResourceAdaptorType
 from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 from slee.spi.interface import ResourceInterface
+from slee.spi.timer import SharedTimer
+from slee.spi.transactions import Transactions
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -86,6 +88,7 @@ class SleeEndpoint:
         """Fire an event on an activity.
 
         Raises:
+            InvalidStateError: the adaptor is not active, or the thread is not the kernel's (RA-17, RA-28).
             UnrecognizedActivityHandleError: no activity of that handle is known (RA-18).
             ActivityIsEndingError: the activity is ending (AC-5).
             IllegalEventError: the event's class is no installed event type of this adaptor (RA-25, RA-26).
@@ -161,11 +164,32 @@ class ResourceAdaptorContext(Protocol):
             TransactionRequiredError: no transaction is active.
         """
 
+    @property
+    def transactions(self) -> Transactions:
+        """Begins and completes transactions of the adaptor's own (RA-46)."""
+        ...
+
+    @property
+    def timer(self) -> SharedTimer:
+        """Calls functions later (RA-43)."""
+        ...
+
+    def event_class(self, event_type: EventTypeID) -> type:
+        """The class of an event type as installed; `UnrecognizedEventError` if it is not (RA-39)."""
+        ...
+
+    def service(self, service: ServiceID) -> ReceivableService:
+        """A service as installed, with its events; `UnrecognizedServiceError` if it is not (RA-39)."""
+        ...
+
     def activity_context(self, handle: Hashable) -> ActivityContext | None:
         """The context of an activity of this entity, `None` if the handle is unknown."""
 
     def handle_of(self, aci: ActivityContext) -> Hashable | None:
         """The handle behind a context, `None` if the activity is not one of this entity's."""
+
+    def context_of(self, activity: object) -> ActivityContext | None:
+        """The context of an activity object, by `get_activity_handle`; `None` if it is no activity here (RA-40)."""
 
     def pump(self) -> None:
         """Let the SLEE process what has been fired; call it after each batch of input from outside."""
@@ -227,8 +251,11 @@ class ResourceAdaptor:
         """Do what has come due."""
 
     def get_activity(self, handle: Hashable) -> object:
-        """The activity object of a handle (AC-13, RA-40)."""
-        raise NotImplementedError(f"{type(self).__name__} has no activities")
+        """The activity object of a handle; `None` for the one given at the start (AC-13, RA-40).
+
+        Asked once for each activity, when an SBB first reads `aci.activity`.
+        """
+        return None
 
     def get_activity_handle(self, activity: object) -> Hashable | None:
         """The handle of an activity, `None` if it is not one of this adaptor's (RA-40)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -63,7 +64,11 @@ class SleeHarness:
         self.observer = RecordingObserver()
         self.failures_allowed = failures_allowed
         self.kernel = Kernel(
-            observer=self.observer, random=self.random.randbytes, ticks=lambda: self.clock.now, limits=limits
+            observer=self.observer,
+            random=self.random.randbytes,
+            ticks=lambda: self.clock.now,
+            limits=limits,
+            thread=threading.get_ident,
         )
         self.tables = VolatileTables(self.kernel)
         self._usage: dict[tuple[ServiceID, type], UsageParameters] = {}

@@ -14,15 +14,25 @@ from slee.api.errors import (
     InvalidStateError,
     LinkNameAlreadyBoundError,
     ResourceAdaptorEntityAlreadyExistsError,
+    UnrecognizedEventError,
     UnrecognizedLinkNameError,
     UnrecognizedResourceAdaptorEntityError,
     UnrecognizedResourceAdaptorError,
+    UnrecognizedServiceError,
 )
-from slee.api.ids import ResourceAdaptorID, SbbID
+from slee.api.event import event_type_id
+from slee.api.ids import EventTypeID, ResourceAdaptorID, SbbID
 from tests.deploy.echo import EchoAdaptor, Heard
-from tests.deploy.workshop import Server, plain
+from tests.deploy.workshop import Server, build, manifest, plain, sbb, service, write
 
 ECHO = EchoAdaptor.id
+OWN_EVENT = """
+from slee import event_type
+
+@event_type("own.Event", vendor="test", version="1.0")
+class Own:
+    text: str
+"""
 
 
 @pytest.fixture
@@ -183,3 +193,19 @@ def test_design_7_an_entity_configured_by_a_section_follows_the_file_at_each_sta
     configured = server.restart().adaptor().configured
     assert configured is not None
     assert (configured.listen_port, configured.greeting) == (8, "hello")
+
+
+def test_ra_39_what_is_uninstalled_is_found_no_more(server: Server, tmp_path: Path) -> None:
+    context = server.connect().context
+    files = {"bundle.toml": manifest(more=service()), "sbbs/plain.py": OWN_EVENT + sbb()}
+    bundle = build(write(tmp_path / "own", files))
+    server.install(bundle)
+    event = EventTypeID("own.Event", "test", "1.0")
+    (found,) = server.services.list()
+    assert event_type_id(context.event_class(event)) == event
+    assert context.service(found.id).id == found.id
+    server.bundles.uninstall(bundle.manifest.id)
+    with pytest.raises(UnrecognizedServiceError):
+        context.service(found.id)
+    with pytest.raises(UnrecognizedEventError):
+        context.event_class(event)
