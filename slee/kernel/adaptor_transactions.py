@@ -76,3 +76,14 @@ class AdaptorTransactions:
         if tx is None:
             raise TransactionRequiredError(f"{self._entity.name}: {what} without a transaction [RA-46]; begin one")
         return tx
+
+
+def close_transaction(entity: ResourceEntity, before: Transaction | None, callback: str) -> None:
+    """Roll back what a callback has begun and not completed, and report it (RA-36)."""
+    tx = entity.kernel.transaction
+    if tx is None or tx is before:
+        return
+    entity.kernel.roll_back(tx)
+    entity.failed_callbacks += 1
+    error = TransactionError(f"{entity.name}: {callback} left a transaction open [RA-36]; commit or roll it back")
+    entity.kernel.reports.observer.adaptor_failed(entity.name, callback, error)

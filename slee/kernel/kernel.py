@@ -48,6 +48,9 @@ _OWN_EVENTS: Final[tuple[type, ...]] = (ActivityEnd, TimerEvent, ServiceStarted,
 class Kernel:
     """One SLEE engine; see the module's docstring."""
 
+    serialises = False
+    """Whether what may be marshalled is encoded and decoded to see that it comes back equal: the test kit's."""
+
     def __init__(
         self,
         *,

@@ -11,17 +11,18 @@ from slee.api.errors import (
     FireEventError,
     IllegalEventError,
     InvalidStateError,
-    TransactionError,
     TransactionRequiredError,
     UnrecognizedActivityHandleError,
 )
 from slee.api.event import event_type_id
+from slee.kernel.adaptor_transactions import close_transaction
 from slee.kernel.context import Context
 from slee.kernel.firing import EventStatistics, Firing
+from slee.kernel.marshalling import MARSHAL_EVENT, check_event, check_start, refused_event_bits, refused_flags
 from slee.kernel.services import tell
 from slee.kernel.states import RESOURCE, ContextState, ResourceState, SleeState, next_state
 from slee.spi.adaptor import ResourceAdaptor, SleeEndpoint
-from slee.spi.flags import VENDOR_BITS, ActivityFlags, EventFlags, FailureReason
+from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 
 if TYPE_CHECKING:
     from slee.api.address import Address
@@ -36,10 +37,6 @@ _SUCCESSFUL: Final = int(EventFlags.PROCESSING_SUCCESSFUL)
 _FAILED: Final = int(EventFlags.PROCESSING_FAILED)
 _UNREFERENCED: Final = int(EventFlags.UNREFERENCED)
 _ENDED: Final = int(ActivityFlags.ENDED)
-_REFUSED_EVENT_BITS: Final = ~(VENDOR_BITS | int(EventFlags.MAY_MARSHAL) | _SUCCESSFUL | _FAILED | _UNREFERENCED)
-_REFUSED_ACTIVITY_BITS: Final = ~(
-    VENDOR_BITS | int(ActivityFlags.MAY_MARSHAL) | _ENDED | int(ActivityFlags.UNREFERENCED)
-)
 _ACTIVE: Final = ContextState.ACTIVE
 
 
@@ -58,6 +55,7 @@ class ResourceEntity(SleeEndpoint):
         "kernel",
         "name",
         "performed_commands",
+        "refused_event_bits",
         "state",
         "thread",
         "thread_now",
@@ -82,6 +80,7 @@ class ResourceEntity(SleeEndpoint):
         self.thread_now = kernel.thread_now
         self.finds_activities = type(adaptor).get_activity is not ResourceAdaptor.get_activity
         """Whether the adaptor is asked for activity objects; the one given at the start serves otherwise (RA-40)."""
+        self.refused_event_bits = refused_event_bits(adaptor)
         self.performed_commands = 0
         self.failed_commands = 0
         self.failed_callbacks = 0
@@ -110,7 +109,7 @@ class ResourceEntity(SleeEndpoint):
             self.kernel.reports.observer.adaptor_failed(self.name, "ra_active", error)
             return
         finally:
-            self._close_transaction(before, "ra_active")
+            close_transaction(self, before, "ra_active")
         for service in self.kernel.registry.active():
             tell(self, service)
 
@@ -214,8 +213,10 @@ class ResourceEntity(SleeEndpoint):
         if not self.is_object_active:
             raise InvalidStateError(f"resource adaptor entity {self.name}: fire while it is not active [RA-17]")
         flags = int(flags)
-        if flags & _REFUSED_EVENT_BITS:
-            raise ValueError(f"{self.name}: event flags {flags:#x} [RA-29, RA-30]; SBB_PROCESSED is the SLEE's own")
+        if flags & self.refused_event_bits:
+            raise refused_flags(self, flags)
+        if flags & MARSHAL_EVENT and self.kernel.serialises:
+            check_event(self, event)
         if context.queued >= self.kernel.limits.queue:
             statistics.refuse(FailureReason.QUEUE_FULL)
             raise FireEventError(f"{context}: its queue is full [CON-6]; refuse the work", FailureReason.QUEUE_FULL)
@@ -253,8 +254,7 @@ class ResourceEntity(SleeEndpoint):
                 f"{self.name}: {type(handle).__name__} hashes by identity [RA-45]; make handles immutable values"
             )
         flags = int(flags)
-        if flags & _REFUSED_ACTIVITY_BITS:
-            raise ValueError(f"{self.name}: activity flags {flags:#x} [RA-29]; give ActivityFlags")
+        check_start(self, handle, flags)
         if handle in self.contexts:
             raise ActivityAlreadyExistsError(f"{self.name}: activity {handle!r} is known [RA-18]; choose a new handle")
         context = Context(self.kernel, self, handle, activity, flags)
@@ -303,17 +303,7 @@ class ResourceEntity(SleeEndpoint):
             self.failed_callbacks += 1
             self.kernel.reports.observer.adaptor_failed(self.name, name, error)
         if self.kernel.transaction is not before:
-            self._close_transaction(before, name)
-
-    def _close_transaction(self, before: Transaction | None, name: str) -> None:
-        """Roll back what a callback has begun and not completed (RA-36)."""
-        tx = self.kernel.transaction
-        if tx is None or tx is before:
-            return
-        self.kernel.roll_back(tx)
-        self.failed_callbacks += 1
-        error = TransactionError(f"{self.name}: {name} left a transaction open [RA-36]; commit or roll it back")
-        self.kernel.reports.observer.adaptor_failed(self.name, name, error)
+            close_transaction(self, before, name)
 
     def find_activity(self, context: Context, given: object) -> object:
         """Ask the adaptor for an activity object; one that it does not know is the one given at the start (RA-40)."""
@@ -393,4 +383,4 @@ class ResourceEntity(SleeEndpoint):
         else:
             self.performed_commands += 1
         if self.kernel.transaction is not None:
-            self._close_transaction(None, "perform")
+            close_transaction(self, None, "perform")

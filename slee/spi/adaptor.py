@@ -14,6 +14,7 @@ from slee.api.ids import EventTypeID, ResourceAdaptorID, ServiceID
 from slee.api.resource import ResourceAdaptorType
 from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 from slee.spi.interface import ResourceInterface
+from slee.spi.marshaller import Marshaller
 from slee.spi.timer import SharedTimer
 from slee.spi.transactions import Transactions
 
@@ -211,6 +212,11 @@ class ResourceAdaptor:
     fires_any_event_type: ClassVar[bool] = False
     """Whether the adaptor may fire, and is told of, event types that are not among those of `ra_types` (RA-26)."""
 
+    reconfigures_while_active: ClassVar[bool] = False
+    """Whether a change of configuration is taken in every state, and activities go on (RA-12)."""
+    marshaller: Marshaller | None = None
+    """Without one, MAY_MARSHAL may not be given (RA-44); set it before the entity is made."""
+
     def set_context(self, context: ResourceAdaptorContext) -> None:
         """Called first of all (RA-1)."""
 
@@ -218,10 +224,18 @@ class ResourceAdaptor:
         """Called last of all (RA-10)."""
 
     def ra_verify_configuration(self, configuration: BaseModel) -> None:
-        """Judge a complete configuration; raise `InvalidConfigurationError` to refuse it (RA-2, RA-11)."""
+        """Judge a complete configuration, also a changed one; raise `InvalidConfigurationError` to refuse it (RA-2)."""
 
     def ra_configure(self, configuration: BaseModel) -> None:
         """Take the configuration; the object becomes Inactive (RA-1)."""
+
+    def ra_configuration_update(self, configuration: BaseModel) -> None:
+        """Take a changed configuration, complete and verified, as `ra_configure` did the first one (RA-11).
+
+        By default it is given to `ra_configure`. It comes while the object is Inactive, or in any state if the adaptor
+        declares `reconfigures_while_active` (RA-12).
+        """
+        self.ra_configure(configuration)
 
     def ra_unconfigure(self) -> None:
         """Let go of the configuration (RA-10)."""

@@ -57,7 +57,9 @@ class SleeHarness:
     give `failures_allowed=True` where a test provokes failures, and read `failures`.
     """
 
-    def __init__(self, *, seed: int = 0, limits: Limits | None = None, failures_allowed: bool = False) -> None:
+    def __init__(
+        self, *, seed: int = 0, limits: Limits | None = None, failures_allowed: bool = False, serialise: bool = True
+    ) -> None:
         self.clock = ManualClock()
         self.clock.drives(self._advance_to)
         self.random = random.Random(seed)
@@ -70,6 +72,7 @@ class SleeHarness:
             limits=limits,
             thread=threading.get_ident,
         )
+        self.kernel.serialises = serialise
         self.tables = VolatileTables(self.kernel)
         self._usage: dict[tuple[ServiceID, type], UsageParameters] = {}
         self._links: dict[str, ResourceAdaptor] = {}

@@ -239,6 +239,7 @@ def test_ra_43_a_removed_entity_is_called_no_more() -> None:
         task = world.ra.context.timer.call_every(1, calls.append, 1)
         world.kernel.resources["test"].deactivate()
         world.kernel.remove_resource("test")
+        world.slee.add_resource("test", RecordingResource(RA))
         world.slee.advance(3)
         assert calls == []
         assert not task.is_live
@@ -425,4 +426,6 @@ def test_ra_36_a_transaction_that_a_callback_leaves_open_is_rolled_back(callback
         assert world.kernel.transaction is None
         assert world.start("b").queued == 0
         assert TransactionError in world.causes()
+        with pytest.raises(TransactionError):
+            world.ra.context.transactions.commit()
         assert f"test {callback}" in {failure.where for failure in world.slee.failures}
