@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from slee.api.facilities import VolatileTable
@@ -26,6 +26,7 @@ class Entity(Protocol):
     def is_object_active(self) -> bool: ...
     @property
     def failure(self) -> BaseException | None: ...
+    def callback(self, name: str, function: Callable[..., Any], *arguments: object) -> None: ...
     def activate(self) -> None: ...
     def deactivate(self) -> None: ...
 

@@ -15,7 +15,15 @@ from slee.api.errors import SleeError
 from slee.management.bundles import Bundles
 from slee.management.identities import AdaptorRef, BundleRef, ComponentRef, SbbRef, ServiceChoice
 from slee.management.resources import Resources
-from slee.management.results import BundleInfo, ComponentInfo, LinkInfo, ResourceInfo, ServiceInfo, SleeInfo
+from slee.management.results import (
+    BundleInfo,
+    ComponentInfo,
+    LinkInfo,
+    PropertyInfo,
+    ResourceInfo,
+    ServiceInfo,
+    SleeInfo,
+)
 from slee.management.services import Services
 from slee.management.state import SleeStates
 
@@ -119,6 +127,13 @@ class NewEntity(Arguments):
     adaptor: AdaptorRef = Field(description="id of the adaptor")
     configuration: dict[str, Any] = Field({}, description="properties by name")
     section: str | None = Field(None, description="section of the server's configuration to take properties from")
+
+
+class EntityChange(Arguments):
+    """Properties of a resource adaptor entity to change."""
+
+    name: str = Field(description="name of the entity")
+    configuration: dict[str, Any] = Field(description="properties by name; those that are not named keep their values")
 
 
 class Entities(Arguments):
@@ -275,6 +290,16 @@ OPERATIONS: Final = (
         errors.UnrecognizedResourceAdaptorError,
         *_NEW,
     ),
+    _change(
+        "resource.configure",
+        EntityChange,
+        ResourceInfo,
+        Resources.configure,
+        _ENTITY,
+        _STATE,
+        errors.InvalidConfigurationError,
+    ),
+    _reading("resource.properties", Entity, tuple[PropertyInfo, ...], Resources.properties, _ENTITY),
     _change("resource.remove", Entity, None, Resources.remove, _ENTITY, _STATE, errors.DependencyError),
     _state("resource.activate", Entity, ResourceInfo, Resources.activate, _ENTITY, _STATE),
     _state("resource.deactivate", Entity, ResourceInfo, Resources.deactivate, _ENTITY, _STATE),
