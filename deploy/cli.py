@@ -11,8 +11,12 @@ FAMILIES: Final = {
     "state": "Show, start and stop the SLEE.",
     "bundle": "Build, install and uninstall bundles.",
     "component": "Look at installed components.",
-    "service": "Activate and deactivate services.",
+    "service": "Activate and deactivate services, and look at their entity trees.",
     "resource": "Manage resource adaptor entities and their links.",
+    "activity": "Look at activities, and end one.",
+    "trace": "Read and assign trace levels.",
+    "alarm": "Look at active alarms, and clear them.",
+    "usage": "Read what components count, and manage usage parameter sets.",
 }
 """The families of operations, known without importing what they need; a test holds them against the table."""
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import httpx
 
+from slee.management.arguments import Arguments
 from slee.management.failures import EXIT_UNEXPECTED, EXIT_UNREACHABLE, exit_status_of
-from slee.management.operations import Arguments, Operation
+from slee.management.operations import Operation
 
 _TIMEOUT = 60.0
 

@@ -2,6 +2,7 @@
 
 from slee.api.activity import ActivityContext, EventContext, NullActivity, PreserveMissed
 from slee.api.address import Address, AddressPlan
+from slee.api.alarm import AlarmID, AlarmLevel
 from slee.api.declaration import (
     Cmp,
     child,
@@ -16,23 +17,25 @@ from slee.api.errors import CreateError, SleeError
 from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent, TimerID, event_type
 from slee.api.facilities import Rows, TraceLevel, VolatileTable
 from slee.api.handler import InitialEventSelection, Select, handles, initial_event
-from slee.api.ids import BundleID, EventTypeID, SbbID, ServiceID
+from slee.api.ids import SbbID, ServiceID
 from slee.api.local import ChildRelation, SbbLocal, local
 from slee.api.resource import ResourceAdaptorType
 from slee.api.sbb import RolledBackContext, Sbb
 from slee.api.usage import UsageParameters, counter, sample
+from slee.api.view import ActivityContextView, Shared, shared
 
 __all__ = [
     "ActivityContext",
+    "ActivityContextView",
     "ActivityEnd",
     "Address",
     "AddressPlan",
-    "BundleID",
+    "AlarmID",
+    "AlarmLevel",
     "ChildRelation",
     "Cmp",
     "CreateError",
     "EventContext",
-    "EventTypeID",
     "InitialEventSelection",
     "NullActivity",
     "PreserveMissed",
@@ -46,6 +49,7 @@ __all__ = [
     "Select",
     "ServiceID",
     "ServiceStarted",
+    "Shared",
     "SleeError",
     "TimerEvent",
     "TimerID",
@@ -63,6 +67,7 @@ __all__ = [
     "local",
     "resource",
     "sample",
+    "shared",
     "usage_parameters",
     "volatile",
 ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+
+from slee.api.ids import escape, split_parts
 
 
 class AddressPlan(enum.Enum):
@@ -65,3 +67,24 @@ class Address(msgspec.Struct, frozen=True):
 
     def __hash__(self) -> int:
         return hash((self.plan, self.text))
+
+    def __str__(self) -> str:
+        """The text form, optional fields included; `parse` reads it back (ADR-2)."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__[1:]}
+        given = [f"{name}={escape(value)}" for name, value in fields.items() if value is not None]
+        return f"Address[{','.join((f'plan={self.plan.value}', *given))}]"
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read the text form back.
+
+        Raises:
+            ValueError: the text is malformed, or the plan or the text of the address is missing.
+        """
+        head = "Address["
+        if not text.startswith(head):
+            raise ValueError(f"{text!r} at 0: expected 'Address[' [ADR-2]; give the text form of an address")
+        parts: dict[str, Any] = split_parts(text, len(head), cls.__struct_fields__, "ADR-2")
+        if "plan" not in parts or "text" not in parts:
+            raise ValueError(f"{text!r}: plan or text is missing [ADR-2]; give both")
+        return cls(AddressPlan.parse(parts.pop("plan")), **parts)

@@ -39,6 +39,8 @@ the remedy. Indentation shows inheritance; a second parent stands in brackets.
             NameNotBoundError
         UsageError
             UnrecognizedUsageParameterSetNameError
+            UsageParameterSetNameAlreadyExistsError
+            NoUsageParametersInterfaceDefinedError
         UpgradeError
         UnsupportedOperationError
         UnrecognizedError
@@ -53,6 +55,8 @@ the remedy. Indentation shows inheritance; a second parent stands in brackets.
             UnrecognizedLinkNameError
             UnrecognizedAlarmError
             UnrecognizedNotificationSourceError
+            UnrecognizedProfileTableError
+            UnrecognizedSubsystemError
 """
 
 from __future__ import annotations
@@ -238,6 +242,14 @@ class UnrecognizedUsageParameterSetNameError(UsageError):
     """No usage parameter set of that name exists (USG-2)."""
 
 
+class UsageParameterSetNameAlreadyExistsError(UsageError):
+    """A usage parameter set of that name exists (USG-8)."""
+
+
+class NoUsageParametersInterfaceDefinedError(UsageError):
+    """The component declares no usage parameters, so that it has no sets (USG-19)."""
+
+
 class UpgradeError(SleeError):
     """An upgrade is refused or failed."""
 
@@ -292,3 +304,11 @@ class UnrecognizedAlarmError(UnrecognizedError):
 
 class UnrecognizedNotificationSourceError(UnrecognizedError):
     """No notification source of that kind and name exists."""
+
+
+class UnrecognizedProfileTableError(UnrecognizedError):
+    """No profile table of that name exists."""
+
+
+class UnrecognizedSubsystemError(UnrecognizedError):
+    """The SLEE has no part of that name."""

@@ -12,6 +12,7 @@ from slee.api.activity import ActivityContext, PreserveMissed
 from slee.api.address import Address
 from slee.api.event import TimerID
 from slee.api.ids import ProfileSpecificationID
+from slee.api.source import NotificationSource
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -97,7 +98,7 @@ class NullActivities:
 
 
 class TraceLevel(enum.IntEnum):
-    """Levels of tracing from high to low (TRC-5)."""
+    """Levels of tracing from high to low (TRC-5); the text form is the name."""
 
     OFF = 0
     SEVERE = 1
@@ -108,39 +109,136 @@ class TraceLevel(enum.IntEnum):
     FINER = 6
     FINEST = 7
 
+    def __str__(self) -> str:
+        return self.name
+
+    def is_higher_than(self, other: TraceLevel) -> bool:
+        """Whether this level is strictly higher: SEVERE is higher than INFO, OFF than all others."""
+        return self.value < other.value
+
+    @classmethod
+    def parse(cls, text: str) -> TraceLevel:
+        """The level of a text form; `ValueError` if there is none."""
+        if text not in cls.__members__:
+            raise ValueError(f"{text!r}: it is no trace level [TRC-5]; levels are {', '.join(cls.__members__)}")
+        return cls[text]
+
+
+_SEVERE, _WARNING, _INFO, _CONFIG, _FINE, _FINER, _FINEST = range(1, 8)
+"""The levels as numbers: what guards every message must not look a name up twice."""
+
 
 class Tracer:
-    """Writes trace messages of one notification source (group TRC)."""
+    """Writes trace messages of one notification source (group TRC).
 
-    __slots__ = ()
+    A message that is not written costs the call and a comparison. Where its arguments are costly to have, ask
+    `is_fine_enabled` and the like first.
+    """
+
+    __slots__ = ("name", "source", "threshold")
+
+    name: str
+    """Names are hierarchical by dots; the root's is empty (TRC-1)."""
+    source: NotificationSource
+    threshold: int
+    """Number of the effective level; kept by the facility as levels are assigned (TRC-6)."""
+
+    @property
+    def parent(self) -> str | None:
+        """Name of the parent tracer, `None` for the root (TRC-4)."""
+        return self.name.rpartition(".")[0] if self.name else None
 
     @abstractmethod
     def named(self, name: str) -> Tracer:
-        """Another tracer of the same source; `name` is a full name such as `sip.in` (TRC-3)."""
+        """Another tracer of the same source; `name` is a full name such as `sip.in` (TRC-3).
 
-    @abstractmethod
+        Raises:
+            TypeError: the name is no text.
+            ValueError: a part of it is empty (TRC-2).
+        """
+
     def is_enabled(self, level: TraceLevel) -> bool:
         """Whether a message of that level would be written now (TRC-12)."""
+        return 0 < level <= self.threshold
 
     @abstractmethod
     def trace(self, level: TraceLevel, message: str, *args: object, cause: BaseException | None = None) -> None:
-        """Write a message; `args` are combined with it by `%` only when it is written (TRC-11)."""
+        """Write a message; `args` are combined with it by `%` only when it is written (TRC-11).
+
+        Raises:
+            TypeError: level or message is of another type, `None` included (TRC-10).
+            ValueError: the level is OFF (TRC-8).
+        """
 
     def severe(self, message: str, *args: object, cause: BaseException | None = None) -> None:
         """Write a message of level SEVERE."""
-        self.trace(TraceLevel.SEVERE, message, *args, cause=cause)
+        if self.threshold >= _SEVERE or type(message) is not str:
+            self.trace(TraceLevel.SEVERE, message, *args, cause=cause)
 
     def warning(self, message: str, *args: object, cause: BaseException | None = None) -> None:
         """Write a message of level WARNING."""
-        self.trace(TraceLevel.WARNING, message, *args, cause=cause)
+        if self.threshold >= _WARNING or type(message) is not str:
+            self.trace(TraceLevel.WARNING, message, *args, cause=cause)
 
     def info(self, message: str, *args: object, cause: BaseException | None = None) -> None:
         """Write a message of level INFO."""
-        self.trace(TraceLevel.INFO, message, *args, cause=cause)
+        if self.threshold >= _INFO or type(message) is not str:
+            self.trace(TraceLevel.INFO, message, *args, cause=cause)
+
+    def config(self, message: str, *args: object, cause: BaseException | None = None) -> None:
+        """Write a message of level CONFIG."""
+        if self.threshold >= _CONFIG or type(message) is not str:
+            self.trace(TraceLevel.CONFIG, message, *args, cause=cause)
 
     def fine(self, message: str, *args: object, cause: BaseException | None = None) -> None:
         """Write a message of level FINE."""
-        self.trace(TraceLevel.FINE, message, *args, cause=cause)
+        if self.threshold >= _FINE or type(message) is not str:
+            self.trace(TraceLevel.FINE, message, *args, cause=cause)
+
+    def finer(self, message: str, *args: object, cause: BaseException | None = None) -> None:
+        """Write a message of level FINER."""
+        if self.threshold >= _FINER or type(message) is not str:
+            self.trace(TraceLevel.FINER, message, *args, cause=cause)
+
+    def finest(self, message: str, *args: object, cause: BaseException | None = None) -> None:
+        """Write a message of level FINEST."""
+        if self.threshold >= _FINEST or type(message) is not str:
+            self.trace(TraceLevel.FINEST, message, *args, cause=cause)
+
+    @property
+    def is_severe_enabled(self) -> bool:
+        """Whether a message of level SEVERE would be written now (TRC-12)."""
+        return self.threshold >= _SEVERE
+
+    @property
+    def is_warning_enabled(self) -> bool:
+        """Whether a message of level WARNING would be written now (TRC-12)."""
+        return self.threshold >= _WARNING
+
+    @property
+    def is_info_enabled(self) -> bool:
+        """Whether a message of level INFO would be written now (TRC-12)."""
+        return self.threshold >= _INFO
+
+    @property
+    def is_config_enabled(self) -> bool:
+        """Whether a message of level CONFIG would be written now (TRC-12)."""
+        return self.threshold >= _CONFIG
+
+    @property
+    def is_fine_enabled(self) -> bool:
+        """Whether a message of level FINE would be written now (TRC-12)."""
+        return self.threshold >= _FINE
+
+    @property
+    def is_finer_enabled(self) -> bool:
+        """Whether a message of level FINER would be written now (TRC-12)."""
+        return self.threshold >= _FINER
+
+    @property
+    def is_finest_enabled(self) -> bool:
+        """Whether a message of level FINEST would be written now (TRC-12)."""
+        return self.threshold >= _FINEST
 
 
 class VolatileTable(Generic[R]):

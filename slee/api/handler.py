@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
+from typing import Generic, Protocol, TypeAlias, TypeVar, overload
 
 import msgspec
 
@@ -64,36 +64,34 @@ class HandlerMark:
     option: str | None
 
 
-_Plain = TypeVar("_Plain", bound=Callable[[Any, Any, ActivityContext], None])
-_WithContext = TypeVar("_WithContext", bound=Callable[[Any, Any, ActivityContext, EventContext], None])
+C = TypeVar("C", bound=ActivityContext)
+"""What the context parameter is annotated with: `ActivityContext`, or a view of the SBB's own (SHR-1)."""
+_Plain: TypeAlias = Callable[[S, E, C], None]
+_WithContext: TypeAlias = Callable[[S, E, C, EventContext], None]
 
 
 class HandlerDecorator(Protocol):
     """Makes a method the handler of any event type."""
 
     @overload
-    def __call__(self, method: _Plain, /) -> _Plain: ...
+    def __call__(self, method: _Plain[S, E, C], /) -> _Plain[S, E, C]: ...
     @overload
-    def __call__(self, method: _WithContext, /) -> _WithContext: ...
+    def __call__(self, method: _WithContext[S, E, C], /) -> _WithContext[S, E, C]: ...
 
 
 class SelectedHandlerDecorator(Protocol[E]):
     """Makes a method the handler of the event type that the selector takes, and of no other."""
 
     @overload
-    def __call__(
-        self, method: Callable[[S, E, ActivityContext], None], /
-    ) -> Callable[[S, E, ActivityContext], None]: ...
+    def __call__(self, method: _Plain[S, E, C], /) -> _Plain[S, E, C]: ...
     @overload
-    def __call__(
-        self, method: Callable[[S, E, ActivityContext, EventContext], None], /
-    ) -> Callable[[S, E, ActivityContext, EventContext], None]: ...
+    def __call__(self, method: _WithContext[S, E, C], /) -> _WithContext[S, E, C]: ...
 
 
 @overload
-def handles(method: _Plain, /) -> _Plain: ...
+def handles(method: _Plain[S, E, C], /) -> _Plain[S, E, C]: ...
 @overload
-def handles(method: _WithContext, /) -> _WithContext: ...
+def handles(method: _WithContext[S, E, C], /) -> _WithContext[S, E, C]: ...
 @overload
 def handles(*, mask_on_attach: bool = False, option: str | None = None) -> HandlerDecorator: ...
 def handles(

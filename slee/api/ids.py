@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from functools import total_ordering
-from typing import ClassVar, TypeVar
+from collections.abc import Sequence
+from typing import ClassVar, Final, TypeVar
 
 import msgspec
 
 _ESCAPED = frozenset("\\,=[]")
 _PARTS = ("name", "vendor", "version")
+_BUNDLE: Final = -1
 
 
 class _Identity(msgspec.Struct, frozen=True):
     """Name, vendor and version of one installed thing; its class is its kind (CID-1)."""
+
+    rank: ClassVar[int] = _BUNDLE
+    """Place of the kind in the order of ids."""
 
     name: str
     vendor: str
@@ -31,26 +35,41 @@ class _Identity(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         """The text form of CID-6; `parse` reads it back."""
-        parts = ",".join(f"{part}={_escape(getattr(self, part))}" for part in _PARTS)
+        parts = ",".join(f"{part}={escape(getattr(self, part))}" for part in _PARTS)
         return f"{type(self).__name__}[{parts}]"
 
     __repr__ = __str__
 
-
-@total_ordering
-class ComponentID(_Identity, frozen=True):
-    """Identity of a component; ids of all kinds are totally ordered (CID-5)."""
-
-    rank: ClassVar[int] = -1
+    # msgspec defines each comparison, so each is given here; functools.total_ordering would find them all present.
 
     def __lt__(self, other: object) -> bool:
-        if not isinstance(other, ComponentID):
-            raise TypeError(f"{self} cannot be ordered against a {type(other).__name__} [CID-5]; compare component ids")
-        return self._order < other._order
+        return self._order < self._order_of(other)
+
+    def __le__(self, other: object) -> bool:
+        return self._order <= self._order_of(other)
+
+    def __gt__(self, other: object) -> bool:
+        return self._order > self._order_of(other)
+
+    def __ge__(self, other: object) -> bool:
+        return self._order >= self._order_of(other)
 
     @property
     def _order(self) -> tuple[int, str, str, str]:
         return (self.rank, self.name, self.vendor, self.version)
+
+    def _order_of(self, other: object) -> tuple[int, str, str, str]:
+        """What `other` is ordered by: component ids among themselves, and bundle ids among themselves (CID-10)."""
+        if not isinstance(other, _Identity) or (self.rank == _BUNDLE) is not (other.rank == _BUNDLE):
+            raise TypeError(
+                f"{self} cannot be ordered against {other!r} [CID-5, CID-10]; "
+                "compare component ids with component ids, and bundle ids with bundle ids"
+            )
+        return other._order
+
+
+class ComponentID(_Identity, frozen=True):
+    """Identity of a component; ids of all kinds are totally ordered (CID-5)."""
 
 
 class EventTypeID(ComponentID, frozen=True):
@@ -95,14 +114,8 @@ class LibraryID(ComponentID, frozen=True):
     rank: ClassVar[int] = 6
 
 
-@total_ordering
 class BundleID(_Identity, frozen=True):
     """Identity of a bundle; not a component (CID-10)."""
-
-    def __lt__(self, other: object) -> bool:
-        if not isinstance(other, BundleID):
-            raise TypeError(f"{self} cannot be ordered against a {type(other).__name__} [CID-10]; compare bundle ids")
-        return (self.name, self.vendor, self.version) < (other.name, other.vendor, other.version)
 
 
 _KINDS: dict[str, type[_Identity]] = {
@@ -134,19 +147,24 @@ def parse_id(text: str, kind: type[_I]) -> _I:
     found = _KINDS[name]
     if not issubclass(found, kind):
         raise ValueError(f"{text!r} at 0: {name} where a {kind.__name__} is wanted [CID-7]; give a {kind.__name__}")
-    parts = _split_parts(text, len(name) + 1)
+    parts = split_parts(text, len(name) + 1, _PARTS, "CID-7")
     missing = [part for part in _PARTS if part not in parts]
     if missing:
         raise ValueError(f"{text!r} at {len(text)}: {missing[0]} is missing [CID-7]; give name, vendor and version")
     return found(**parts)
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """A part of a text form with what would end it escaped by a backslash (CID-6)."""
     return "".join("\\" + c if c in _ESCAPED else c for c in text)
 
 
-def _split_parts(text: str, start: int) -> dict[str, str]:
-    """The parts between the brackets of `text`, unescaped, in a dictionary."""
+def split_parts(text: str, start: int, names: Sequence[str], rule: str) -> dict[str, str]:
+    """The `name=value` parts of a text form from `start` to its closing bracket, unescaped.
+
+    Raises:
+        ValueError: a part is malformed, not one of `names`, or repeated; or the text goes on behind the bracket.
+    """
     parts: dict[str, str] = {}
     key: str | None = None
     value: list[str] = []
@@ -159,18 +177,18 @@ def _split_parts(text: str, start: int) -> dict[str, str]:
         elif c == "=" and key is None:
             key = "".join(value)
             value = []
-            if key not in _PARTS or key in parts:
-                raise ValueError(f"{text!r} at {at}: part {key!r} is unknown or repeated [CID-7]; parts are {_PARTS}")
+            if key not in names or key in parts:
+                raise ValueError(f"{text!r} at {at}: part {key!r} is unknown or repeated [{rule}]; parts are {names}")
         elif c in ",]" and key is not None:
             parts[key] = "".join(value)
             key, value = None, []
             if c == "]":
                 break
         elif c in "=[]":
-            raise ValueError(f"{text!r} at {at}: {c!r} must be escaped with a backslash [CID-7]")
+            raise ValueError(f"{text!r} at {at}: {c!r} must be escaped with a backslash [{rule}]")
         else:
             value.append(c)
         at += 1
     if at != len(text) - 1:
-        raise ValueError(f"{text!r} at {min(at + 1, len(text))}: expected the end after ']' [CID-7]")
+        raise ValueError(f"{text!r} at {min(at + 1, len(text))}: expected the end after ']' [{rule}]")
     return parts

@@ -12,9 +12,11 @@ from slee.api.handler import HANDLER_MARK
 from slee.api.ids import SbbID, ServiceID
 from slee.api.local import LOCAL_MARK, ChildRelation, SbbLocal, local
 from slee.api.values import default_issue, field_type
+from slee.api.view import declare_view, view_issues, view_of
 
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext, EventContext
+    from slee.api.alarm import AlarmFacility
     from slee.api.facilities import NamingFacility, NullActivities, TimerFacility, Tracer
 
 CALLBACKS = (
@@ -46,6 +48,8 @@ class SbbContext(Protocol):
     def null_activities(self) -> NullActivities: ...
     @property
     def tracer(self) -> Tracer: ...
+    @property
+    def alarms(self) -> AlarmFacility: ...
     @property
     def local(self) -> SbbLocal[Any]: ...
     @property
@@ -121,7 +125,13 @@ class Sbb:
         issues = list(_class_issues(cls, vendor, version))
         if issues:
             raise ComponentDefinitionError(issues)
-        cls.sbb_id = SbbID(name or cls.__name__, cast("str", vendor), cast("str", version))
+        cls.sbb_id = identity = SbbID(name or cls.__name__, cast("str", vendor), cast("str", version))
+        views = dict.fromkeys(view for view in map(view_of, _handlers(cls)) if view is not None)
+        issues = [issue for view in views for issue in view_issues(view, identity)]
+        if issues:
+            raise ComponentDefinitionError(issues)
+        for view in views:
+            declare_view(view, identity)
         cls.sbb_reentrant = reentrant
         cls.sbb_declarations = {
             key: value for base in reversed(cls.__mro__) for key, value in vars(base).items() if _is_declaration(value)
@@ -156,6 +166,11 @@ class Sbb:
     def tracer(self) -> Tracer:
         """The root tracer of this SBB in its service."""
         return self._slee.tracer
+
+    @property
+    def alarms(self) -> AlarmFacility:
+        """Raises and clears the alarms of this SBB in its service; in force whatever becomes of the transaction."""
+        return self._slee.alarms
 
     @property
     def local(self) -> SbbLocal[Any]:
@@ -212,6 +227,12 @@ class Sbb:
 
     def sbb_rolled_back(self, context: RolledBackContext) -> None:
         """Called after a failed delivery, on a new instance in a transaction of its own (SBB-21)."""
+
+
+def _handlers(cls: type[Sbb]) -> Iterator[object]:
+    """The event handlers, inherited ones included."""
+    names = dict.fromkeys(name for base in cls.__mro__ for name in vars(base))
+    return (method for name in names if hasattr(method := getattr(cls, name), HANDLER_MARK))
 
 
 def _is_declaration(value: object) -> bool:

@@ -16,6 +16,7 @@ import msgspec
 
 from slee.api.activity import ActivityContext, EventContext
 from slee.api.address import Address
+from slee.api.alarm import AlarmID
 from slee.api.declaration import UNSET, Cmp
 from slee.api.errors import Issue
 from slee.api.event import TimerID
@@ -130,7 +131,7 @@ def _plain(cls: type[object]) -> ValueType:
         return ValueType(name, lambda v: type(v) is cls, zero=_ZEROS.get(cls, _NO_ZERO), exact=frozenset((cls,)))
     if issubclass(cls, ActivityContext | EventContext):
         return ValueType(cls.__name__, lambda v: isinstance(v, cls), is_reference=True)
-    if issubclass(cls, enum.Enum | TimerID | Address | ComponentID | BundleID):
+    if issubclass(cls, enum.Enum | TimerID | AlarmID | Address | ComponentID | BundleID):
         return ValueType(cls.__name__, lambda v: isinstance(v, cls))
     if _is_frozen(cls):
         return _struct(cls)
@@ -233,21 +234,40 @@ def field_type(cls: type, name: str) -> ValueType:
         NameError: the annotation names something that does not exist, or not yet.
         TypeError: there is no such annotation, or T is refused by `value_type`.
     """
-    hint: object = vars(cls).get("__annotations__", {}).get(name)
-    if hint is None:
+    return value_type(declared_type(cls, name, Cmp))
+
+
+def declared_type(cls: type, name: str, container: type, *, of_default: type | None = None) -> object:
+    """The T of the attribute `name: Container[T]` that `cls` itself declares; `of_default` if it has no annotation.
+
+    Raises:
+        NameError: the annotation names something that does not exist, or not yet.
+        TypeError: there is no such annotation.
+    """
+    hint: object = vars(cls).get("__annotations__", {}).get(name, of_default)
+    if hint is None or hint is type(None):
         raise TypeError("it has no annotation")
+    if hint is of_default:
+        return hint
     if isinstance(hint, str):
         module = sys.modules.get(cls.__module__)
         names: dict[str, Any] = dict(vars(module)) if module else {}
-        hint = eval(hint, names, dict(vars(cls)))
+        hint = resolved(hint, names, dict(vars(cls)))
     arguments = typing.get_args(hint)
     origin: object = typing.get_origin(hint)
-    if origin is not Cmp or len(arguments) != 1:
-        raise TypeError(f"it is annotated {hint!r}, not Cmp[...]")
-    return value_type(arguments[0])
+    if origin is not container or len(arguments) != 1:
+        raise TypeError(f"it is annotated {hint!r}, not {container.__name__}[...]")
+    argument: object = arguments[0]
+    return argument
 
 
-def default_issue(where: str, kind: ValueType, default: object) -> Iterator[Issue]:
+def resolved(annotation: str, names: dict[str, Any], inner: dict[str, Any] | None = None) -> object:
+    """What an annotation kept as text stands for; whatever Python raises if it stands for nothing."""
+    value: object = eval(annotation, names, inner)
+    return value
+
+
+def default_issue(where: str, kind: ValueType, default: object, rule: str = "CMP-11") -> Iterator[Issue]:
     """What is wrong with the default of a field, if anything (CMP-11)."""
     if default is not UNSET and not kind.accepts(default):
-        yield Issue(where, "CMP-11", f"default {default!r} is no {kind}", "give a value of the type")
+        yield Issue(where, rule, f"default {default!r} is no {kind}", "give a value of the type")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from slee.api.errors import TransactionRequiredError
+from slee.api.errors import TransactionRequiredError, UnrecognizedEventError
+from slee.api.event import event_type_id
+from slee.api.view import ActivityContextView
 from slee.kernel.adaptor_timer import AdaptorTimer
 from slee.kernel.adaptor_transactions import AdaptorTransactions
 from slee.kernel.context import Context
@@ -14,12 +16,17 @@ from slee.kernel.states import ContextState
 
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
+    from slee.api.alarm import AlarmFacility
     from slee.api.facilities import Tracer
     from slee.api.ids import EventTypeID, ServiceID
+    from slee.api.usage import UsageParameters
     from slee.kernel.kernel import Kernel
+    from slee.kernel.ports import AdaptorFacilities
     from slee.kernel.resource import ResourceEntity
     from slee.kernel.transaction import Transaction
     from slee.spi.adaptor import ReceivableService
+
+U = TypeVar("U", bound="UsageParameters")
 
 
 class Shell(Protocol):
@@ -40,13 +47,24 @@ class Shell(Protocol):
 class AdaptorContext:
     """The `ResourceAdaptorContext` of one resource adaptor entity."""
 
-    __slots__ = ("_entity", "_kernel", "_shell", "_tracer", "pump", "spawn_reader", "timer", "transactions")
+    __slots__ = (
+        "_entity",
+        "_facilities",
+        "_kernel",
+        "_shell",
+        "_tracer",
+        "pump",
+        "spawn_reader",
+        "timer",
+        "transactions",
+    )
 
-    def __init__(self, kernel: Kernel, entity: ResourceEntity, shell: Shell, tracer: Tracer) -> None:
+    def __init__(self, kernel: Kernel, entity: ResourceEntity, shell: Shell, facilities: AdaptorFacilities) -> None:
         self._kernel = kernel
         self._entity = entity
         self._shell = shell
-        self._tracer = tracer
+        self._facilities = facilities
+        self._tracer: Tracer | None = None
         self.pump = shell.pump
         self.spawn_reader = shell.spawn_reader
         self.timer = AdaptorTimer(kernel, entity, shell.now)
@@ -62,7 +80,16 @@ class AdaptorContext:
 
     @property
     def tracer(self) -> Tracer:
+        if self._tracer is None:
+            self._tracer = self._facilities.tracer
         return self._tracer
+
+    @property
+    def alarms(self) -> AlarmFacility:
+        return self._facilities.alarms
+
+    def usage(self, parameters: type[U]) -> U:
+        return self._facilities.usage(parameters)
 
     @property
     def now(self) -> float:
@@ -101,7 +128,10 @@ class AdaptorContext:
         return tx
 
     def event_class(self, event_type: EventTypeID) -> type:
-        return self._kernel.event_class(event_type)
+        for event_class, statistics in self._kernel.events.items():
+            if statistics.installed and event_type_id(event_class) == event_type:
+                return event_class
+        raise UnrecognizedEventError(f"{event_type}: it is not installed [RA-39]; install its bundle first")
 
     def service(self, service: ServiceID) -> ReceivableService:
         return receivable_service(self._entity, self._kernel.service(service))
@@ -110,6 +140,8 @@ class AdaptorContext:
         return self._entity.contexts.get(handle)
 
     def handle_of(self, aci: ActivityContext) -> Hashable | None:
+        if isinstance(aci, ActivityContextView):
+            aci = aci.context
         if isinstance(aci, Context) and aci.resource is self._entity and aci.state is not ContextState.INVALID:
             return aci.handle
         return None

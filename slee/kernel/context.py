@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from slee.api.activity import ActivityContext
 from slee.api.errors import (
+    ComponentDefinitionError,
     InvalidStateError,
     NoSuchObjectError,
     NotAttachedError,
+    TransactionRequiredError,
     TransactionRolledBackError,
     UnrecognizedEventError,
 )
 from slee.api.event import ActivityEnd, TimerID
+from slee.api.view import ActivityContextView, Shared, declare_view, view_issues
 from slee.kernel.entity import SbbEntity, entity_of
 from slee.kernel.firing import Barrier, Entry, Firing
 from slee.kernel.states import CONTEXT, ContextState, next_state
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 _END: Final = ActivityEnd()
 _ACTIVE: Final = ContextState.ACTIVE
 _INVALID: Final = ContextState.INVALID
+_MISSING: Final = object()
 
 
 class Context(ActivityContext):
@@ -49,6 +53,7 @@ class Context(ActivityContext):
         "referenced",
         "resource",
         "scheduled",
+        "shared",
         "spent_timers",
         "state",
         "timers",
@@ -83,6 +88,8 @@ class Context(ActivityContext):
         """Timers with occurrences outstanding."""
         self.spent_timers: list[TimerID] | None = None
         """Timers that have expired or been cancelled (TMR-23)."""
+        self.shared: dict[Hashable, object] | None = None
+        """Shared attributes that have been written (SHR-9)."""
 
     def __repr__(self) -> str:
         owner = "slee" if self.resource is None else self.resource.name
@@ -139,6 +146,49 @@ class Context(ActivityContext):
         _, found = self._designated(entity, "event_mask")
         self._require_attached(found, "event_mask")
         return self.attached[found]
+
+    # What views call.
+
+    def open_view(self, view: type[ActivityContextView]) -> None:
+        """Judge that the SBB that is running may make the view (SHR-1, SHR-3)."""
+        tx = self.kernel.transaction_for(view.__name__, "SHR-1")
+        if not tx.running:
+            raise TransactionRequiredError(f"{view.__name__}: no SBB is running [SHR-1]; make the view in a delivery")
+        sbb = tx.running[-1].env.descriptor.id
+        if view.sbb != sbb:
+            issues = list(view_issues(view, sbb))
+            if issues:
+                raise ComponentDefinitionError(issues)
+            declare_view(view, sbb)
+
+    def shared_value(self, what: str, key: Hashable, attribute: Shared[Any]) -> object:
+        """The value of a shared attribute, its default before the first write (SHR-6, SHR-11)."""
+        self.kernel.transaction_for(what, "SHR-1")
+        self.require_valid(what)
+        if self.shared is None:
+            return attribute.default
+        value = self.shared.get(key, attribute.default)
+        if attribute.kind.is_reference and self.kernel.is_stale(value):
+            return attribute.default
+        return value
+
+    def share(self, what: str, key: Hashable, attribute: Shared[Any], value: object) -> None:
+        """Write a shared attribute; rollback undoes it (SHR-7, SHR-8)."""
+        tx = self.kernel.transaction_for(what, "SHR-1")
+        self.require_valid(what)
+        if not attribute.kind.accepts(value):
+            raise TypeError(f"{what} is assigned {value!r}, no {attribute.kind} [SHR-7]; assign a value of the type")
+        if self.shared is None:
+            self.shared = {}
+        tx.undo.append((self._restore_shared, (key, self.shared.get(key, _MISSING))))
+        self.shared[key] = value
+
+    def _restore_shared(self, key: Hashable, value: object) -> None:
+        assert self.shared is not None, "what is undone was written"
+        if value is _MISSING:
+            del self.shared[key]
+        else:
+            self.shared[key] = value
 
     def _designated(self, entity: object, what: str) -> tuple[Transaction, SbbEntity]:
         tx = self.kernel.transaction_for(what, "ATT-4")

@@ -15,9 +15,10 @@ from slee.api.local import SbbLocal
 from slee.api.sbb import Sbb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from slee.api.activity import ActivityContext, EventContext
+    from slee.api.alarm import AlarmFacility
     from slee.api.facilities import NamingFacility, NullActivities, TimerFacility, Tracer
     from slee.api.ids import ServiceID
     from slee.api.local import ChildRelation
@@ -80,6 +81,20 @@ class SbbEntity:
             entity = entity.parent
         return tuple(reversed(path))
 
+    @property
+    def id(self) -> str:
+        """What an operator calls the entity (SVC-23)."""
+        return str(self.sequence)
+
+    def tree(self) -> Iterator[SbbEntity]:
+        """This entity and all below it, parents first."""
+        waiting: list[SbbEntity] = [self]
+        while waiting:
+            entity = waiting.pop()
+            yield entity
+            if entity.children is not None:
+                waiting.extend(child for members in entity.children.values() for child in members)
+
     def __repr__(self) -> str:
         return f"{self.env.descriptor.id}#{self.sequence} of {self.env.service.id}"
 
@@ -108,6 +123,10 @@ class SbbEntity:
     @property
     def tracer(self) -> Tracer:
         return self.env.tracer
+
+    @property
+    def alarms(self) -> AlarmFacility:
+        return self.env.alarms
 
     @property
     def local(self) -> SbbLocal[Any]:
@@ -244,18 +263,18 @@ def _set_priority(entity: SbbEntity, value: int) -> None:
     entity.priority = value
 
 
-def forget_root(entity: SbbEntity) -> None:
-    """Free the convergence name of a root (IES-24)."""
+def forget_root(entity: SbbEntity) -> float:
+    """Free the convergence name of a root (IES-24); says when it was made."""
     service = entity.env.service
-    service.roots.pop(entity, None)
     if service.names.get(entity.convergence_name) is entity:
         del service.names[entity.convergence_name]
+    return service.roots.pop(entity, 0.0)
 
 
-def restore_root(entity: SbbEntity) -> None:
+def restore_root(entity: SbbEntity, made: float) -> None:
     """Undo `forget_root`."""
     service = entity.env.service
-    service.roots[entity] = None
+    service.roots[entity] = made
     service.names[entity.convergence_name] = entity
 
 

@@ -11,8 +11,10 @@ from slee.kernel.calls import Firings, LocalMethod, Relation
 from slee.kernel.states import ServiceState
 
 if TYPE_CHECKING:
+    from slee.api.alarm import AlarmFacility
     from slee.api.facilities import Tracer
     from slee.api.ids import SbbID
+    from slee.api.view import ActivityContextView
     from slee.kernel.context import Context
     from slee.kernel.entity import SbbEntity
     from slee.kernel.kernel import Kernel
@@ -37,14 +39,22 @@ class DeliveryStatistics:
 class EventHandler:
     """One event handler of an SBB in a service, ready to be called."""
 
-    __slots__ = ("descriptor", "event_class", "function", "statistics", "takes_event_context")
+    __slots__ = ("descriptor", "function", "statistics", "takes_event_context")
 
     def __init__(self, descriptor: HandlerDescriptor, function: Callable[..., None]) -> None:
         self.descriptor = descriptor
-        self.event_class = descriptor.event_class
-        self.function = function
+        self.function = function if descriptor.view is None else _through(descriptor.view, function)
         self.takes_event_context = descriptor.takes_event_context
         self.statistics = DeliveryStatistics()
+
+
+def _through(view: type[ActivityContextView], function: Callable[..., None]) -> Callable[..., None]:
+    """A handler whose context parameter is annotated with a view: it is given the context seen through it (SHR-1)."""
+
+    def handle(instance: object, event: object, context: Context, *rest: object) -> None:
+        function(instance, event, view(context), *rest)
+
+    return handle
 
 
 class InitialHandler:
@@ -66,7 +76,9 @@ class SbbEnvironment:
     """One SBB in one service: what its entities share."""
 
     __slots__ = (
+        "_tracer",
         "activates",
+        "alarms",
         "bound",
         "catches",
         "cls",
@@ -90,7 +102,6 @@ class SbbEnvironment:
         "service",
         "special",
         "stores",
-        "tracer",
     )
 
     def __init__(
@@ -104,7 +115,8 @@ class SbbEnvironment:
         self.bound: dict[str, object] = dict(bound)
         for name, event_class in descriptor.fires.items():
             self.bound[name] = Firings(kernel, f"{descriptor.id}.{name}", event_class)
-        self.tracer: Tracer = kernel.tracer_for(service.id, descriptor.id)
+        self.alarms: AlarmFacility = kernel.reports.observer.alarms(service.id, descriptor.id)
+        self._tracer: Tracer | None = None
         self.handlers = {c: EventHandler(h, getattr(self.cls, h.method)) for c, h in descriptor.handlers.items()}
         self.masked_on_attach = descriptor.masked_on_attach
         self.fields = dict(descriptor.fields)
@@ -126,6 +138,13 @@ class SbbEnvironment:
         """Whether an instance has a callback besides the handler's code."""
         self.plain_removal = not (self.activates or self.loads or self.removes)
         """Whether a removal calls no code of the SBB."""
+
+    @property
+    def tracer(self) -> Tracer:
+        """The root tracer, which counts as used once it has been asked for (TRC-16)."""
+        if self._tracer is None:
+            self._tracer = self.kernel.reports.observer.tracer(self.service.id, self.descriptor.id)
+        return self._tracer
 
     def relation(self, entity: SbbEntity, name: str) -> Relation:
         """The child relation `name` of an entity, for the current transaction (CHD-11)."""
@@ -175,7 +194,8 @@ class ServiceRuntime:
         self.initial = {c: InitialHandler(self, h) for c, h in self.root.handlers.items() if h.descriptor.mark.initial}
         self.names: dict[object, SbbEntity] = {}
         """Root entities by convergence name (IES-6)."""
-        self.roots: dict[SbbEntity, None] = {}
+        self.roots: dict[SbbEntity, float] = {}
+        """Root entities with the time at which each was made."""
         self.activity: Context | None = None
         self.selector_failures = 0
 

@@ -10,10 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from slee.api.errors import InvalidStateError, TransactionError, TransactionRequiredError, UnrecognizedEventError
-from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent, event_type_id
+from slee.api.errors import InvalidStateError, TransactionError, TransactionRequiredError
+from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent
+from slee.api.view import ActivityContextView
 from slee.kernel.context import Context
-from slee.kernel.entity import Local
+from slee.kernel.entity import Local, SbbEntity
 from slee.kernel.environment import ServiceRuntime, require_service
 from slee.kernel.firing import EventStatistics, Firing
 from slee.kernel.lifecycle import Lifecycle
@@ -37,8 +38,7 @@ from slee.kernel.transaction import Transaction
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
     from slee.api.address import Address
-    from slee.api.facilities import Tracer
-    from slee.api.ids import EventTypeID, SbbID, ServiceID
+    from slee.api.ids import SbbID, ServiceID
     from slee.model.descriptor import ServiceDescriptor
     from slee.spi.adaptor import ResourceAdaptor
 
@@ -253,6 +253,17 @@ class Kernel:
         if self.state is SleeState.STOPPING:
             self._lifecycle.judge()
 
+    def end_activity(self, context: Context) -> None:
+        """End one activity for an operator, between two deliveries; its adaptor is told first (AC-17)."""
+        if context.resource is None:
+            context.end_now()
+        else:
+            context.resource.remove_activity(context.handle)
+
+    def remove_tree(self, root: SbbEntity) -> None:
+        """Remove one entity tree for an operator, between two deliveries, whatever it is attached to (SVC-23)."""
+        self._router.reclaim(root, forced=True)
+
     # The SLEE's state.
 
     @property
@@ -309,13 +320,6 @@ class Kernel:
         """An event type is installed: adaptors find it by its id (RA-39)."""
         self.event_statistics(event_class)
 
-    def event_class(self, identity: EventTypeID) -> type:
-        """The class of an installed event type, or `UnrecognizedEventError` (RA-39)."""
-        for event_class, statistics in self._events.items():
-            if statistics.installed and event_type_id(event_class) == identity:
-                return event_class
-        raise UnrecognizedEventError(f"{identity}: it is not installed [RA-39]; install its bundle first")
-
     def remove_event_type(self, event_class: type) -> None:
         """An event type is being uninstalled: its events that are queued fail when their turn comes (CON-8)."""
         self.event_statistics(event_class).installed = False
@@ -344,6 +348,8 @@ class Kernel:
 
     def context_of(self, aci: ActivityContext, what: str) -> Context:
         """The context given by an SBB, judged (AC-2)."""
+        if isinstance(aci, ActivityContextView):
+            aci = aci.context
         if not isinstance(aci, Context):
             raise TypeError(f"{what}: {aci!r} is no activity context [RTR-24]; give the aci of a handler")
         aci.require_valid(what)
@@ -375,6 +381,8 @@ class Kernel:
         """Whether a stored reference has lost its target (CMP-16, CMP-17, ECX-18)."""
         if isinstance(value, Local):
             return value.entity.removed
+        if isinstance(value, ActivityContextView):
+            value = value.context
         if isinstance(value, Context):
             return value.state is ContextState.INVALID
         return isinstance(value, Firing) and value.done
@@ -387,7 +395,3 @@ class Kernel:
     def new_id(self, kind: str) -> str:
         """An id that is unique across processes and restarts (AC-26, TMR-11)."""
         return f"{kind}-{self._node}-{self.next_sequence()}"
-
-    def tracer_for(self, service: ServiceID, sbb: SbbID) -> Tracer:
-        """The root tracer of an SBB in a service (SBB-22)."""
-        return self.reports.observer.tracer(service, sbb)

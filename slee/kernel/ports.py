@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from slee.api.alarm import AlarmFacility
     from slee.api.facilities import Tracer
     from slee.api.ids import SbbID, ServiceID
+    from slee.api.usage import UsageParameters
     from slee.kernel.states import StateChange
     from slee.spi.flags import FailureReason
+
+U = TypeVar("U", bound="UsageParameters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +28,33 @@ class Limits:
     """Seconds that an event may wait before its first delivery; an older one expires. `None`: for ever (CON-7)."""
 
 
+class AdaptorFacilities(Protocol):
+    """What a resource adaptor entity traces, raises alarms and counts with (RA-42)."""
+
+    @property
+    def tracer(self) -> Tracer:
+        """Root tracer of the entity."""
+        ...
+
+    @property
+    def alarms(self) -> AlarmFacility:
+        """Alarms of the entity."""
+        ...
+
+    def usage(self, parameters: type[U]) -> U:
+        """The entity's default usage set."""
+        ...
+
+
 class Observer(Protocol):
-    """Is told what happens in the kernel; provides tracers. None of its methods may raise."""
+    """Is told what happens in the kernel; provides tracers and alarms. None of its methods may raise."""
 
     def tracer(self, service: ServiceID, sbb: SbbID) -> Tracer:
-        """The root tracer of an SBB in a service."""
+        """The root tracer of an SBB in a service; asked for when first used."""
+        ...
+
+    def alarms(self, service: ServiceID, sbb: SbbID) -> AlarmFacility:
+        """The alarms of an SBB in a service."""
         ...
 
     def state_changed(self, change: StateChange) -> None:
@@ -37,13 +63,13 @@ class Observer(Protocol):
     def sbb_raised(self, service: ServiceID, entity: str, event: object, activity: str, error: BaseException) -> None:
         """Code of an SBB raised; its transaction is rolled back."""
 
-    def callback_failed(self, service: ServiceID, entity: str, callback: str, error: BaseException) -> None:
+    def callback_failed(self, service: ServiceID, sbb: SbbID, entity: str, callback: str, error: BaseException) -> None:
         """A callback of an SBB raised where nothing can be rolled back for it."""
 
     def selector_failed(self, service: ServiceID, event: object, activity: str, error: BaseException) -> None:
         """An initial event selector failed."""
 
-    def tree_dropped(self, service: ServiceID, root: str, cause: BaseException | None) -> None:
+    def tree_dropped(self, service: ServiceID, sbb: SbbID, root: str, cause: BaseException | None) -> None:
         """A tree was dropped because its removal failed (ATT-19)."""
 
     def event_failed(
@@ -56,6 +82,9 @@ class Observer(Protocol):
 
     def adaptor_failed(self, entity_name: str, callback: str, error: BaseException) -> None:
         """A callback of a resource adaptor raised."""
+
+    def adaptor_began(self, entity_name: str) -> None:
+        """A resource adaptor has become active (RA-6)."""
 
     def command_failed(self, entity_name: str, command: object, reason: object) -> None:
         """A committed command could not be performed."""

@@ -38,7 +38,8 @@ class Reports:
 
     def callback_failed(self, entity: SbbEntity, callback: str, error: BaseException) -> None:
         """A callback of an SBB raised where nothing can be rolled back for it (TX-20)."""
-        self.observer.callback_failed(entity.env.service.id, str(entity), callback, error)
+        env = entity.env
+        self.observer.callback_failed(env.service.id, env.descriptor.id, str(entity), callback, error)
 
     def selector_failed(self, service: ServiceRuntime, firing: Firing, error: BaseException) -> None:
         """A selector raised or returned nonsense: not initial for that service (IES-16)."""
@@ -47,7 +48,7 @@ class Reports:
 
     def tree_dropped(self, root: SbbEntity, cause: BaseException | None) -> None:
         """A tree was dropped because its removal failed (ATT-19)."""
-        self.observer.tree_dropped(root.env.service.id, str(root), cause)
+        self.observer.tree_dropped(root.env.service.id, root.env.descriptor.id, str(root), cause)
 
     def event_failed(self, firing: Firing, reason: FailureReason, cause: BaseException | None) -> None:
         """Delivery of an event could not be attempted or completed (CON-10)."""

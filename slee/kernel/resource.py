@@ -110,6 +110,7 @@ class ResourceEntity(SleeEndpoint):
             return
         finally:
             close_transaction(self, before, "ra_active")
+        self.kernel.reports.observer.adaptor_began(self.name)
         for service in self.kernel.registry.active():
             tell(self, service)
 

@@ -151,7 +151,7 @@ class Router:
         root = SbbEntity(service.root, None, initial.priority, kernel.next_sequence())
         root.convergence_name = name
         service.names[name] = root
-        service.roots[root] = None
+        service.roots[root] = kernel.now
         tx.undo.append((forget_root, (root,)))
         if firing.served is None:
             firing.served = {root}
@@ -337,10 +337,13 @@ class Router:
 
     # Reclamation.
 
-    def reclaim(self, root: SbbEntity) -> None:
-        """Remove a tree whose root has no attachment left, in a transaction of its own (ATT-12, ATT-17 to ATT-19)."""
+    def reclaim(self, root: SbbEntity, *, forced: bool = False) -> None:
+        """Remove a tree whose root has no attachment left, in a transaction of its own (ATT-12, ATT-17 to ATT-19).
+
+        `forced` removes it whatever it is attached to, and for good (SVC-23, SVC-24).
+        """
         kernel = self.kernel
-        if root.children is None and root.env.plain_removal:
+        if not forced and root.children is None and root.env.plain_removal:
             forget_root(root)
             root.removed = True
             root.env.entities -= 1
@@ -356,18 +359,20 @@ class Router:
                 cause = error.__cause__ or error
             if not kernel.finish(tx):
                 self._rolled_back(root, RolledBack(None, removal=True))
-                if root.count == 0 and not root.removed:
+                if (forced or root.count == 0) and not root.removed:
                     self._drop_tree(root, cause)
         kernel.registry.judge(root.env.service)
 
     def _drop_tree(self, root: SbbEntity, cause: BaseException | None) -> None:
         """Drop a tree without callbacks: its removal failed and nothing attached it again (ATT-19)."""
         self.kernel.reports.tree_dropped(root, cause)
-        waiting = [root]
-        while waiting:
-            entity = waiting.pop()
+        left: list[Context] = []
+        for entity in list(root.tree()):
             entity.removed = True
             entity.env.entities -= 1
-            if entity.children is not None:
-                waiting.extend(child for members in entity.children.values() for child in members)
+            left.extend(entity.contexts)
+            for context in tuple(entity.contexts):
+                context.drop(entity)
         forget_root(root)
+        for context in left:
+            self.kernel.judge_context(context)

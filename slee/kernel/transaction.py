@@ -307,8 +307,7 @@ class Transaction:
             instance.__dict__ = {}  # LOC-8: no CMP from here on
         siblings = entity.siblings
         if siblings is None:
-            forget_root(entity)
-            self.undo.append((restore_root, (entity,)))
+            self.undo.append((restore_root, (entity, forget_root(entity))))
         elif entity.parent is not None and not entity.parent.removed:
             if id(siblings) not in self.thinned:
                 self.thinned |= {id(siblings)}

@@ -74,7 +74,7 @@ class Bundles:
         """Load what the state directory holds, without changing it; yields each bundle that cannot be loaded."""
         for record in self._store.desired.bundles:
             try:
-                judged = read_archive(self._store.read_bundle(record.digest), record.source, self._limits)
+                judged = read_archive(self._store.read_bundle(record), record.source, self._limits)
                 with self._loading(judged, record) as loaded:
                     self._take_in(loaded, record)
             except Exception as error:  # noqa: BLE001  code of a bundle may raise anything, and must not stop the others
@@ -202,7 +202,7 @@ class Bundles:
             for service in added:
                 self._services.remove(service)
             raise
-        self._repository.add(descriptor, loaded.components)
+        self._repository.add(descriptor, loaded.components, loaded.views)
         self._loaded[identity] = loaded
         for event_class in self._events(components):
             self._engine.add_event_type(event_class)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from slee.api.facilities import VolatileTable
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import enum
 
     from slee.api.ids import ProfileSpecificationID, SbbID, ServiceID
+    from slee.facilities.facilities import Facilities
     from slee.model.descriptor import ServiceDescriptor
     from slee.spi.adaptor import ResourceAdaptor, ResourceAdaptorContext
 
@@ -51,6 +52,11 @@ class Engine(Protocol):
     def remove_event_type(self, event_class: type) -> None: ...
     def create_resource(self, name: str, adaptor: ResourceAdaptor) -> Any: ...
     def remove_resource(self, name: str) -> None: ...
+    def contexts(self) -> Iterator[Any]: ...
+    def end_activity(self, context: Any, /) -> None: ...
+    def remove_tree(self, root: Any, /) -> None: ...
+    @property
+    def now(self) -> float: ...
 
 
 class Host(Protocol):
@@ -58,6 +64,11 @@ class Host(Protocol):
 
     def context(self, name: str, endpoint: Any) -> ResourceAdaptorContext:
         """What the adaptor object of an entity is given first of all (RA-1)."""
+        ...
+
+    @property
+    def facilities(self) -> Facilities:
+        """What notification sources trace, raise alarms and count with."""
         ...
 
     def table(self, table: VolatileTable[Any]) -> object:

@@ -39,6 +39,9 @@ _STATUS: Final[dict[type[Exception], tuple[int, int]]] = {
     errors.InvalidStateError: (409, 3),
     errors.InvalidLinkNameBindingError: (409, 3),
     errors.UnrecognizedError: (404, 4),
+    errors.UnrecognizedUsageParameterSetNameError: (404, 4),
+    errors.UnrecognizedActivityHandleError: (404, 4),
+    errors.NoSuchObjectError: (404, 4),
     errors.ComponentDefinitionError: (422, 5),
     errors.VerificationError: (422, 5),
     errors.DeploymentError: (422, 5),
@@ -46,6 +49,7 @@ _STATUS: Final[dict[type[Exception], tuple[int, int]]] = {
     errors.AlreadyInstalledError: (409, 7),
     errors.LinkNameAlreadyBoundError: (409, 7),
     errors.ResourceAdaptorEntityAlreadyExistsError: (409, 7),
+    errors.UsageParameterSetNameAlreadyExistsError: (409, 7),
     errors.SleeError: (500, EXIT_UNEXPECTED),
 }
 """HTTP and exit status by class; a class that is not named goes by its nearest parent."""

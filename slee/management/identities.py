@@ -6,7 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
+from slee.api.alarm import AlarmID
+from slee.api.facilities import TraceLevel
 from slee.api.ids import BundleID, ComponentID, ResourceAdaptorID, SbbID, ServiceID, parse_id
+from slee.api.source import NotificationSource, parse_source
 
 
 def _text_form(kind: type[BundleID | ComponentID]) -> tuple[Any, ...]:
@@ -30,6 +33,39 @@ ComponentRef = Annotated[ComponentID, *_text_form(ComponentID)]
 SbbRef = Annotated[SbbID, *_text_form(SbbID)]
 AdaptorRef = Annotated[ResourceAdaptorID, *_text_form(ResourceAdaptorID)]
 ServiceRef = Annotated[ServiceID, *_text_form(ServiceID)]
+
+
+def _source(value: object) -> object:
+    """A notification source, or the short name of one."""
+    kinds = ("sbb:", "raentity:", "profiletable:", "subsystem:")
+    return parse_source(value) if isinstance(value, str) and value.startswith(kinds) else value
+
+
+def _alarm(value: object) -> object:
+    return value if isinstance(value, AlarmID) else AlarmID(str(value))
+
+
+SourceRef = Annotated[
+    NotificationSource,
+    PlainValidator(_source),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["raentity:sip"]}),
+]
+SourceChoice = Annotated[
+    NotificationSource | str,
+    PlainValidator(_source),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "description": "notification source, or its short name: service/SBB, entity"}),
+]
+AlarmRef = Annotated[
+    AlarmID, PlainValidator(_alarm), PlainSerializer(str, return_type=str), WithJsonSchema({"type": "string"})
+]
+LevelRef = Annotated[
+    TraceLevel,
+    PlainValidator(lambda value: value if isinstance(value, TraceLevel) else TraceLevel.parse(str(value).upper())),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "enum": list(TraceLevel.__members__)}),
+]
 ServiceChoice = Annotated[
     ServiceID | str,
     PlainValidator(_service),

@@ -11,14 +11,20 @@ import msgspec
 from slee.api import event
 from slee.api.event import event_type_id
 from slee.api.ids import BundleID, ResourceAdaptorID
+from slee.management.activities import ActivityOperations
+from slee.management.alarm_file import AlarmFile
+from slee.management.alarms import ActiveAlarms
 from slee.management.bundle import BundleLoader
 from slee.management.bundles import Bundles
 from slee.management.engine import Engine, Host
 from slee.management.namespace import Importer
 from slee.management.resources import Properties, Resources
 from slee.management.services import Services
+from slee.management.sources import Sources
 from slee.management.state import SleeStates
 from slee.management.store import StateDirectory
+from slee.management.tracing import Tracing
+from slee.management.usage import Usage
 from slee.model.repository import BundleDescriptor, Repository
 from slee.model.verification import Verification
 from slee.spi.adaptor import ResourceAdaptor
@@ -77,11 +83,23 @@ class Management:
         self.store = store
         self.repository = built_in_repository(adaptors, host.now())
         loader = BundleLoader(Importer(), self.repository, VERSION)
+        self._alarm_file = AlarmFile(store.path)
+        host.facilities.alarms.journal = self._alarm_file
+        self.sources = Sources(facilities=host.facilities, store=store, alarms=self._alarm_file)
         self.slee = SleeStates(engine=engine, store=store, host=host)
         self.resources = Resources(
-            repository=self.repository, engine=engine, store=store, host=host, sections=sections or {}
+            repository=self.repository,
+            engine=engine,
+            store=store,
+            host=host,
+            sources=self.sources,
+            sections=sections or {},
         )
-        self.services = Services(engine=engine, store=store, resources=self.resources, host=host)
+        self.services = Services(engine=engine, store=store, resources=self.resources, host=host, sources=self.sources)
+        self.activities = ActivityOperations(engine=engine, host=host)
+        self.tracing = Tracing(sources=self.sources, store=store)
+        self.alarms = ActiveAlarms(sources=self.sources)
+        self.usage = Usage(sources=self.sources, store=store, service=self.services.identity)
         self.bundles = Bundles(
             repository=self.repository,
             loader=loader,
@@ -133,6 +151,7 @@ class Management:
     def close(self) -> None:
         """Forget the modules of every bundle, and let go of the state directory."""
         self.bundles.close()
+        self._alarm_file.close()
         self.store.close()
 
     def _adaptor(self, name: str) -> ResourceAdaptorID:

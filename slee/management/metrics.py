@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol, cast, runtime_checkable
 
@@ -15,7 +16,9 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from slee.api.usage import Counter, Sample
+from slee.api.alarm import AlarmLevel
+from slee.api.usage import Counter
+from slee.facilities.usage import parameters_of
 from slee.kernel.environment import DURATION_BOUNDS
 from slee.kernel.kernel import Kernel
 from slee.kernel.states import ResourceState, ServiceState, SleeState
@@ -54,7 +57,7 @@ class SleeCollector(Collector):
     def __init__(self, kernel: Kernel, management: Management, rows: Callable[[], Iterable[tuple[str, int]]]) -> None:
         """Take the kernel, management, and what tells names and sizes of the volatile tables."""
         self._kernel = kernel
-        self._management = management
+        self._facilities = management.sources.facilities
         self._rows = rows
 
     def collect(self) -> Iterator[Metric]:
@@ -80,6 +83,7 @@ class SleeCollector(Collector):
         for table, count in self._rows():
             yield "slee_table_rows", "gauge", "Rows in volatile tables.", {"table": table}, count
         yield from self._usage()
+        yield from self._alarms()
         for name, entity in self._kernel.resources.items():
             adaptor: object = entity.adaptor
             if entity.is_object_active and isinstance(adaptor, MeasuredAdaptor):
@@ -87,16 +91,33 @@ class SleeCollector(Collector):
                     yield metric, kind, text, {**labels, "resource": name}, value
 
     def _usage(self) -> Iterator[Figure]:
-        for info in self._management.services.list():
-            for (sbb, _), parameters in self._management.services.usage(info.id).items():
-                for name in type(parameters).parameters:
-                    labels = {**_service(info.id), "sbb": sbb.name, "parameter": name}
-                    value: object = getattr(parameters, name)
-                    if isinstance(value, Counter):
-                        yield "slee_usage", "gauge", "Usage counters of SBBs.", labels, value.value
-                    elif isinstance(value, Sample):
-                        yield "slee_usage_samples", "gauge", "Values in usage samples.", labels, value.count
-                        yield "slee_usage_sample_sum", "gauge", "Sum of usage samples.", labels, value.total
+        """Every parameter of every set; reading resets nothing (USG-22)."""
+        for sets in self._facilities.counting:
+            for set_name, parameters in sets.sets.items():
+                for p in parameters_of(parameters):
+                    labels = {"source": str(sets.source), "set": set_name or "", "parameter": p.name}
+                    if isinstance(p, Counter):
+                        yield "slee_usage", "gauge", "Usage counters.", labels, p.value
+                        continue
+                    yield "slee_usage_samples", "gauge", "Values in usage samples.", labels, p.count
+                    yield "slee_usage_sample_sum", "gauge", "Sum of usage samples.", labels, p.total
+                    if p.count:
+                        yield "slee_usage_sample_minimum", "gauge", "Least value of usage samples.", labels, p.minimum
+                        yield (
+                            "slee_usage_sample_maximum",
+                            "gauge",
+                            "Greatest value of usage samples.",
+                            labels,
+                            p.maximum,
+                        )
+
+    def _alarms(self) -> Iterator[Figure]:
+        active = Counts(alarm.level for alarm in self._facilities.alarms.active())
+        for level in AlarmLevel:
+            if level is not AlarmLevel.CLEAR:
+                yield "slee_alarms", "gauge", "Active alarms.", {"level": level.name}, active[level]
+        text = "Notifications that a listener failed over or a subscription had no room for."
+        yield "slee_notifications_lost", "counter", text, {}, self._facilities.notifications.lost
 
 
 class _Families:

@@ -8,14 +8,52 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
-
 from slee.api import errors
 from slee.api.errors import SleeError
+from slee.management.activities import ActivityOperations
+from slee.management.alarms import ActiveAlarms
+from slee.management.arguments import (
+    Activities,
+    Activity,
+    Alarm,
+    AnySource,
+    AnyTracer,
+    AnyUsageSet,
+    Arguments,
+    Bundle,
+    ChosenAlarms,
+    ChosenService,
+    ChosenServices,
+    Component,
+    Components,
+    Entities,
+    Entity,
+    EntityChange,
+    Identity,
+    Install,
+    Kind,
+    Link,
+    NewEntity,
+    NewLink,
+    NoArguments,
+    Origin,
+    Source,
+    SourceAlarms,
+    SourceTracer,
+    State,
+    Stop,
+    Told,
+    TracerLevel,
+    Tree,
+    UsageSet,
+)
 from slee.management.bundles import Bundles
-from slee.management.identities import AdaptorRef, BundleRef, ComponentRef, SbbRef, ServiceChoice
+from slee.management.identities import AlarmRef, SbbRef
 from slee.management.resources import Resources
 from slee.management.results import (
+    ActivityDetails,
+    ActivityInfo,
+    AlarmInfo,
     BundleInfo,
     ComponentInfo,
     LinkInfo,
@@ -23,9 +61,15 @@ from slee.management.results import (
     ResourceInfo,
     ServiceInfo,
     SleeInfo,
+    SourceInfo,
+    TracerInfo,
+    TreeInfo,
+    UsageInfo,
 )
 from slee.management.services import Services
 from slee.management.state import SleeStates
+from slee.management.tracing import Tracing
+from slee.management.usage import Usage
 
 if TYPE_CHECKING:
     from slee.management.management import Management
@@ -40,127 +84,6 @@ class Role(enum.IntEnum):
     VIEWER = 1
     OPERATOR = 2
     ADMIN = 3
-
-
-class Arguments(BaseModel):
-    """Arguments of an operation: the same names and defaults on every surface; unknown ones are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class NoArguments(Arguments):
-    """An operation without arguments."""
-
-
-class Bundle(Arguments):
-    """Names a bundle."""
-
-    bundle: BundleRef = Field(description="id of the bundle")
-
-
-class Install(Arguments):
-    """A bundle to install."""
-
-    source: str = Field(description="path or URL that the archive comes from", min_length=1)
-    archive: Base64Bytes = Field(description="content of the archive, in base64 on the wire")
-    configuration: dict[str, dict[str, Any]] = Field({}, description="configuration by name of the SBB")
-
-
-class Source(Arguments):
-    """Names where a bundle came from."""
-
-    source: str = Field(description="path or URL that a bundle was installed from")
-
-
-class Kind(Arguments):
-    """May name a kind of components."""
-
-    kind: str | None = Field(None, description="event, sbb, service, adaptor, resource-type, profile-specification")
-
-
-class Component(Arguments):
-    """Names a component."""
-
-    component: ComponentRef = Field(description="id of the component")
-
-
-class Components(Arguments):
-    """Names components."""
-
-    components: tuple[ComponentRef, ...] = Field(description="ids of components")
-
-
-class Identity(Arguments):
-    """Names a bundle or a component."""
-
-    identity: BundleRef | ComponentRef = Field(description="id of a bundle or component")
-
-
-class ChosenServices(Arguments):
-    """Names services."""
-
-    services: tuple[ServiceChoice, ...] = Field(description="ids of services, or names where one version is installed")
-
-
-class ChosenService(Arguments):
-    """Names a service."""
-
-    service: ServiceChoice = Field(description="id of a service, or its name where one version is installed")
-
-
-class State(Arguments):
-    """May name a state of services."""
-
-    state: str | None = Field(None, description="Inactive, Active or Stopping")
-
-
-class Entity(Arguments):
-    """Names a resource adaptor entity."""
-
-    name: str = Field(description="name of the entity")
-
-
-class NewEntity(Arguments):
-    """A resource adaptor entity to make."""
-
-    name: str = Field(description="name of the entity")
-    adaptor: AdaptorRef = Field(description="id of the adaptor")
-    configuration: dict[str, Any] = Field({}, description="properties by name")
-    section: str | None = Field(None, description="section of the server's configuration to take properties from")
-
-
-class EntityChange(Arguments):
-    """Properties of a resource adaptor entity to change."""
-
-    name: str = Field(description="name of the entity")
-    configuration: dict[str, Any] = Field(description="properties by name; those that are not named keep their values")
-
-
-class Entities(Arguments):
-    """May choose among resource adaptor entities."""
-
-    adaptor: AdaptorRef | None = Field(None, description="id of an adaptor")
-    state: str | None = Field(None, description="Inactive, Active or Stopping")
-    link: str | None = Field(None, description="a link name")
-
-
-class NewLink(Arguments):
-    """A link name for an entity."""
-
-    name: str = Field(description="name of the entity")
-    link: str = Field(description="the link name")
-
-
-class Link(Arguments):
-    """Names a link."""
-
-    link: str = Field(description="the link name")
-
-
-class Stop(Arguments):
-    """How long a stop may take."""
-
-    within: float | None = Field(None, description="seconds after which activities that are left are ended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +136,10 @@ _PARTS: Final[dict[str, Callable[[Management], object]]] = {
     Bundles.__name__: lambda management: management.bundles,
     Services.__name__: lambda management: management.services,
     Resources.__name__: lambda management: management.resources,
+    ActivityOperations.__name__: lambda management: management.activities,
+    Tracing.__name__: lambda management: management.tracing,
+    ActiveAlarms.__name__: lambda management: management.alarms,
+    Usage.__name__: lambda management: management.usage,
 }
 """The part of `Management` by its class."""
 
@@ -237,6 +164,17 @@ _LINK: Final = errors.UnrecognizedLinkNameError
 _STATE: Final = errors.InvalidStateError
 _REFUSED: Final = (errors.AlreadyInstalledError, errors.DeploymentError, errors.VerificationError)
 _BINDING: Final = errors.InvalidLinkNameBindingError
+_HANDLE: Final = errors.UnrecognizedActivityHandleError
+_SOURCE: Final = errors.UnrecognizedNotificationSourceError
+_COUNTING: Final = (
+    _SOURCE,
+    _SERVICE,
+    errors.UnrecognizedSbbError,
+    _ENTITY,
+    errors.UnrecognizedProfileTableError,
+    errors.UnrecognizedSubsystemError,
+)
+_SET: Final = (*_COUNTING, errors.UnrecognizedUsageParameterSetNameError)
 _NEW: Final = (errors.ResourceAdaptorEntityAlreadyExistsError, errors.InvalidConfigurationError)
 
 OPERATIONS: Final = (
@@ -246,7 +184,7 @@ OPERATIONS: Final = (
     _change("state.shutdown", NoArguments, None, SleeStates.shutdown, _STATE),
     _reading("bundle.list", NoArguments, tuple[BundleInfo, ...], Bundles.list),
     _reading("bundle.show", Bundle, BundleInfo, Bundles.show, _BUNDLE),
-    _reading("bundle.source", Source, BundleInfo, Bundles.find_source, _BUNDLE),
+    _reading("bundle.source", Origin, BundleInfo, Bundles.find_source, _BUNDLE),
     _change("bundle.install", Install, BundleInfo, Bundles.install, *_REFUSED),
     _change("bundle.uninstall", Bundle, None, Bundles.uninstall, _BUNDLE, _STATE, errors.DependencyError),
     _reading("bundle.installed", Identity, bool, Bundles.is_installed),
@@ -280,6 +218,8 @@ OPERATIONS: Final = (
         _SERVICE,
         _STATE,
     ),
+    _reading("service.trees", ChosenService, tuple[TreeInfo, ...], Services.trees, _SERVICE),
+    _state("service.remove-tree", Tree, None, Services.remove_tree, _SERVICE, errors.NoSuchObjectError),
     _reading("resource.list", Entities, tuple[ResourceInfo, ...], Resources.list),
     _reading("resource.show", Entity, ResourceInfo, Resources.show, _ENTITY),
     _change(
@@ -314,5 +254,32 @@ OPERATIONS: Final = (
     _change("resource.unbind", Link, ResourceInfo, Resources.unbind_link, _LINK, errors.DependencyError),
     _reading("resource.links", NoArguments, tuple[LinkInfo, ...], Resources.links),
     _reading("resource.bound", Link, tuple[SbbRef, ...], Resources.bound_sbbs, _LINK),
+    _reading("activity.list", Activities, tuple[ActivityInfo, ...], ActivityOperations.list, _ENTITY),
+    _reading("activity.show", Activity, ActivityDetails, ActivityOperations.show, _HANDLE),
+    _state("activity.end", Activity, None, ActivityOperations.end, _HANDLE, _STATE),
+    _reading("trace.sources", NoArguments, tuple[SourceInfo, ...], Tracing.sources),
+    _state("trace.set", TracerLevel, TracerInfo, Tracing.set_level, _SOURCE),
+    _state("trace.unset", SourceTracer, TracerInfo, Tracing.unset_level, _SOURCE),
+    _reading("trace.level", AnyTracer, TracerInfo, Tracing.level, _SOURCE),
+    _reading("trace.used", Source, tuple[TracerInfo, ...], Tracing.used, _SOURCE),
+    _reading("trace.assigned", Source, tuple[TracerInfo, ...], Tracing.assigned, _SOURCE),
+    _reading("alarm.list", AnySource, tuple[AlarmInfo, ...], ActiveAlarms.list, _SOURCE),
+    _reading("alarm.ids", AnySource, tuple[AlarmRef, ...], ActiveAlarms.ids, _SOURCE),
+    _reading("alarm.active", Alarm, bool, ActiveAlarms.is_active),
+    _reading("alarm.show", Alarm, AlarmInfo | None, ActiveAlarms.show),
+    _reading("alarm.find", ChosenAlarms, tuple[AlarmInfo | None, ...], ActiveAlarms.find),
+    _state("alarm.clear", Alarm, bool, ActiveAlarms.clear),
+    _state("alarm.clear-source", SourceAlarms, int, ActiveAlarms.clear_source, _SOURCE),
+    _reading("usage.sets", Source, tuple[str, ...], Usage.sets, *_COUNTING),
+    _change(
+        "usage.create", UsageSet, UsageInfo, Usage.create, *_COUNTING, errors.UsageParameterSetNameAlreadyExistsError
+    ),
+    _change("usage.remove", UsageSet, None, Usage.remove, *_SET),
+    _reading("usage.read", AnyUsageSet, UsageInfo, Usage.read, *_SET),
+    _state("usage.take", AnyUsageSet, UsageInfo, Usage.take, *_SET),
+    _state("usage.reset", AnyUsageSet, UsageInfo, Usage.reset, *_SET),
+    _state("usage.reset-all", Source, tuple[UsageInfo, ...], Usage.reset_all, *_COUNTING),
+    _state("usage.reset-service", ChosenService, tuple[UsageInfo, ...], Usage.reset_service, _SERVICE),
+    _state("usage.tell", Told, UsageInfo, Usage.tell, *_COUNTING),
 )
 """The table."""

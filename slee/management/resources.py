@@ -22,10 +22,12 @@ from slee.api.errors import (
 )
 from slee.api.ids import ResourceAdaptorID, SbbID, ServiceID, parse_id
 from slee.api.resource import ResourceAdaptorType
+from slee.api.source import ResourceSource
 from slee.management.bundle import ServiceSetup
 from slee.management.document import with_field_names
 from slee.management.engine import Engine, Entity, Host
 from slee.management.results import LinkInfo, PropertyInfo, ResourceInfo
+from slee.management.sources import Sources
 from slee.management.store import ResourceRecord, StateDirectory
 from slee.model.repository import Repository
 from slee.spi.adaptor import ResourceAdaptor
@@ -44,6 +46,7 @@ class Resources:
         engine: Engine,
         store: StateDirectory,
         host: Host,
+        sources: Sources,
         sections: Mapping[str, Properties],
     ) -> None:
         """Take what the entities live on.
@@ -53,12 +56,14 @@ class Resources:
             engine: the kernel.
             store: the state directory.
             host: the runtime.
+            sources: the notification sources, of which each entity is one.
             sections: the sections of the server's configuration that configure entities.
         """
         self._repository = repository
         self._engine = engine
         self._store = store
         self._host = host
+        self._sources = sources
         self._sections = sections
         self.users: dict[ServiceID, ServiceSetup] = {}
         """The installed services, which may use links."""
@@ -113,6 +118,7 @@ class Resources:
             self._engine.remove_resource(name)
             entity.adaptor.ra_unconfigure()
             entity.adaptor.unset_context()
+            self._sources.remove(ResourceSource(name))
 
     def configure(self, name: str, configuration: Properties) -> ResourceInfo:
         """Change properties of an entity; those that are not named keep their values (RA-11, RA-12).
@@ -298,6 +304,7 @@ class Resources:
         adaptor_class: Any = self._repository.component(identity).definition
         configuration = checked_properties(adaptor_class, self._given(record), record.section or name)
         adaptor: ResourceAdaptor = adaptor_class()
+        self._sources.add(ResourceSource(name), adaptor.usage_parameters)
         endpoint = self._engine.create_resource(name, adaptor)
         try:
             adaptor.set_context(self._host.context(name, endpoint))
@@ -306,6 +313,7 @@ class Resources:
                 adaptor.ra_configure(configuration)
         except BaseException:
             self._engine.remove_resource(name)
+            self._sources.remove(ResourceSource(name))
             raise
 
     def _given(self, record: ResourceRecord) -> Properties:

@@ -12,14 +12,16 @@ from slee.api.errors import (
     InvalidLinkNameBindingError,
     InvalidStateError,
     Issue,
+    NoSuchObjectError,
     UnrecognizedServiceError,
 )
 from slee.api.ids import SbbID, ServiceID
-from slee.api.usage import UsageParameters
+from slee.api.source import SbbSource
 from slee.management.bundle import ServiceSetup
 from slee.management.engine import Engine, Host
 from slee.management.resources import Resources
-from slee.management.results import ServiceInfo
+from slee.management.results import ServiceInfo, TreeInfo
+from slee.management.sources import Sources
 from slee.management.store import StateDirectory
 from slee.model.descriptor import SbbDescriptor
 
@@ -29,13 +31,15 @@ STATES = ("Inactive", "Active", "Stopping")
 class Services:
     """The services of one server."""
 
-    def __init__(self, *, engine: Engine, store: StateDirectory, resources: Resources, host: Host) -> None:
+    def __init__(
+        self, *, engine: Engine, store: StateDirectory, resources: Resources, host: Host, sources: Sources
+    ) -> None:
         self._engine = engine
         self._store = store
         self._resources = resources
         self._host = host
         self._setups: dict[ServiceID, ServiceSetup] = {}
-        self._usage: dict[tuple[ServiceID, SbbID, str], UsageParameters] = {}
+        self._sources = sources
         self._reasons: dict[ServiceID, str] = {}
 
     def activate(self, services: Sequence[ServiceID | str]) -> tuple[ServiceInfo, ...]:
@@ -96,13 +100,36 @@ class Services:
         (identity,) = self._choose([service])
         return tuple(self._setups[identity].descriptor.sbbs)
 
-    def usage(self, service: ServiceID) -> dict[tuple[SbbID, str], UsageParameters]:
-        """What the SBBs of a service have counted, by SBB and attribute."""
-        return {(sbb, name): set_ for (owner, sbb, name), set_ in self._usage.items() if owner == service}
+    def trees(self, service: ServiceID | str) -> tuple[TreeInfo, ...]:
+        """The entity trees of a service, oldest first (SVC-23).
+
+        Raises:
+            UnrecognizedServiceError: it is not installed.
+        """
+        (identity,) = self._choose([service])
+        now = self._host.now()
+        roots = sorted(self._engine.services[identity].roots.items(), key=lambda item: item[0].sequence)
+        return tuple(_tree(root, now - made) for root, made in roots)
+
+    def remove_tree(self, service: ServiceID | str, tree: str) -> None:
+        """Remove one entity tree, by the id of its root; its activities go on (SVC-23, SVC-24).
+
+        Raises:
+            UnrecognizedServiceError: the service is not installed.
+            NoSuchObjectError: it has no such tree.
+        """
+        (identity,) = self._choose([service])
+        found = [root for root in self._engine.services[identity].roots if root.id == tree]
+        if not found:
+            raise NoSuchObjectError(f"{tree}: {identity} has no such entity tree [SVC-23]; list its trees")
+        self._engine.remove_tree(found[0])
+        self._host.pump()
 
     def add(self, setup: ServiceSetup) -> None:
         """Take in a service of a bundle that is being installed; it is Inactive."""
         service = setup.descriptor.id
+        for sbb in setup.descriptor.sbbs.values():
+            self._sources.add(SbbSource(service, sbb.id), next(iter(sbb.usage.values()), None))
         self._engine.add_service(setup.descriptor, self._bound(setup))
         self._setups[service] = setup
         self._resources.users[service] = setup
@@ -110,9 +137,8 @@ class Services:
     def remove(self, service: ServiceID) -> None:
         """Forget an Inactive service."""
         self._engine.remove_service(service)
+        self._sources.remove(*(SbbSource(service, sbb) for sbb in self._setups[service].descriptor.sbbs))
         del self._setups[service], self._resources.users[service]
-        for key in [key for key in self._usage if key[0] == service]:
-            del self._usage[key]
 
     def restore(self) -> tuple[ServiceInfo, ...]:
         """Activate what should be Active (SVC-9); returns those that cannot be."""
@@ -128,12 +154,13 @@ class Services:
         return tuple(failed)
 
     def _choose(self, services: Sequence[ServiceID | str]) -> tuple[ServiceID, ...]:
-        chosen = tuple(self._identity(service) for service in services)
+        chosen = tuple(self.identity(service) for service in services)
         if not chosen or len(set(chosen)) != len(chosen):
             raise InvalidArgumentError("services: none is given, or one twice [SVC-7]; name each once")
         return chosen
 
-    def _identity(self, given: object) -> ServiceID:
+    def identity(self, given: ServiceID | str) -> ServiceID:
+        """The id of an installed service, given so or by a name that only one version has."""
         if isinstance(given, str):
             named = [identity for identity in self._setups if identity.name == given]
             if len(named) > 1:
@@ -142,7 +169,8 @@ class Services:
             if not named:
                 raise UnrecognizedServiceError(f"{given}: no service of that name is installed [SVC-2]; list them")
             return named[0]
-        if not isinstance(given, ServiceID):
+        wrong: object = given
+        if not isinstance(wrong, ServiceID):
             raise TypeError(f"{given!r}: it is no ServiceID [SVC-2]; give the id of a service")
         if given not in self._setups:
             raise UnrecognizedServiceError(f"{given}: it is not installed [SVC-2]; list the services")
@@ -182,11 +210,15 @@ class Services:
             link = setup.links[ra_type.id]
             if not self._resources.link_problem(link, ra_type):
                 values[name] = self._resources.provider(link, ra_type)
-        for name, parameters in sbb.usage.items():
-            key = (setup.descriptor.id, sbb.id, name)
-            if key not in self._usage:
-                self._usage[key] = parameters()
-            values[name] = self._usage[key]
+        for name in sbb.usage:
+            source = SbbSource(setup.descriptor.id, sbb.id)
+            values[name] = self._sources.facilities.usage(source).default
         for name, table in sbb.tables.items():
             values[name] = self._host.table(table)
         return values
+
+
+def _tree(root: Any, age: float) -> TreeInfo:
+    entities = list(root.tree())
+    activities = dict.fromkeys(str(context) for entity in entities for context in entity.contexts)
+    return TreeInfo(root.id, root.env.descriptor.id, age, len(entities), root.count, tuple(activities))

@@ -4,6 +4,7 @@
     lock            held by the process that uses the directory
     desired.json    desired state: bundles, services, resource adaptor entities, links, the SLEE (SLE-15)
     bundles/        one archive per installed bundle, named by its hash
+    alarms.jsonl    active alarms, one line for each raise and each clear (ALM-19)
 
 One file says what holds, and it is replaced in one step. An archive is written before the file that names it and
 deleted after, so that a crash leaves the state before or the state after, and at most an archive that nobody names,
@@ -21,10 +22,12 @@ from typing import Any, Final
 
 import msgspec
 
-from slee.api.errors import StateDirectoryError
+from slee.api.errors import DeploymentError, StateDirectoryError
 
 FORMAT: Final = "slee state 1\n"
 SOCKET: Final = "slee.sock"
+SHIPPED: Final = "shipped:"
+"""What the source of a bundle that the product ships begins with; the rest is its folder."""
 
 
 class BundleRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +67,12 @@ class Desired(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     services: dict[str, bool] = {}
     """Whether a service should be Active, by id."""
     resources: dict[str, ResourceRecord] = {}
+    traces: dict[str, dict[str, str]] = {}
+    """Assigned trace levels by notification source and tracer (TRC-18)."""
+    usage_sets: dict[str, tuple[str, ...]] = {}
+    """Named usage parameter sets by notification source (USG-2)."""
+    usage_told: dict[str, tuple[str, ...]] = {}
+    """Usage parameters whose changes are told, by notification source (USG-13)."""
 
 
 class StateDirectory:
@@ -132,13 +141,12 @@ class StateDirectory:
         """Keep an archive; to be called before the desired state that names it."""
         self._write(f"bundles/{digest}.whl", data)
 
-    def read_bundle(self, digest: str) -> bytes:
+    def read_bundle(self, record: BundleRecord) -> bytes:
         """A kept archive; `StateDirectoryError` if it cannot be read."""
-        path = self._bundle(digest)
         try:
-            return path.read_bytes()
+            return _archive(self.path, record.digest).read_bytes()
         except OSError as error:
-            raise StateDirectoryError(f"{path}: {error.strerror} [DU-18]; restore the file from a backup") from error
+            raise StateDirectoryError(_unreadable(self.path, record, error)) from error
 
     def sweep(self) -> None:
         """Delete what no bundle of the desired state names: remains of a crash, archives of uninstalled bundles."""
@@ -146,9 +154,6 @@ class StateDirectory:
         for path in (self.path / "bundles").iterdir():
             if path.name not in named:
                 path.unlink()
-
-    def _bundle(self, digest: str) -> Path:
-        return self.path / "bundles" / f"{digest}.whl"
 
     def _set(self, desired: Desired) -> None:
         if self._depth == 0 and desired != self._written:
@@ -189,9 +194,31 @@ def read_desired(path: Path) -> Desired:
 
 
 def installed_archives(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Source and content of each archive installed in a state directory, which need not be held."""
+    """Source and content of each archive installed in a state directory, which need not be held.
+
+    Raises:
+        StateDirectoryError: the directory is of another version or cannot be read.
+        DeploymentError: an archive that is installed cannot be read (DU-18).
+    """
     for record in read_desired(path).bundles:
-        yield record.source, (path / "bundles" / f"{record.digest}.whl").read_bytes()
+        try:
+            data = _archive(path, record.digest).read_bytes()
+        except OSError as error:
+            raise DeploymentError(_unreadable(path, record, error)) from error
+        yield record.source, data
+
+
+def _archive(path: Path, digest: str) -> Path:
+    return path / "bundles" / f"{digest}.whl"
+
+
+def _unreadable(path: Path, record: BundleRecord, error: OSError) -> str:
+    """What is said of an archive that cannot be read; one that was shipped can be made again (DU-18)."""
+    remedy = "restore the file from a backup"
+    if record.source.startswith(SHIPPED):
+        folder = record.source.removeprefix(SHIPPED)
+        remedy = f"run slee bundle build {folder} --state-dir none, install the wheel, and start the server again"
+    return f"{_archive(path, record.digest)}: archive of {record.source}: {error.strerror} [DU-18]; {remedy}"
 
 
 def _require_format(path: Path) -> None:

@@ -27,6 +27,7 @@ from slee.api.resource import ResourceAdaptorType
 from slee.api.sbb import CALLBACKS, Sbb, SbbContext
 from slee.api.usage import UsageParameters
 from slee.api.values import ValueType, default_issue, field_type
+from slee.api.view import ActivityContextView, declare_view, view_issues
 
 _D = typing.TypeVar("_D", bound=Declaration)
 
@@ -48,6 +49,8 @@ class HandlerDescriptor:
     method: str
     takes_event_context: bool
     mark: HandlerMark
+    view: type[ActivityContextView] | None = None
+    """What its context parameter is annotated with, if that is a view (SHR-1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ class SbbDescriptor:
     callbacks: frozenset[str]
     """The life-cycle callbacks that the class defines; the others are not called."""
     masked_on_attach: frozenset[type]
+    views: tuple[type[ActivityContextView], ...] = ()
+    """Views of activity contexts that handlers are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +146,16 @@ def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
     found = _Findings()
     fields, initial = _fields(cls, found)
     handlers = _handlers(cls, found)
+    views = {h.view for h in handlers.values() if h.view is not None}
+    found.issues.extend(issue for view in views for issue in view_issues(view, cls.sbb_id))
+    usage = {n: d.parameters for n, d in _declared(cls, Usage[UsageParameters])}
+    if len(usage) > 1:
+        problem = f"{', '.join(usage)} all declare usage parameters"
+        found.issues.append(Issue(str(cls.sbb_id), "USG-3", problem, "keep one of them, with the members of all"))
     if found.issues:
         raise VerificationError(found.issues)
+    for view in views:
+        declare_view(view, cls.sbb_id)
     return SbbDescriptor(
         id=cls.sbb_id,
         cls=cls,
@@ -154,11 +167,12 @@ def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
         fires={n: d.event_type for n, d in _declared(cls, Fires[object])},
         resources={n: d.ra_type for n, d in _declared(cls, Resource[object])},
         configuration={n: d.model for n, d in _declared(cls, Configuration[BaseModel])},
-        usage={n: d.parameters for n, d in _declared(cls, Usage[UsageParameters])},
+        usage=usage,
         tables={n: d.table for n, d in _declared(cls, Volatile[msgspec.Struct])},
         local_methods={n: getattr(m, LOCAL_MARK) for n, m in _methods(cls) if hasattr(m, LOCAL_MARK)},
         callbacks=frozenset(n for n in CALLBACKS if getattr(cls, n) is not getattr(Sbb, n)),
         masked_on_attach=frozenset(e for e, h in handlers.items() if h.mark.mask_on_attach),
+        views=tuple(dict.fromkeys(h.view for h in handlers.values() if h.view is not None)),
     )
 
 
@@ -264,7 +278,9 @@ def _handler(
         shown = "missing" if event_class is None else repr(event_class)
         found.issues.append(Issue(where, "DU-4", f"the event annotation is {shown}, no event type", remedy))
         return None
-    return HandlerDescriptor(event_class, identity, name, len(parameters) == 4, mark)
+    aci: object = hints.get(parameters[2].name)
+    view = aci if isinstance(aci, type) and issubclass(aci, ActivityContextView) else None
+    return HandlerDescriptor(event_class, identity, name, len(parameters) == 4, mark, view)
 
 
 def _retired_twin(cls: type[Sbb]) -> type[Sbb]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -27,6 +27,7 @@ from slee.api.ids import (
     SbbID,
     ServiceID,
 )
+from slee.api.view import ActivityContextView
 
 C = TypeVar("C", bound=ComponentID)
 
@@ -93,16 +94,29 @@ class Repository:
     def __init__(self) -> None:
         self._bundles: dict[BundleID, BundleDescriptor] = {}
         self._components: dict[ComponentID, Component] = {}
+        self._views: dict[BundleID, tuple[type[ActivityContextView], ...]] = {}
 
-    def add(self, bundle: BundleDescriptor, components: Iterable[Component]) -> None:
-        """Take a bundle in that has been verified."""
+    def add(
+        self,
+        bundle: BundleDescriptor,
+        components: Iterable[Component],
+        views: Iterable[type[ActivityContextView]] = (),
+    ) -> None:
+        """Take a bundle in that has been verified, with the views of activity contexts that its SBBs use."""
         self._bundles[bundle.id] = bundle
+        self._views[bundle.id] = tuple(views)
         self._components |= {component.descriptor.id: component for component in components}
 
     def remove(self, bundle: BundleID) -> None:
         """Forget a bundle with its components (DU-26)."""
+        self._views.pop(bundle)
         for component in self._bundles.pop(bundle).components:
             del self._components[component]
+
+    @property
+    def views(self) -> Iterator[type[ActivityContextView]]:
+        """The views of activity contexts that installed bundles use (SHR-5)."""
+        return (view for views in self._views.values() for view in views)
 
     @property
     def bundles(self) -> tuple[BundleDescriptor, ...]:

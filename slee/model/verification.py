@@ -17,8 +17,10 @@ from slee.api.facilities import VolatileTable
 from slee.api.ids import BundleID, ComponentID, ResourceAdaptorID, SbbID
 from slee.api.resource import ResourceAdaptorType
 from slee.api.sbb import Sbb
+from slee.api.view import ActivityContextView
 from slee.model.descriptor import SbbDescriptor, ServiceDescriptor, describe_sbb
 from slee.model.repository import Component, ComponentDescriptor, Repository
+from slee.model.sharing import sharing_issues
 from slee.spi.adaptor import ResourceAdaptor
 
 Reference = tuple[ComponentID, object]
@@ -41,6 +43,8 @@ class Verification:
         self.repository = repository
         self.issues: list[Issue] = []
         self.components: dict[ComponentID, Component] = {}
+        self.views: dict[type[ActivityContextView], None] = {}
+        """Views of activity contexts that the modules define or the SBBs use."""
         self._references: dict[ComponentID, tuple[Reference, ...]] = {}
 
     def add_module(self, name: str, module: ModuleType, assigned: Collection[str]) -> None:
@@ -55,6 +59,8 @@ class Verification:
             own = attribute in assigned
             if isinstance(value, type):
                 own = value.__module__ == module.__name__ and value.__qualname__ == attribute
+                if own and issubclass(value, ActivityContextView):
+                    self.views[value] = None
             identity = component_id(value) if own else None
             if identity is not None:
                 self.add(identity, f"{name}:{attribute}", value)
@@ -72,6 +78,7 @@ class Verification:
         for identity, component in self.components.items():
             for reference, used in self._references[identity]:
                 self.issues.extend(self._judge(reference, used, component.descriptor.source))
+        self.issues.extend(sharing_issues(self.views, self.repository.views))
         if self.issues:
             raise VerificationError(sorted(self.issues, key=lambda issue: (issue.component, issue.rule)))
         return tuple(self.components[identity] for identity in sorted(self.components))
@@ -95,6 +102,7 @@ class Verification:
             else:
                 digest = schema_hash(descriptor)
                 references = _sbb_references(descriptor)
+                self.views |= dict.fromkeys(descriptor.views)
         self._define(identity, source, definition, tuple(references), digest)
 
     def _define(

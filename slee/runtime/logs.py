@@ -8,6 +8,8 @@ import logging
 import sys
 from typing import Any, Final, TextIO
 
+TRACES: Final = "slee.trace"
+"""Name of the logger of trace messages."""
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """Attributes that every record has; what stands beside them was given as `extra`."""
 
@@ -53,6 +55,7 @@ def configure_logging(form: str, level: str, stream: TextIO | None = None) -> No
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger(TRACES).setLevel(1)  # what is traced has been judged by its tracer's level
     for noisy in ("uvicorn", "asyncio", "httpx"):
         logging.getLogger(noisy).setLevel(max(root.level, logging.WARNING))
 

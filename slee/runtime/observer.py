@@ -1,4 +1,4 @@
-"""Writes what happens in the kernel to the log, with component, event and activity, and keeps the tracers."""
+"""Writes what happens in the kernel to the log, with component, event and activity, and raises alarms."""
 
 from __future__ import annotations
 
@@ -6,33 +6,26 @@ import logging
 from collections.abc import Callable
 
 from slee.api.event import event_type_id
-from slee.api.facilities import Tracer
 from slee.api.ids import SbbID, ServiceID
-from slee.facilities.tracing import TraceSource
+from slee.facilities.facilities import Facilities
+from slee.facilities.incidents import Incidents
 from slee.kernel.states import StateChange
+from slee.runtime.notices import log_notification
 from slee.spi.flags import FailureReason
 
 _log = logging.getLogger("slee.kernel")
 
 
-class LoggingObserver:
+class LoggingObserver(Incidents):
     """The kernel's observer in the server."""
 
-    def __init__(self) -> None:
-        self.sources: dict[str, TraceSource] = {}
+    def __init__(self, facilities: Facilities) -> None:
+        super().__init__(facilities)
         self.listeners: list[Callable[[StateChange], None]] = []
-
-    def source(self, name: str) -> TraceSource:
-        """The trace source of that name; made at first use."""
-        found = self.sources.get(name)
-        if found is None:
-            found = self.sources[name] = TraceSource(name)
-        return found
-
-    def tracer(self, service: ServiceID, sbb: SbbID) -> Tracer:
-        return self.source(f"{service}/{sbb}").tracer("")
+        facilities.notifications.listen(log_notification, "alarm", "trace", "usage")
 
     def state_changed(self, change: StateChange) -> None:
+        super().state_changed(change)
         what = f"{change.kind} {change.id}".rstrip()
         _log.info("%s is %s", what, change.new.value, extra={"component": what, "old": change.old.value})
         for listener in self.listeners:
@@ -50,7 +43,8 @@ class LoggingObserver:
             extra={"component": entity, "service": str(service), "event": str(identity), "activity": activity},
         )
 
-    def callback_failed(self, service: ServiceID, entity: str, callback: str, error: BaseException) -> None:
+    def callback_failed(self, service: ServiceID, sbb: SbbID, entity: str, callback: str, error: BaseException) -> None:
+        super().callback_failed(service, sbb, entity, callback, error)
         _log.error(
             "%s raised %s in %s",
             entity,
@@ -71,7 +65,8 @@ class LoggingObserver:
             extra={"component": str(service), "event": str(identity), "activity": activity},
         )
 
-    def tree_dropped(self, service: ServiceID, root: str, cause: BaseException | None) -> None:
+    def tree_dropped(self, service: ServiceID, sbb: SbbID, root: str, cause: BaseException | None) -> None:
+        super().tree_dropped(service, sbb, root, cause)
         _log.error(
             "%s: the removal of tree %s failed; it was dropped without callbacks [ATT-19]",
             service,
@@ -83,6 +78,7 @@ class LoggingObserver:
     def event_failed(
         self, event: object, activity: str, age: float, reason: FailureReason, cause: BaseException | None
     ) -> None:
+        super().event_failed(event, activity, age, reason, cause)
         identity = event_type_id(type(event))
         name = identity.name if identity else type(event).__name__
         _log.error(
@@ -96,6 +92,7 @@ class LoggingObserver:
         )
 
     def adaptor_failed(self, entity_name: str, callback: str, error: BaseException) -> None:
+        super().adaptor_failed(entity_name, callback, error)
         _log.error(
             "resource adaptor entity %s raised in %s",
             entity_name,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from slee.api.source import ResourceSource
+from slee.facilities.facilities import Facilities
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
 from slee.kernel.kernel import Kernel
@@ -47,7 +49,9 @@ class Slee:
             sections: the sections of the configuration that configure resource adaptor entities.
             limits: bounds of the kernel.
         """
-        self.observer = LoggingObserver()
+        clock = SystemClock()
+        self.facilities = Facilities(now=clock.now, random=os.urandom)
+        self.observer = LoggingObserver(self.facilities)
         self.kernel = Kernel(
             observer=self.observer,
             random=os.urandom,
@@ -55,7 +59,7 @@ class Slee:
             limits=limits,
             thread=threading.get_ident,
         )
-        self.driver = Driver(self.kernel, SystemClock())
+        self.driver = Driver(self.kernel, clock)
         self.tables = VolatileTables(self.kernel)
         self.shutdown_asked = anyio.Event()
         """Set when an operator asks for the end of the process (SLE-12)."""
@@ -101,7 +105,7 @@ class Slee:
 
     def context(self, name: str, endpoint: ResourceEntity) -> AdaptorContext:
         """What the adaptor object of an entity is given first of all (RA-1)."""
-        return AdaptorContext(self.kernel, endpoint, self.driver, self.observer.source(name).tracer(""))
+        return AdaptorContext(self.kernel, endpoint, self.driver, self.facilities.of(ResourceSource(name)))
 
     def table(self, table: VolatileTable[Any]) -> object:
         """The rows of a volatile table."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 import msgspec
 
 from slee.api.address import Address
+from slee.api.alarm import AlarmFacility
 from slee.api.facilities import Tracer
 from slee.api.ids import EventTypeID, ResourceAdaptorID, ServiceID
 from slee.api.resource import ResourceAdaptorType
+from slee.api.usage import UsageParameters
 from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 from slee.spi.interface import ResourceInterface
 from slee.spi.marshaller import Marshaller
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from slee.api.activity import ActivityContext
+
+U = TypeVar("U", bound=UsageParameters)
 
 
 class ReceivableEvent(msgspec.Struct, frozen=True):
@@ -135,6 +139,19 @@ class ResourceAdaptorContext(Protocol):
         ...
 
     @property
+    def alarms(self) -> AlarmFacility:
+        """Raises and clears the alarms of the entity (RA-42)."""
+        ...
+
+    def usage(self, parameters: type[U]) -> U:
+        """The entity's default usage set, of the class that the adaptor names in `usage_parameters` (RA-42).
+
+        Raises:
+            NoUsageParametersInterfaceDefinedError: the adaptor names none (USG-19).
+        """
+        ...
+
+    @property
     def now(self) -> float:
         """Time in seconds since the epoch, by the product's clock; never steps back while the process runs."""
         ...
@@ -209,6 +226,8 @@ class ResourceAdaptor:
     id: ClassVar[ResourceAdaptorID]
     ra_types: ClassVar[tuple[ResourceAdaptorType[ResourceInterface], ...]] = ()
     configuration: ClassVar[type[BaseModel] | None] = None
+    usage_parameters: ClassVar[type[UsageParameters] | None] = None
+    """What each entity counts for its operators (USG-4)."""
     fires_any_event_type: ClassVar[bool] = False
     """Whether the adaptor may fire, and is told of, event types that are not among those of `ra_types` (RA-26)."""
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from slee.api.declaration import Configuration
+from slee.api.errors import VerificationError
+from slee.api.facilities import TraceLevel
 from slee.api.ids import ServiceID
+from slee.api.source import NotificationSource, ResourceSource, SbbSource
 from slee.api.usage import UsageParameters
+from slee.facilities.alarms import Alarm
+from slee.facilities.facilities import Facilities
+from slee.facilities.usage import UsageSource
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
 from slee.kernel.firing import Firing
@@ -19,14 +25,16 @@ from slee.kernel.kernel import Kernel
 from slee.kernel.ports import Limits
 from slee.kernel.states import ResourceState, SleeState
 from slee.model.descriptor import Durability, SbbDescriptor, describe_service
+from slee.model.sharing import sharing_issues
 from slee.testing.clock import ManualClock
-from slee.testing.observer import Failure, RecordingObserver
+from slee.testing.observer import Failure, Message, RecordingObserver
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from slee.api.activity import ActivityContext
     from slee.api.sbb import Sbb
+    from slee.api.view import ActivityContextView
     from slee.kernel.entity import SbbEntity
     from slee.spi.adaptor import ResourceAdaptor
 
@@ -63,7 +71,8 @@ class SleeHarness:
         self.clock = ManualClock()
         self.clock.drives(self._advance_to)
         self.random = random.Random(seed)
-        self.observer = RecordingObserver()
+        self.facilities = Facilities(now=lambda: self.clock.now, random=self.random.randbytes)
+        self.observer = RecordingObserver(self.facilities)
         self.failures_allowed = failures_allowed
         self.kernel = Kernel(
             observer=self.observer,
@@ -74,7 +83,6 @@ class SleeHarness:
         )
         self.kernel.serialises = serialise
         self.tables = VolatileTables(self.kernel)
-        self._usage: dict[tuple[ServiceID, type], UsageParameters] = {}
         self._links: dict[str, ResourceAdaptor] = {}
         self.kernel.now = self.clock.now
         self.kernel.start()
@@ -84,8 +92,9 @@ class SleeHarness:
 
     def add_resource(self, link: str, adaptor: A, configuration: BaseModel | None = None) -> A:
         """Create and activate an RA entity named like its link, and return the adaptor."""
+        self.facilities.add(ResourceSource(link), adaptor.usage_parameters)
         entity = self.kernel.create_resource(link, adaptor)
-        adaptor.set_context(AdaptorContext(self.kernel, entity, self, self.observer.named_tracer(link)))
+        adaptor.set_context(AdaptorContext(self.kernel, entity, self, self.observer.adaptor(link)))
         if configuration is None and adaptor.configuration is not None:
             configuration = adaptor.configuration()
         if configuration is not None:
@@ -114,6 +123,9 @@ class SleeHarness:
         sbb_id = root.sbb_id
         identity = ServiceID(name or sbb_id.name, sbb_id.vendor, version or sbb_id.version)
         descriptor = describe_service(identity, root, default_priority=default_priority, durability=durability)
+        installed = [sbb for service in self.kernel.services.values() for sbb in service.descriptor.sbbs.values()]
+        if issues := list(sharing_issues(_views(descriptor.sbbs.values()), _views(installed))):
+            raise VerificationError(issues)
         bound = {
             sbb.id: self._bound(identity, sbb, configuration if sbb.cls is root else None)
             for sbb in descriptor.sbbs.values()
@@ -139,10 +151,10 @@ class SleeHarness:
             declaration = sbb.cls.sbb_declarations[attribute]
             assert isinstance(declaration, Configuration)
             bound[attribute] = cast("Configuration[BaseModel]", declaration).model(**(configuration or {}))
-        for attribute, parameters in sbb.usage.items():
-            usage = parameters()
-            self._usage[service, parameters] = usage
-            bound[attribute] = usage
+        source = SbbSource(service, sbb.id)
+        self.facilities.add(source, next(iter(sbb.usage.values()), None))
+        for attribute in sbb.usage:
+            bound[attribute] = self.facilities.usage(source).default
         for attribute, table in sbb.tables.items():
             bound[attribute] = self.tables.rows(table)
         return bound
@@ -235,14 +247,47 @@ class SleeHarness:
         """The root entities of every service with that root SBB, oldest first."""
         return [e for s in self.kernel.services.values() if s.root.cls is root for e in s.roots]
 
-    def usage(self, parameters: type[U], service: ServiceID | None = None) -> U:
-        """The usage parameters of that class, of the one service that has them or of `service`."""
-        found = [u for (s, p), u in self._usage.items() if p is parameters and service in (None, s)]
+    def usage(self, parameters: type[U], service: ServiceID | None = None, *, name: str | None = None) -> U:
+        """The usage parameters of that class, of the one source that has them or of `service`.
+
+        Args:
+            parameters: the class.
+            service: the service, where several count with that class.
+            name: a set made by `create_usage_set`; the default set without.
+        """
+        found = self._usage(parameters, service).get(name)
+        assert isinstance(found, parameters)
+        return found
+
+    def create_usage_set(self, parameters: type[U], name: str, service: ServiceID | None = None) -> U:
+        """Make a named usage set, as an operator would, and return it (USG-2)."""
+        self._usage(parameters, service).create(name)
+        return self.usage(parameters, service, name=name)
+
+    def _usage(self, parameters: type[UsageParameters], service: ServiceID | None) -> UsageSource:
+        found = [
+            sets
+            for sets in self.facilities.counting
+            if sets.parameters is parameters
+            and (service is None or (isinstance(sets.source, SbbSource) and sets.source.service == service))
+        ]
         if len(found) != 1:
-            raise LookupError(f"{len(found)} sets of {parameters.__name__} [USG-3]; name the service")
-        usage = found[0]
-        assert isinstance(usage, parameters)
-        return usage
+            raise LookupError(f"{len(found)} sources count with {parameters.__name__} [USG-3]; name the service")
+        return found[0]
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """The active alarms of every source, oldest first."""
+        return self.facilities.alarms.active()
+
+    @property
+    def messages(self) -> list[Message]:
+        """The trace messages written so far, of every source; `set_trace_level` says which are."""
+        return self.observer.messages
+
+    def set_trace_level(self, source: NotificationSource, level: TraceLevel, tracer: str = "") -> None:
+        """Assign a level to a tracer of a source, as an operator would; INFO is that of each root at first (TRC-13)."""
+        self.facilities.traces(source).assign(tracer, level)
 
     @property
     def failures(self) -> list[Failure]:
@@ -271,6 +316,9 @@ class SleeHarness:
     ) -> None:
         if error is None:
             self.check()
+            return
+        for failure in self.failures:  # what went wrong inside explains what the test did not find outside
+            error.add_note(str(failure))
 
     @property
     def is_running(self) -> bool:
@@ -280,3 +328,7 @@ class SleeHarness:
     def resource_state(self, link: str) -> ResourceState:
         """The state of an RA entity."""
         return self.kernel.resources[link].state
+
+
+def _views(sbbs: Iterable[SbbDescriptor]) -> list[type[ActivityContextView]]:
+    return [view for sbb in sbbs for view in sbb.views]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 
-from slee.api.facilities import TraceLevel, Tracer
+from slee.api.facilities import TraceLevel
 from slee.api.ids import SbbID, ServiceID
+from slee.api.source import ResourceSource
+from slee.facilities.facilities import Facilities, SourceFacilities
+from slee.facilities.incidents import Incidents
+from slee.facilities.notifications import AlarmNotification, Notification, TraceNotification
 from slee.kernel.states import StateChange
 from slee.spi.flags import FailureReason
 
@@ -22,7 +27,12 @@ class Failure:
     """The exception or reason."""
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.where}: {self.cause!r}"
+        return f"{self.kind} {self.where}: {self.cause!r}{self._place()}"
+
+    def _place(self) -> str:
+        """Where the cause was raised, if it is an exception: file and line of the innermost frame."""
+        frames = traceback.extract_tb(self.cause.__traceback__) if isinstance(self.cause, BaseException) else []
+        return f" at {frames[-1].filename}:{frames[-1].lineno}, in {frames[-1].name}" if frames else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,62 +45,55 @@ class Message:
     text: str
 
 
-class RecordingTracer(Tracer):
-    """Keeps every message, whatever its level."""
+class RecordingObserver(Incidents):
+    """The kernel's observer in a test, with the product's own facilities (TST-3)."""
 
-    __slots__ = ("messages", "name", "source")
-
-    def __init__(self, source: str, name: str, messages: list[Message]) -> None:
-        self.source = source
-        self.name = name
-        self.messages = messages
-
-    def named(self, name: str) -> Tracer:
-        return RecordingTracer(self.source, name, self.messages)
-
-    def is_enabled(self, level: TraceLevel) -> bool:
-        return level is not TraceLevel.OFF
-
-    def trace(self, level: TraceLevel, message: str, *args: object, cause: BaseException | None = None) -> None:
-        self.messages.append(Message(self.source, self.name, level, message % args if args else message))
-
-
-class RecordingObserver:
-    """The kernel's observer in a test."""
-
-    def __init__(self) -> None:
+    def __init__(self, facilities: Facilities | None = None) -> None:
+        super().__init__(facilities or Facilities(now=lambda: 0.0, random=bytes))
         self.failures: list[Failure] = []
         self.changes: list[StateChange] = []
         self.messages: list[Message] = []
+        self.alarm_notifications: list[AlarmNotification] = []
+        """Every raise and clear of an alarm, in order."""
+        self.facilities.notifications.listen(self._record, "trace", "alarm")
 
-    def named_tracer(self, source: str) -> Tracer:
-        """A tracer for any source."""
-        return RecordingTracer(source, "", self.messages)
+    def _record(self, notification: Notification) -> None:
+        if isinstance(notification, TraceNotification):
+            n = notification
+            self.messages.append(Message(str(n.source), n.tracer, n.level, n.message))
+        elif isinstance(notification, AlarmNotification):
+            self.alarm_notifications.append(notification)
 
-    def tracer(self, service: ServiceID, sbb: SbbID) -> Tracer:
-        return self.named_tracer(f"{service}/{sbb}")
+    def adaptor(self, name: str) -> SourceFacilities:
+        """What the adaptor of an entity reaches."""
+        return self.facilities.of(ResourceSource(name))
 
     def state_changed(self, change: StateChange) -> None:
+        super().state_changed(change)
         self.changes.append(change)
 
     def sbb_raised(self, service: ServiceID, entity: str, event: object, activity: str, error: BaseException) -> None:
         self.failures.append(Failure("sbb", entity, error))
 
-    def callback_failed(self, service: ServiceID, entity: str, callback: str, error: BaseException) -> None:
+    def callback_failed(self, service: ServiceID, sbb: SbbID, entity: str, callback: str, error: BaseException) -> None:
+        super().callback_failed(service, sbb, entity, callback, error)
         self.failures.append(Failure("callback", f"{entity} {callback}", error))
 
     def selector_failed(self, service: ServiceID, event: object, activity: str, error: BaseException) -> None:
         self.failures.append(Failure("selector", str(service), error))
 
-    def tree_dropped(self, service: ServiceID, root: str, cause: BaseException | None) -> None:
+    def tree_dropped(self, service: ServiceID, sbb: SbbID, root: str, cause: BaseException | None) -> None:
+        super().tree_dropped(service, sbb, root, cause)
         self.failures.append(Failure("tree", root, cause))
 
     def event_failed(
         self, event: object, activity: str, age: float, reason: FailureReason, cause: BaseException | None
     ) -> None:
+        super().event_failed(event, activity, age, reason, cause)
         self.failures.append(Failure("event", f"{type(event).__name__} on {activity}", cause or reason))
 
     def adaptor_failed(self, entity_name: str, callback: str, error: BaseException) -> None:
+        super().adaptor_failed(entity_name, callback, error)
         self.failures.append(Failure("adaptor", f"{entity_name} {callback}", error))
 
     def command_failed(self, entity_name: str, command: object, reason: object) -> None:

@@ -585,7 +585,7 @@ def test_ra_42_tracers_of_two_entities_have_their_own_source() -> None:
         second = world.slee.add_resource("second", RecordingResource(RA))
         world.ra.context.tracer.info("one")
         second.context.tracer.info("two")
-        assert [message.source for message in world.slee.observer.messages] == ["test", "second"]
+        assert [message.source for message in world.slee.observer.messages] == ["raentity:test", "raentity:second"]
 
 
 def test_ra_45_handles_are_values() -> None:

@@ -75,7 +75,9 @@ def test_what_happened_is_shown(server: Server) -> None:
     assert figures["slee_resource_activities", (("resource", "echo"),)] == 1
     assert figures["slee_resource_commands_total", (("outcome", "performed"), ("resource", "echo"))] == 2
     assert figures["slee_table_rows", (("table", "places"),)] == 2
-    assert figures["slee_usage", (("parameter", "greeted"), sbb, *service)] == 2
+    source = "sbb:ServiceID[name=Greeter,vendor=test,version=1.0.0]/SbbID[name=Greeter,vendor=test,version=1.0]"
+    assert figures["slee_usage", (("parameter", "greeted"), ("set", ""), ("source", source))] == 2
+    assert figures["slee_alarms", (("level", "CRITICAL"),)] == 0
     assert figures["slee_state", (("state", "Running"),)] == 1
     assert figures["slee_state", (("state", "Stopped"),)] == 0
 

@@ -9,8 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from slee.api.errors import SleeError
 from slee.api.ids import ServiceID
+from slee.management.arguments import ChosenServices, Identity
 from slee.management.failures import document, exit_status_of, failure_of
-from slee.management.operations import OPERATIONS, ChosenServices, Identity, Operation, Role
+from slee.management.operations import OPERATIONS, Operation, Role
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)

@@ -76,14 +76,14 @@ class Handlers(Sbb, vendor="example.net", version="1.0"):
     @initial_event("address")  # expect: call-overload, untyped-decorator | reportArgumentType
     def on_text(self, event: Call, aci: ActivityContext) -> None: ...
 
-    @handles  # expect: type-var | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
+    @handles  # expect: arg-type | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
     async def on_later(self, event: Call, aci: ActivityContext) -> None: ...
 
-    @handles  # expect: type-var | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
+    @handles  # expect: arg-type | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
     def on_result(self, event: Call, aci: ActivityContext) -> int:
         return 1
 
-    @handles  # expect: type-var | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
+    @handles  # expect: arg-type | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
     def on_nothing(self, event: Call) -> None: ...
 
     @handles  # expect: type-var | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator

@@ -1,0 +1,226 @@
+"""Arguments of operations: the same names and defaults on every surface (MGT-1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
+
+from slee.management.identities import (
+    AdaptorRef,
+    AlarmRef,
+    BundleRef,
+    ComponentRef,
+    LevelRef,
+    ServiceChoice,
+    SourceChoice,
+)
+
+
+class Arguments(BaseModel):
+    """Arguments of an operation: the same names and defaults on every surface; unknown ones are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NoArguments(Arguments):
+    """An operation without arguments."""
+
+
+class Bundle(Arguments):
+    """Names a bundle."""
+
+    bundle: BundleRef = Field(description="id of the bundle")
+
+
+class Install(Arguments):
+    """A bundle to install."""
+
+    source: str = Field(description="path or URL that the archive comes from", min_length=1)
+    archive: Base64Bytes = Field(description="content of the archive, in base64 on the wire")
+    configuration: dict[str, dict[str, Any]] = Field({}, description="configuration by name of the SBB")
+
+
+class Origin(Arguments):
+    """Names where a bundle came from."""
+
+    source: str = Field(description="path or URL that a bundle was installed from")
+
+
+class Kind(Arguments):
+    """May name a kind of components."""
+
+    kind: str | None = Field(None, description="event, sbb, service, adaptor, resource-type, profile-specification")
+
+
+class Component(Arguments):
+    """Names a component."""
+
+    component: ComponentRef = Field(description="id of the component")
+
+
+class Components(Arguments):
+    """Names components."""
+
+    components: tuple[ComponentRef, ...] = Field(description="ids of components")
+
+
+class Identity(Arguments):
+    """Names a bundle or a component."""
+
+    identity: BundleRef | ComponentRef = Field(description="id of a bundle or component")
+
+
+class ChosenServices(Arguments):
+    """Names services."""
+
+    services: tuple[ServiceChoice, ...] = Field(description="ids of services, or names where one version is installed")
+
+
+class ChosenService(Arguments):
+    """Names a service."""
+
+    service: ServiceChoice = Field(description="id of a service, or its name where one version is installed")
+
+
+class State(Arguments):
+    """May name a state of services."""
+
+    state: str | None = Field(None, description="Inactive, Active or Stopping")
+
+
+class Entity(Arguments):
+    """Names a resource adaptor entity."""
+
+    name: str = Field(description="name of the entity")
+
+
+class NewEntity(Arguments):
+    """A resource adaptor entity to make."""
+
+    name: str = Field(description="name of the entity")
+    adaptor: AdaptorRef = Field(description="id of the adaptor")
+    configuration: dict[str, Any] = Field({}, description="properties by name")
+    section: str | None = Field(None, description="section of the server's configuration to take properties from")
+
+
+class EntityChange(Arguments):
+    """Properties of a resource adaptor entity to change."""
+
+    name: str = Field(description="name of the entity")
+    configuration: dict[str, Any] = Field(description="properties by name; those that are not named keep their values")
+
+
+class Entities(Arguments):
+    """May choose among resource adaptor entities."""
+
+    adaptor: AdaptorRef | None = Field(None, description="id of an adaptor")
+    state: str | None = Field(None, description="Inactive, Active or Stopping")
+    link: str | None = Field(None, description="a link name")
+
+
+class NewLink(Arguments):
+    """A link name for an entity."""
+
+    name: str = Field(description="name of the entity")
+    link: str = Field(description="the link name")
+
+
+class Link(Arguments):
+    """Names a link."""
+
+    link: str = Field(description="the link name")
+
+
+class Stop(Arguments):
+    """How long a stop may take."""
+
+    within: float | None = Field(None, description="seconds after which activities that are left are ended")
+
+
+class Tree(Arguments):
+    """Names an entity tree of a service."""
+
+    service: ServiceChoice = Field(description="id of a service, or its name where one version is installed")
+    tree: str = Field(description="id of the root entity")
+
+
+class Activities(Arguments):
+    """May choose among activities."""
+
+    resource: str | None = Field(None, description="name of a resource adaptor entity; slee for the SLEE's own")
+    limit: int = Field(1_000, description="most activities to list", ge=1)
+
+
+class Activity(Arguments):
+    """Names an activity."""
+
+    activity: str = Field(description="id of the activity, as activity list prints it")
+
+
+class Source(Arguments):
+    """Names a notification source."""
+
+    source: SourceChoice = Field(description="notification source, or its short name: service/SBB, entity")
+
+
+class AnySource(Arguments):
+    """May name a notification source."""
+
+    source: SourceChoice | None = Field(None, description="notification source, or its short name")
+
+
+class SourceTracer(Source):
+    """Names a tracer of a source."""
+
+    tracer: str = Field(description="name of the tracer, such as sip.in")
+
+
+class AnyTracer(Source):
+    """Names a source, and perhaps a tracer of it."""
+
+    tracer: str = Field("", description="name of the tracer, such as sip.in; the root tracer without")
+
+
+class TracerLevel(Source):
+    """A trace level to assign."""
+
+    level: LevelRef = Field(description="OFF, SEVERE, WARNING, INFO, CONFIG, FINE, FINER or FINEST")
+    tracer: str = Field("", description="name of the tracer, such as sip.in; the root tracer without")
+
+
+class Alarm(Arguments):
+    """Names an alarm."""
+
+    alarm: AlarmRef = Field(description="id of the alarm")
+
+
+class ChosenAlarms(Arguments):
+    """Names alarms."""
+
+    alarms: tuple[AlarmRef, ...] = Field(description="ids of alarms")
+
+
+class SourceAlarms(Source):
+    """Names alarms of a source."""
+
+    alarm_type: str | None = Field(None, description="type of the alarms; all types without")
+
+
+class UsageSet(Source):
+    """Names a usage parameter set of a source."""
+
+    name: str = Field(description="name of the set")
+
+
+class AnyUsageSet(Source):
+    """Names a source, and perhaps a usage parameter set of it."""
+
+    name: str | None = Field(None, description="name of the set; the default set without")
+
+
+class Told(Source):
+    """Whether changes of a usage parameter are told."""
+
+    parameter: str = Field(description="name of the usage parameter")
+    on: bool = Field(description="on or off")
