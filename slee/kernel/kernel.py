@@ -304,9 +304,9 @@ class Kernel:
         """Inactive to Active, all or none (SVC-2, SVC-3, SVC-7)."""
         self.registry.activate(identities)
 
-    def deactivate_service(self, *identities: ServiceID) -> None:
-        """Active to Stopping, all or none; Inactive follows when the last tree is gone (SVC-4, SVC-7)."""
-        self.registry.deactivate(identities)
+    def deactivate_service(self, *identities: ServiceID, within: float | None = None) -> None:
+        """Active to Stopping; Inactive follows with the last tree, removed `within` seconds (SVC-4, SVC-7, SVC-22)."""
+        self.registry.deactivate(identities, within)
 
     def service_state(self, identity: ServiceID) -> ServiceState:
         """The actual state of a service."""

@@ -77,6 +77,12 @@ class ChosenServices(Arguments):
     services: tuple[ServiceChoice, ...] = Field(description="ids of services, or names where one version is installed")
 
 
+class Deactivation(ChosenServices):
+    """Names services to end, and how long that may take."""
+
+    within: float | None = Field(None, description="seconds after which the entity trees that are left are removed")
+
+
 class ChosenService(Arguments):
     """Names a service."""
 

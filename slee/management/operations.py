@@ -26,6 +26,7 @@ from slee.management.arguments import (
     ChosenServices,
     Component,
     Components,
+    Deactivation,
     Entities,
     Entity,
     EntityChange,
@@ -212,7 +213,7 @@ OPERATIONS: Final = (
     ),
     _state(
         "service.deactivate",
-        ChosenServices,
+        Deactivation,
         tuple[ServiceInfo, ...],
         Services.deactivate,
         _SERVICE,
