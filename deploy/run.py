@@ -109,7 +109,8 @@ async def serve(prepared: Prepared) -> int:
                 tasks.start_soon(_watch, signals, slee.shutdown_asked)
                 tasks.start_soon(_interfaces, prepared, slee)
                 await slee.shutdown_asked.wait()
-                await _drain(slee, prepared.configuration.drain_timeout)
+                if not slee.is_shut_down:
+                    await _drain(slee, prepared.configuration.drain_timeout)
                 tasks.cancel_scope.cancel()
     finally:
         prepared.metrics.close()

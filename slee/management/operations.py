@@ -127,7 +127,9 @@ class Operation:
         return _RULES.sub("", " ".join(first.split()))
 
     def run(self, management: Management, arguments: Arguments) -> Any:
-        """Call the Python form with checked arguments."""
+        """Call the Python form with checked arguments; `InvalidStateError` once the SLEE is shut down (SLE-12)."""
+        if management.slee.is_shut_down:
+            raise errors.InvalidStateError("the SLEE is shut down [SLE-12]; start the server again")
         values = {name: getattr(arguments, name) for name in type(arguments).model_fields}
         return self.call(_PARTS[self.call.__qualname__.partition(".")[0]](management), **values)
 
