@@ -28,6 +28,9 @@ BOUND = 6.7
 SLOPE = 1.5
 """What a delivery among the most may cost, as a multiple of one among the fewest."""
 FAR = 1e6
+"""Seconds until the timers come due that are only there."""
+RANDOM_STRIDE = 7919
+"""Contexts from one event to the next where none is near the last one: every access misses the processor's caches."""
 
 
 @event_type("bench.Open", vendor="slee", version="1.0")
@@ -105,9 +108,11 @@ class Counting(Sbb, vendor="slee", version="1.0"):
 class Bench(Engine):
     """A kernel with live contexts, each with its entity, and children and timers spread over them."""
 
-    def __init__(self, contexts: int, *, children: int = 0, timers: int = 0) -> None:
+    def __init__(self, contexts: int, *, children: int = 0, timers: int = 0, stride: int = 1) -> None:
         super().__init__(Counting, RA)
         self.contexts = contexts
+        self.at = 0
+        self.stride = stride
         for number in range(contexts):
             self.endpoint.start_activity(number, "activity")
             self.fire(number, Open(number))
@@ -117,10 +122,13 @@ class Bench(Engine):
     def deliver(self, count: int) -> None:
         """Fire and deliver `count` events, round the live activities."""
         fire, step, contexts = self.endpoint.fire, self.kernel.step, self.contexts
+        at, stride = self.at, self.stride  # goes on where the last round stopped, so that each meets others
         for number in range(count):
-            fire(number % contexts, Update(number))
+            at = (at + stride) % contexts
+            fire(at, Update(number))
             while step(1.0):
                 pass
+        self.at = at
 
     def wake(self, count: int) -> None:
         """Let `count` timers be set in deliveries, come due and be delivered."""
@@ -179,12 +187,16 @@ def best(work: Callable[[int], None], count: int) -> float:
     return min(figures)
 
 
+AT_RANDOM = "contexts, at random"
+
 LIVE: dict[str, Callable[[int], Bench]] = {
     "contexts": Bench,
+    AT_RANDOM: lambda live: Bench(live, stride=RANDOM_STRIDE),
     "entities": lambda live: Bench(CONTEXTS, children=live),
     "timers": lambda live: Bench(CONTEXTS, timers=live),
 }
-"""What may be many in a kernel: contexts with their entities, entities in their trees, timers."""
+"""What may be many in a kernel: contexts with their entities, in the order of their start and across it; entities in
+their trees; timers."""
 
 
 def measure(kind: str, live: int, count: int) -> tuple[float, float, float]:
@@ -208,7 +220,7 @@ def compare(lives: list[int], count: int) -> tuple[str, bool]:
             figures = measure(kind, live, count)
             first = first or figures
             ratio = figures[0] / first[0]
-            kept = kept and ratio <= SLOPE and first[0] <= BOUND
+            kept = kept and first[0] <= BOUND and (ratio <= SLOPE or kind == AT_RANDOM)
             rows.append([kind, f"{live:,}", *(f"{figure:.2f}" for figure in figures), f"{ratio:.2f}"])
     header = ["live", "number", "delivery µs", "timer µs", "activity µs", f"delivery, times that at {lives[0]:,}"]
     return table(header, rows), kept
@@ -231,6 +243,7 @@ def main(arguments: list[str] | None = None) -> int:
     text, kept = compare([int(number) for number in options.live.split(",")], options.deliveries)
     print(text)
     print(f"\nA delivery costs at most {BOUND} µs, and at most {SLOPE} times as much: {'yes' if kept else 'NO'}.")
+    print("The second bound is not for contexts at random: there the processor waits for its memory.")
     return int(not kept)
 
 

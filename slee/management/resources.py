@@ -24,7 +24,7 @@ from slee.api.ids import ResourceAdaptorID, SbbID, ServiceID, parse_id
 from slee.api.resource import ResourceAdaptorType
 from slee.api.source import ResourceSource
 from slee.management.bundle import ServiceSetup
-from slee.management.document import with_field_names
+from slee.management.document import Places, issues_of, with_field_names
 from slee.management.engine import Engine, Entity, Host
 from slee.management.results import LinkInfo, PropertyInfo, ResourceInfo
 from slee.management.sources import Sources
@@ -143,7 +143,7 @@ class Resources:
                 **with_field_names(model, record.configuration),
                 **with_field_names(model, configuration),
             }
-        checked = checked_properties(type(adaptor), configuration, name)
+        checked = checked_properties(type(adaptor), configuration, Places("", table=(name,)))
         if checked is not None:
             _verify(adaptor, checked, name)
             changed = msgspec.structs.replace(record, configuration=dict(configuration))
@@ -160,7 +160,8 @@ class Resources:
         """
         adaptor = self._entity(name).adaptor
         record = self._record(name)
-        configuration = checked_properties(type(adaptor), self._given(record), record.section or name)
+        places = Places("", table=(record.section or name,))
+        configuration = checked_properties(type(adaptor), self._given(record), places)
         found = ConfigurationProperties.of(configuration, entity=name)
         return tuple(PropertyInfo(each.name, each.type, each.text, each.secret) for each in found)
 
@@ -302,7 +303,8 @@ class Resources:
         """RA-1: construct, set_context, ra_verify_configuration, ra_configure."""
         identity = parse_id(record.adaptor, ResourceAdaptorID)
         adaptor_class: Any = self._repository.component(identity).definition
-        configuration = checked_properties(adaptor_class, self._given(record), record.section or name)
+        places = Places("", table=(record.section or name,))
+        configuration = checked_properties(adaptor_class, self._given(record), places)
         adaptor: ResourceAdaptor = adaptor_class()
         self._sources.add(ResourceSource(name), adaptor.usage_parameters)
         endpoint = self._engine.create_resource(name, adaptor)
@@ -350,28 +352,18 @@ class Resources:
         return msgspec.structs.replace(desired, resources={**desired.resources, name: record})
 
 
-def checked_properties(adaptor: type[ResourceAdaptor], given: Properties, where: str) -> BaseModel | None:
+def checked_properties(adaptor: type[ResourceAdaptor], given: Properties, places: Places) -> BaseModel | None:
     """The configuration of an adaptor, checked against its model before any object is made (RA-3)."""
     model = adaptor.configuration
     if model is None:
         if given:
-            names = ", ".join(given)
-            raise InvalidConfigurationError(
-                f"{where}: {names}: {adaptor.id} takes no configuration [RA-3]; leave it out"
-            )
+            issue = Issue(places.of(tuple(given)[:1]), "RA-3", f"{adaptor.id} takes no configuration", "leave it out")
+            raise InvalidConfigurationError(str(issue))
         return None
     try:
         return model.model_validate(with_field_names(model, given), extra="forbid")
     except ValidationError as error:
-        issues = [
-            Issue(
-                f"{where}.{'.'.join(map(str, found['loc']))}".replace("_", "-"),
-                "RA-3",
-                found["msg"][:1].lower() + found["msg"][1:],
-                "give a value that fits",
-            )
-            for found in error.errors(include_url=False, include_input=False)
-        ]
+        issues = issues_of(error, model, places, "RA-3")
         raise InvalidConfigurationError("\n".join(str(issue) for issue in issues)) from error
 
 

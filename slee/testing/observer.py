@@ -31,7 +31,10 @@ class Failure:
 
     def _place(self) -> str:
         """Where the cause was raised, if it is an exception: file and line of the innermost frame."""
-        frames = traceback.extract_tb(self.cause.__traceback__) if isinstance(self.cause, BaseException) else []
+        cause = self.cause
+        if not isinstance(cause, BaseException):
+            return ""
+        frames = traceback.extract_tb(cause.__traceback__)
         return f" at {frames[-1].filename}:{frames[-1].lineno}, in {frames[-1].name}" if frames else ""
 
 

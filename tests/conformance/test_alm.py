@@ -463,7 +463,7 @@ def test_tx_20_a_failure_callback_that_raises_raises_an_alarm(callback: str) -> 
 def test_con_9_an_error_of_the_router_raises_an_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
     with World(Root, failures_allowed=True) as world:
         with monkeypatch.context() as patch:
-            patch.setattr("slee.kernel.router.Router._serve_new", boom)
+            patch.setattr("slee.kernel.router.next_attached", boom)
             world.do("a")
         (alarm,) = world.slee.alarms
         assert alarm.source == SubsystemSource("router")

@@ -124,6 +124,17 @@ def test_desired_state_survives_a_restart_and_is_left_by_sigterm(server: Process
     assert status == 0
 
 
+def test_du_18_the_announcement_counts_what_could_not_be_restored(server: Process) -> None:
+    assert "not restored" not in server.line
+    server.end()
+    for archive in (server.state / "bundles").iterdir():
+        archive.unlink()
+    again = start(server.state)
+    assert "2 bundles not restored" in again.line
+    _, log = again.end()
+    assert "run slee bundle build profiles/places --state-dir none, install the wheel, and start" in log
+
+
 def test_a_bundle_is_built_installed_activated_and_uninstalled(server: Process, tmp_path: Path) -> None:
     built = plain(tmp_path / "source")
     file = tmp_path / built.file_name
