@@ -112,7 +112,9 @@ async def serve(prepared: Prepared) -> int:
                 tasks.start_soon(_watch, signals, slee.shutdown_asked)
                 tasks.start_soon(_interfaces, prepared, slee)
                 await slee.shutdown_asked.wait()
-                status = await drain(slee, prepared.configuration.drain_timeout)
+                status = 0
+                if not slee.is_shut_down:
+                    status = await drain(slee, prepared.configuration.drain_timeout)
                 tasks.cancel_scope.cancel()
     finally:
         prepared.metrics.close()

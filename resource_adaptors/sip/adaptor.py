@@ -224,7 +224,8 @@ class SipAdaptor(ResourceAdaptor):
             self._drain()
 
     def get_activity(self, handle: Hashable) -> object:
-        return self._inbound.servers[handle].activity
+        server = self._inbound.servers.get(handle)
+        return None if server is None else server.activity
 
     def service_active(self, service: ReceivableService) -> None:
         self._services[service.id] = frozenset(event.event_class for event in service.events)

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from slee.api.errors import TransactionRequiredError
+from slee.api.errors import TransactionRequiredError, UnrecognizedEventError
+from slee.api.event import event_type_id
 from slee.api.view import ActivityContextView
+from slee.kernel.adaptor_timer import AdaptorTimer
+from slee.kernel.adaptor_transactions import AdaptorTransactions
 from slee.kernel.context import Context
+from slee.kernel.services import receivable_service
 from slee.kernel.states import ContextState
 
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
     from slee.api.alarm import AlarmFacility
     from slee.api.facilities import Tracer
-    from slee.api.ids import ServiceID
+    from slee.api.ids import EventTypeID, ServiceID
     from slee.api.usage import UsageParameters
     from slee.kernel.kernel import Kernel
     from slee.kernel.ports import AdaptorFacilities
     from slee.kernel.resource import ResourceEntity
     from slee.kernel.transaction import Transaction
+    from slee.spi.adaptor import ReceivableService
 
 U = TypeVar("U", bound="UsageParameters")
 
@@ -42,7 +47,17 @@ class Shell(Protocol):
 class AdaptorContext:
     """The `ResourceAdaptorContext` of one resource adaptor entity."""
 
-    __slots__ = ("_entity", "_kernel", "_facilities", "_shell", "_tracer", "pump", "spawn_reader")
+    __slots__ = (
+        "_entity",
+        "_facilities",
+        "_kernel",
+        "_shell",
+        "_tracer",
+        "pump",
+        "spawn_reader",
+        "timer",
+        "transactions",
+    )
 
     def __init__(self, kernel: Kernel, entity: ResourceEntity, shell: Shell, facilities: AdaptorFacilities) -> None:
         self._kernel = kernel
@@ -52,6 +67,8 @@ class AdaptorContext:
         self._tracer: Tracer | None = None
         self.pump = shell.pump
         self.spawn_reader = shell.spawn_reader
+        self.timer = AdaptorTimer(kernel, entity, shell.now)
+        self.transactions = AdaptorTransactions(kernel, entity)
 
     @property
     def entity_name(self) -> str:
@@ -110,6 +127,15 @@ class AdaptorContext:
             )
         return tx
 
+    def event_class(self, event_type: EventTypeID) -> type:
+        for event_class, statistics in self._kernel.events.items():
+            if statistics.installed and event_type_id(event_class) == event_type:
+                return event_class
+        raise UnrecognizedEventError(f"{event_type}: it is not installed [RA-39]; install its bundle first")
+
+    def service(self, service: ServiceID) -> ReceivableService:
+        return receivable_service(self._entity, self._kernel.service(service))
+
     def activity_context(self, handle: Hashable) -> ActivityContext | None:
         return self._entity.contexts.get(handle)
 
@@ -119,3 +145,7 @@ class AdaptorContext:
         if isinstance(aci, Context) and aci.resource is self._entity and aci.state is not ContextState.INVALID:
             return aci.handle
         return None
+
+    def context_of(self, activity: object) -> ActivityContext | None:
+        handle = self._entity.adaptor.get_activity_handle(activity)
+        return None if handle is None else self._entity.contexts.get(handle)

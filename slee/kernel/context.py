@@ -40,6 +40,7 @@ class Context(ActivityContext):
 
     __slots__ = (
         "_activity",
+        "_is_asked",
         "attached",
         "continuing",
         "first",
@@ -67,6 +68,8 @@ class Context(ActivityContext):
         """The RA entity that owns the activity; `None` for an activity of the SLEE's own."""
         self.handle = handle
         self._activity = activity
+        self._is_asked = resource is None or not resource.finds_activities
+        """Whether `_activity` is the object that the adaptor gives for the handle (RA-40)."""
         self.flags = flags
         self.state = _ACTIVE
         self.attached: dict[SbbEntity, frozenset[type]] = {}
@@ -96,6 +99,10 @@ class Context(ActivityContext):
 
     @property
     def activity(self) -> object:
+        resource = self.resource
+        if not self._is_asked and resource is not None:
+            self._activity = resource.find_activity(self, self._activity)
+            self._is_asked = True
         return self._activity
 
     @property

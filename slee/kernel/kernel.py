@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from slee.api.errors import InvalidStateError, TransactionError, TransactionRequiredError
 from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent
@@ -42,9 +42,14 @@ if TYPE_CHECKING:
     from slee.model.descriptor import ServiceDescriptor
     from slee.spi.adaptor import ResourceAdaptor
 
+_OWN_EVENTS: Final[tuple[type, ...]] = (ActivityEnd, TimerEvent, ServiceStarted, RowExpired)
+
 
 class Kernel:
     """One SLEE engine; see the module's docstring."""
+
+    serialises = False
+    """Whether what may be marshalled is encoded and decoded to see that it comes back equal: the test kit's."""
 
     def __init__(
         self,
@@ -53,6 +58,7 @@ class Kernel:
         random: Callable[[int], bytes],
         ticks: Callable[[], float],
         limits: Limits | None = None,
+        thread: Callable[[], int] = lambda: 0,
     ) -> None:
         """Make an engine in state Stopped.
 
@@ -61,11 +67,14 @@ class Kernel:
             random: source of random octets, for ids.
             ticks: a clock in seconds that measures durations only.
             limits: bounds; the defaults serve.
+            thread: number of the calling thread, by which adaptors are refused on other threads than
+                this one (RA-28); by default none are.
         """
         self.reports = Reports(self, observer)
         self.random = random
         self.ticks = ticks
         self.limits = limits or Limits()
+        self.thread_now, self.thread = thread, thread()
         self.now = 0.0
         """Time of the current step, in seconds since the epoch."""
         self.changes = 0
@@ -86,23 +95,25 @@ class Kernel:
         self.naming = Naming(self)
         self.null_activities = NullActivityFactory(self)
         self._router = Router(self)
-        self._events: dict[type, EventStatistics] = {}
+        self._events = {event_class: EventStatistics(expires=False) for event_class in _OWN_EVENTS}
         self._outputs: list[tuple[ResourceEntity, object]] = []
         self._sequence = 0
         self._node = random(6).hex()
         self._outside: str | None = None
         self._lifecycle = Lifecycle(self)
-        for event_class in (ActivityEnd, TimerEvent, ServiceStarted, RowExpired):
-            self._events[event_class] = EventStatistics(expires=False)
 
     # The engine's verbs.
 
     def step(self, now: float) -> bool:
         """Do one unit of work: one delivery, or the end of one event. `False` when nothing is ready.
 
+        Nothing is while an adaptor's transaction is active: events are routed before or after it, not within.
+
         Args:
             now: seconds since the epoch; a value below the last one counts as the last one (TMR-31).
         """
+        if self.transaction is not None:
+            return False
         if now > self.now:
             self.now = now
             self.schedule.has_news = True
@@ -293,9 +304,9 @@ class Kernel:
         """Inactive to Active, all or none (SVC-2, SVC-3, SVC-7)."""
         self.registry.activate(identities)
 
-    def deactivate_service(self, *identities: ServiceID) -> None:
-        """Active to Stopping, all or none; Inactive follows when the last tree is gone (SVC-4, SVC-7)."""
-        self.registry.deactivate(identities)
+    def deactivate_service(self, *identities: ServiceID, within: float | None = None) -> None:
+        """Active to Stopping; Inactive follows with the last tree, removed `within` seconds (SVC-4, SVC-7, SVC-22)."""
+        self.registry.deactivate(identities, within)
 
     def service_state(self, identity: ServiceID) -> ServiceState:
         """The actual state of a service."""
@@ -304,6 +315,10 @@ class Kernel:
     def service(self, identity: ServiceID) -> ServiceRuntime:
         """The service of that id, or `UnrecognizedServiceError`."""
         return require_service(self.services, identity)
+
+    def add_event_type(self, event_class: type) -> None:
+        """An event type is installed: adaptors find it by its id (RA-39)."""
+        self.event_statistics(event_class)
 
     def remove_event_type(self, event_class: type) -> None:
         """An event type is being uninstalled: its events that are queued fail when their turn comes (CON-8)."""

@@ -15,12 +15,14 @@ from slee.api.errors import (
     UnrecognizedActivityHandleError,
 )
 from slee.api.event import event_type_id
+from slee.kernel.adaptor_transactions import close_transaction
 from slee.kernel.context import Context
 from slee.kernel.firing import EventStatistics, Firing
+from slee.kernel.marshalling import MARSHAL_EVENT, check_event, check_start, refused_event_bits, refused_flags
 from slee.kernel.services import tell
 from slee.kernel.states import RESOURCE, ContextState, ResourceState, SleeState, next_state
 from slee.spi.adaptor import ResourceAdaptor, SleeEndpoint
-from slee.spi.flags import VENDOR_BITS, ActivityFlags, EventFlags, FailureReason
+from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 
 if TYPE_CHECKING:
     from slee.api.address import Address
@@ -35,10 +37,6 @@ _SUCCESSFUL: Final = int(EventFlags.PROCESSING_SUCCESSFUL)
 _FAILED: Final = int(EventFlags.PROCESSING_FAILED)
 _UNREFERENCED: Final = int(EventFlags.UNREFERENCED)
 _ENDED: Final = int(ActivityFlags.ENDED)
-_REFUSED_EVENT_BITS: Final = ~(VENDOR_BITS | int(EventFlags.MAY_MARSHAL) | _SUCCESSFUL | _FAILED | _UNREFERENCED)
-_REFUSED_ACTIVITY_BITS: Final = ~(
-    VENDOR_BITS | int(ActivityFlags.MAY_MARSHAL) | _ENDED | int(ActivityFlags.UNREFERENCED)
-)
 _ACTIVE: Final = ContextState.ACTIVE
 
 
@@ -52,11 +50,15 @@ class ResourceEntity(SleeEndpoint):
         "failed_callbacks",
         "failed_commands",
         "failure",
+        "finds_activities",
         "is_object_active",
         "kernel",
         "name",
         "performed_commands",
+        "refused_event_bits",
         "state",
+        "thread",
+        "thread_now",
     )
 
     def __init__(self, kernel: Kernel, name: str, adaptor: ResourceAdaptor) -> None:
@@ -74,6 +76,11 @@ class ResourceEntity(SleeEndpoint):
         }
         self.failure: BaseException | None = None
         """Why `ra_active` failed, until the entity is activated again or the SLEE started (RA-7)."""
+        self.thread = kernel.thread
+        self.thread_now = kernel.thread_now
+        self.finds_activities = type(adaptor).get_activity is not ResourceAdaptor.get_activity
+        """Whether the adaptor is asked for activity objects; the one given at the start serves otherwise (RA-40)."""
+        self.refused_event_bits = refused_event_bits(adaptor)
         self.performed_commands = 0
         self.failed_commands = 0
         self.failed_callbacks = 0
@@ -93,6 +100,7 @@ class ResourceEntity(SleeEndpoint):
         """
         self.failure = None
         self.is_object_active = True
+        before = self.kernel.transaction
         try:
             self.adaptor.ra_active()
         except Exception as error:
@@ -100,6 +108,8 @@ class ResourceEntity(SleeEndpoint):
             self.failure = error
             self.kernel.reports.observer.adaptor_failed(self.name, "ra_active", error)
             return
+        finally:
+            close_transaction(self, before, "ra_active")
         self.kernel.reports.observer.adaptor_began(self.name)
         for service in self.kernel.registry.active():
             tell(self, service)
@@ -167,6 +177,8 @@ class ResourceEntity(SleeEndpoint):
         service: ServiceID | None = None,
         flags: EventFlags | int = 0,
     ) -> None:
+        if self.thread_now() != self.thread:
+            self.require_thread("fire")
         context = self.contexts.get(handle)
         if context is None or not context.visible:
             context = self._known(handle, "fire on")
@@ -202,8 +214,10 @@ class ResourceEntity(SleeEndpoint):
         if not self.is_object_active:
             raise InvalidStateError(f"resource adaptor entity {self.name}: fire while it is not active [RA-17]")
         flags = int(flags)
-        if flags & _REFUSED_EVENT_BITS:
-            raise ValueError(f"{self.name}: event flags {flags:#x} [RA-29, RA-30]; SBB_PROCESSED is the SLEE's own")
+        if flags & self.refused_event_bits:
+            raise refused_flags(self, flags)
+        if flags & MARSHAL_EVENT and self.kernel.serialises:
+            check_event(self, event)
         if context.queued >= self.kernel.limits.queue:
             statistics.refuse(FailureReason.QUEUE_FULL)
             raise FireEventError(f"{context}: its queue is full [CON-6]; refuse the work", FailureReason.QUEUE_FULL)
@@ -222,7 +236,8 @@ class ResourceEntity(SleeEndpoint):
         )
 
     def _may_start(self, *, continuing: bool) -> None:
-        """Refuse new activities unless Active, or Stopping for work that goes on (RA-17, SLE-7)."""
+        """Refuse new activities unless Active, or Stopping for work that goes on (RA-17, SLE-7, RA-28)."""
+        self.require_thread("start of an activity")
         if self.is_object_active and (
             continuing or (self.state is ResourceState.ACTIVE and self.kernel.state is SleeState.RUNNING)
         ):
@@ -240,8 +255,7 @@ class ResourceEntity(SleeEndpoint):
                 f"{self.name}: {type(handle).__name__} hashes by identity [RA-45]; make handles immutable values"
             )
         flags = int(flags)
-        if flags & _REFUSED_ACTIVITY_BITS:
-            raise ValueError(f"{self.name}: activity flags {flags:#x} [RA-29]; give ActivityFlags")
+        check_start(self, handle, flags)
         if handle in self.contexts:
             raise ActivityAlreadyExistsError(f"{self.name}: activity {handle!r} is known [RA-18]; choose a new handle")
         context = Context(self.kernel, self, handle, activity, flags)
@@ -249,6 +263,8 @@ class ResourceEntity(SleeEndpoint):
         return context
 
     def _known(self, handle: Hashable, what: str, *, own_transaction: bool = False) -> Context:
+        if self.thread_now() != self.thread:
+            self.require_thread(what)
         context = self.contexts.get(handle)
         if context is None or not (context.visible or own_transaction):
             if handle is None:
@@ -280,12 +296,32 @@ class ResourceEntity(SleeEndpoint):
     # What the adaptor is told.
 
     def callback(self, name: str, function: Callable[..., Any], *arguments: object) -> None:
-        """Call the adaptor; an exception is logged and counted, and changes nothing (RA-35)."""
+        """Call the adaptor; an exception is logged and counted, and changes nothing (RA-35, RA-36)."""
+        before = self.kernel.transaction
         try:
             function(*arguments)
         except Exception as error:
             self.failed_callbacks += 1
             self.kernel.reports.observer.adaptor_failed(self.name, name, error)
+        if self.kernel.transaction is not before:
+            close_transaction(self, before, name)
+
+    def find_activity(self, context: Context, given: object) -> object:
+        """Ask the adaptor for an activity object; one that it does not know is the one given at the start (RA-40)."""
+        try:
+            found = self.adaptor.get_activity(context.handle)
+        except Exception as error:
+            self.failed_callbacks += 1
+            self.kernel.reports.observer.adaptor_failed(self.name, "get_activity", error)
+            return given
+        return given if found is None else found
+
+    def require_thread(self, what: str) -> None:
+        """Refuse a call from a thread other than the kernel's, before anything has changed (RA-28)."""
+        if self.thread_now() != self.thread:
+            raise InvalidStateError(
+                f"{self.name}: {what} on a thread that is not the kernel's [RA-28]; hand the work to the loop's thread"
+            )
 
     def event_done(self, context: Context, firing: Firing) -> None:
         """Tell what the firing's flags ask for, the outcome first (RA-31, RA-32)."""
@@ -347,3 +383,5 @@ class ResourceEntity(SleeEndpoint):
             self.kernel.reports.observer.command_failed(self.name, command, error)
         else:
             self.performed_commands += 1
+        if self.kernel.transaction is not None:
+            close_transaction(self, None, "perform")

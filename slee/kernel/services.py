@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slee.api.activity import ServiceActivity
 from slee.api.errors import InvalidLinkNameBindingError, InvalidStateError
@@ -17,8 +18,18 @@ if TYPE_CHECKING:
     from slee.kernel.kernel import Kernel
     from slee.kernel.resource import ResourceEntity
     from slee.model.descriptor import ServiceDescriptor
+    from slee.spi.wheel import Timer
 
 InitialTable = dict[type, tuple[InitialHandler, ...]]
+
+
+class ServiceDeadline:
+    """Stands on the wheel for the deadline of a service's deactivation (SVC-22)."""
+
+    __slots__ = ("service",)
+
+    def __init__(self, service: ServiceRuntime) -> None:
+        self.service = service
 
 
 class ServiceRegistry:
@@ -29,6 +40,8 @@ class ServiceRegistry:
         self.services: dict[ServiceID, ServiceRuntime] = {}
         self.initial: InitialTable = {}
         """Active services for which an event of each type may be initial; highest priority first."""
+        self._deadlines: dict[ServiceID, Timer[Any]] = {}
+        """Of the services that are stopping, those with a bound."""
         self.continuing: InitialTable = {}
         """The same for events of work admitted earlier, which services that are stopping still take (SVC-5)."""
 
@@ -36,7 +49,10 @@ class ServiceRegistry:
         """Take a service in, Inactive."""
         if descriptor.id in self.services:
             raise InvalidStateError(f"{descriptor.id} is in the kernel [DU-16]; remove it first")
-        self.services[descriptor.id] = ServiceRuntime(self._kernel, descriptor, bound)
+        self.services[descriptor.id] = service = ServiceRuntime(self._kernel, descriptor, bound)
+        for env in service.environments.values():
+            for event_class in env.handlers:
+                self._kernel.add_event_type(event_class)
 
     def remove(self, identity: ServiceID) -> None:
         """Forget an Inactive service."""
@@ -54,20 +70,38 @@ class ServiceRegistry:
             for service in services:
                 self.begin(service)
 
-    def deactivate(self, identities: tuple[ServiceID, ...]) -> None:
-        """Active to Stopping, all or none; Inactive follows when the last tree is gone (SVC-4, SVC-7)."""
+    def deactivate(self, identities: tuple[ServiceID, ...], within: float | None = None) -> None:
+        """Active to Stopping, all or none; Inactive follows when the last tree is gone (SVC-4, SVC-7, SVC-22)."""
+        if within is not None and not 0 <= within < math.inf:
+            raise ValueError(f"deactivate within {within} seconds [SVC-22]; give a finite number, 0 or more")
         services = self._chosen(identities, "DEACTIVATE")
         for service in services:
             self._move(service, "DEACTIVATE")
         for service in services:
             if service.activity is not None:
                 service.activity.end_now()
+            if within is not None:
+                self._set_deadline(service, within)
             self.judge(service)
 
     def judge(self, service: ServiceRuntime) -> None:
         """Is the last tree of a stopping service gone (SVC-4)?"""
         if service.state is ServiceState.STOPPING and not service.roots:
             self._move(service, "no tree left")
+            deadline = self._deadlines.pop(service.id, None)
+            if deadline is not None:
+                deadline.cancel()
+
+    def _set_deadline(self, service: ServiceRuntime, within: float) -> None:
+        kernel = self._kernel
+        kernel.schedule.expirers[ServiceDeadline] = self._pass_deadlines
+        self._deadlines[service.id] = kernel.schedule.set(kernel.now + within, ServiceDeadline(service), kernel.now)
+
+    def _pass_deadlines(self, items: list[ServiceDeadline], now: float) -> None:
+        """Remove every tree that is left; a service becomes Inactive with its last one (SVC-22)."""
+        for item in items:
+            for root in tuple(item.service.roots):
+                self._kernel.remove_tree(root)
 
     def begin(self, service: ServiceRuntime) -> None:
         """Start the service's own activity and tell it (SVC-10, SVC-11)."""
@@ -142,7 +176,12 @@ def tell(resource: ResourceEntity, service: ServiceRuntime) -> None:
         ServiceState.INACTIVE: adaptor.service_inactive,
     }
     function = callbacks[service.state]
-    resource.callback(function.__name__, function, ReceivableService(service.id, _receivable(resource, service)))
+    resource.callback(function.__name__, function, receivable_service(resource, service))
+
+
+def receivable_service(resource: ResourceEntity, service: ServiceRuntime) -> ReceivableService:
+    """A service as an adaptor sees it (RA-37 to RA-39)."""
+    return ReceivableService(service.id, _receivable(resource, service))
 
 
 def _receivable(resource: ResourceEntity, service: ServiceRuntime) -> tuple[ReceivableEvent, ...]:

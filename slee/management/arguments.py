@@ -78,6 +78,12 @@ class ChosenServices(Arguments):
     services: tuple[ServiceChoice, ...] = Field(description="ids of services, or names where one version is installed")
 
 
+class Deactivation(ChosenServices):
+    """Names services to end, and how long that may take."""
+
+    within: float | None = Field(None, description="seconds after which the entity trees that are left are removed")
+
+
 class ChosenService(Arguments):
     """Names a service."""
 
@@ -103,6 +109,13 @@ class NewEntity(Arguments):
     adaptor: AdaptorChoice = Field(description="id of the adaptor, or its name")
     configuration: dict[str, Any] = Field({}, description="properties by name")
     section: str | None = Field(None, description="section of the server's configuration to take properties from")
+
+
+class EntityChange(Arguments):
+    """Properties of a resource adaptor entity to change."""
+
+    name: str = Field(description="name of the entity")
+    configuration: dict[str, Any] = Field(description="properties by name; those that are not named keep their values")
 
 
 class Entities(Arguments):

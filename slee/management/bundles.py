@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from slee.api.errors import (
     UnrecognizedBundleError,
     UnrecognizedComponentError,
 )
-from slee.api.ids import BundleID, ComponentID, ProfileSpecificationID, ServiceID, parse_id
+from slee.api.ids import BundleID, ComponentID, EventTypeID, ProfileSpecificationID, ServiceID, parse_id
 from slee.management.archive import Archive, ArchiveLimits, read_archive
 from slee.management.bundle import BundleLoader, BundleSource, LoadedBundle
 from slee.management.engine import Engine, Host
@@ -133,6 +133,8 @@ class Bundles:
             for component in descriptor.components:
                 if isinstance(component, ProfileSpecificationID):
                     self._host.drop_table(component)
+            for event_class in self._events(descriptor.components):
+                self._engine.remove_event_type(event_class)
             self._repository.remove(bundle)
             self._loader.unload(self._loaded.pop(bundle))
         self._store.sweep()
@@ -244,6 +246,13 @@ class Bundles:
             raise
         self._repository.add(descriptor, loaded.components, loaded.views)
         self._loaded[identity] = loaded
+        for event_class in self._events(components):
+            self._engine.add_event_type(event_class)
+
+    def _events(self, components: Iterable[ComponentID]) -> tuple[type, ...]:
+        """The classes of the event types among installed components."""
+        found = (self._repository.component(i).definition for i in components if isinstance(i, EventTypeID))
+        return tuple(definition for definition in found if isinstance(definition, type))
 
     def _require_new(self, loaded: LoadedBundle) -> None:
         """No component is installed already by another bundle (DU-16)."""

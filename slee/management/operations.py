@@ -26,8 +26,10 @@ from slee.management.arguments import (
     ChosenServices,
     Component,
     Components,
+    Deactivation,
     Entities,
     Entity,
+    EntityChange,
     Identity,
     Install,
     Kind,
@@ -56,6 +58,7 @@ from slee.management.results import (
     BundleInfo,
     ComponentInfo,
     LinkInfo,
+    PropertyInfo,
     ResourceInfo,
     ServiceInfo,
     SleeInfo,
@@ -124,7 +127,9 @@ class Operation:
         return _RULES.sub("", " ".join(first.split()))
 
     def run(self, management: Management, arguments: Arguments) -> Any:
-        """Call the Python form with checked arguments."""
+        """Call the Python form with checked arguments; `InvalidStateError` once the SLEE is shut down (SLE-12)."""
+        if management.slee.is_shut_down:
+            raise errors.InvalidStateError("the SLEE is shut down [SLE-12]; start the server again")
         values = {name: getattr(arguments, name) for name in type(arguments).model_fields}
         return self.call(_PARTS[self.call.__qualname__.partition(".")[0]](management), **values)
 
@@ -210,7 +215,7 @@ OPERATIONS: Final = (
     ),
     _state(
         "service.deactivate",
-        ChosenServices,
+        Deactivation,
         tuple[ServiceInfo, ...],
         Services.deactivate,
         _SERVICE,
@@ -230,6 +235,16 @@ OPERATIONS: Final = (
         errors.UnrecognizedResourceAdaptorError,
         *_NEW,
     ),
+    _change(
+        "resource.configure",
+        EntityChange,
+        ResourceInfo,
+        Resources.configure,
+        _ENTITY,
+        _STATE,
+        errors.InvalidConfigurationError,
+    ),
+    _reading("resource.properties", Entity, tuple[PropertyInfo, ...], Resources.properties, _ENTITY),
     _change("resource.remove", Entity, None, Resources.remove, _ENTITY, _STATE, errors.DependencyError),
     _state("resource.activate", Entity, ResourceInfo, Resources.activate, _ENTITY, _STATE),
     _state("resource.deactivate", Entity, ResourceInfo, Resources.deactivate, _ENTITY, _STATE),

@@ -29,11 +29,12 @@ from slee.management.bundle import ServiceSetup
 from slee.management.document import Places, issues_of, with_field_names
 from slee.management.engine import Engine, Entity, Host
 from slee.management.names import identified
-from slee.management.results import LinkInfo, ResourceInfo
+from slee.management.results import LinkInfo, PropertyInfo, ResourceInfo
 from slee.management.sources import Sources
 from slee.management.store import ResourceRecord, StateDirectory
 from slee.model.repository import Repository
 from slee.spi.adaptor import ResourceAdaptor
+from slee.spi.properties import ConfigurationProperties
 
 Properties = Mapping[str, Any]
 _LOG = logging.getLogger(__name__)
@@ -125,6 +126,51 @@ class Resources:
             entity.adaptor.unset_context()
             self._sources.remove(ResourceSource(name))
         _changed(name, "removed")
+
+    def configure(self, name: str, configuration: Properties) -> ResourceInfo:
+        """Change properties of an entity; those that are not named keep their values (RA-11, RA-12).
+
+        Raises:
+            UnrecognizedResourceAdaptorEntityError: there is none of that name.
+            InvalidStateError: it is not Inactive, the SLEE not Stopped, and its adaptor takes no change while active.
+            InvalidConfigurationError: the adaptor refuses the whole, or the entity follows a section of the file.
+        """
+        entity = self._entity(name)
+        record = self._record(name)
+        adaptor = entity.adaptor
+        if not adaptor.reconfigures_while_active and self._engine.state.value != "Stopped":
+            self._require_state(name, "Inactive", "RA-12")
+        if record.section is not None:
+            raise InvalidConfigurationError(
+                f"{name}: section {record.section} of the server's configuration configures it [RA-11]; change the file"
+            )
+        model = adaptor.configuration
+        if model is not None:
+            configuration = {
+                **with_field_names(model, record.configuration),
+                **with_field_names(model, configuration),
+            }
+        checked = checked_properties(type(adaptor), configuration, Places("", table=(name,)))
+        if checked is not None:
+            _verify(adaptor, checked, name)
+            changed = msgspec.structs.replace(record, configuration=dict(configuration))
+            with self._store.changing(self._desiring(name, changed)):
+                entity.callback("ra_configuration_update", adaptor.ra_configuration_update, checked)
+            self._host.pump()
+        return self.show(name)
+
+    def properties(self, name: str) -> tuple[PropertyInfo, ...]:
+        """The configuration of an entity, property by property; secrets are masked (RA-49, RA-50).
+
+        Raises:
+            UnrecognizedResourceAdaptorEntityError: there is none of that name.
+        """
+        adaptor = self._entity(name).adaptor
+        record = self._record(name)
+        places = Places("", table=(record.section or name,))
+        configuration = checked_properties(type(adaptor), self._given(record), places)
+        found = ConfigurationProperties.of(configuration, entity=name)
+        return tuple(PropertyInfo(each.name, each.type, each.text, each.secret) for each in found)
 
     def activate(self, name: str) -> ResourceInfo:
         """Make an entity Active; its adaptor works while the SLEE is Running as well (RA-5 to RA-7).
@@ -270,8 +316,8 @@ class Resources:
         """RA-1: construct, set_context, ra_verify_configuration, ra_configure."""
         identity = parse_id(record.adaptor, ResourceAdaptorID)
         adaptor_class: Any = self._repository.component(identity).definition
-        given = record.configuration if record.section is None else self._sections.get(record.section, {})
-        configuration = checked_properties(adaptor_class, given, Places("", table=(record.section or name,)))
+        places = Places("", table=(record.section or name,))
+        configuration = checked_properties(adaptor_class, self._given(record), places)
         adaptor: ResourceAdaptor = adaptor_class()
         self._sources.add(ResourceSource(name), adaptor.usage_parameters)
         endpoint = self._engine.create_resource(name, adaptor)
@@ -289,6 +335,9 @@ class Resources:
         found = (component.id for component in self._repository.components("adaptor"))
         known = [identity for identity in found if isinstance(identity, ResourceAdaptorID)]
         return identified(given, known, UnrecognizedResourceAdaptorError)
+
+    def _given(self, record: ResourceRecord) -> Properties:
+        return record.configuration if record.section is None else self._sections.get(record.section, {})
 
     def _entity(self, name: str) -> Entity:
         entity: Entity | None = self._engine.resources.get(name)

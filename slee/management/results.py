@@ -77,6 +77,17 @@ class ResourceInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class PropertyInfo:
+    """One property of a resource adaptor entity's configuration (RA-49)."""
+
+    name: str
+    type: str
+    value: str
+    """As text; a mask for a secret (RA-50)."""
+    secret: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LinkInfo:
     """One link name (RA-16)."""
 

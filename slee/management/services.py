@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -63,8 +64,12 @@ class Services:
         self._host.pump()
         return tuple(self.show(service) for service in chosen)
 
-    def deactivate(self, services: Sequence[ServiceID | str]) -> tuple[ServiceInfo, ...]:
-        """Let services end, all or none: Stopping until their last entity tree is gone (SVC-4, SVC-7).
+    def deactivate(self, services: Sequence[ServiceID | str], within: float | None = None) -> tuple[ServiceInfo, ...]:
+        """Let services end, all or none: Stopping until their last entity tree is gone (SVC-4, SVC-7, SVC-22).
+
+        Args:
+            services: ids, or names where one version is installed.
+            within: seconds after which the trees that are left are removed; without it the wait has no limit.
 
         Raises:
             UnrecognizedServiceError: one is not installed.
@@ -72,9 +77,12 @@ class Services:
             InvalidArgumentError: none is given, or one twice.
         """
         chosen = self._choose(services)
+        if within is not None and not 0 <= within < math.inf:
+            raise InvalidArgumentError(f"within: {within} seconds [SVC-22]; give a finite number, 0 or more")
+        self._host.pump()  # brings the kernel's clock, from which the bound counts, up to now
         self._require_state(chosen, "Active")
         with self._store.changing(self._desiring(chosen, active=False)):
-            self._engine.deactivate_service(*chosen)
+            self._engine.deactivate_service(*chosen, within=within)
         self._host.pump()
         return tuple(self.show(service) for service in chosen)
 

@@ -18,6 +18,8 @@ class SleeStates:
         self._engine = engine
         self._store = store
         self._host = host
+        self.is_shut_down = False
+        """Whether it has been shut down: no operation is accepted any more (SLE-12)."""
 
     def show(self) -> SleeInfo:
         """Desired and actual state, name, vendor and version (SLE-13, SLE-15)."""
@@ -50,6 +52,7 @@ class SleeStates:
     def shutdown(self) -> None:
         """End the server process; accepted when Stopped (SLE-2, SLE-12)."""
         self._require("Stopped", "shutdown")
+        self.is_shut_down = True
         self._host.shut_down()
 
     def _require(self, state: str, verb: str) -> None:

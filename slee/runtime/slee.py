@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from slee.api.errors import InvalidStateError
 from slee.api.source import ResourceSource
 from slee.facilities.facilities import Facilities
 from slee.facilities.volatile import VolatileTables
@@ -51,21 +53,37 @@ class Slee:
         clock = SystemClock()
         self.facilities = Facilities(now=clock.now, random=os.urandom)
         self.observer = LoggingObserver(self.facilities)
-        self.kernel = Kernel(observer=self.observer, random=os.urandom, ticks=time.perf_counter, limits=limits)
+        self.kernel = Kernel(
+            observer=self.observer,
+            random=os.urandom,
+            ticks=time.perf_counter,
+            limits=limits,
+            thread=threading.get_ident,
+        )
         self.driver = Driver(self.kernel, clock)
         self.tables = VolatileTables(self.kernel)
         self.shutdown_asked = anyio.Event()
         """Set when an operator asks for the end of the process (SLE-12)."""
         self._stopped = anyio.Event()
         self.observer.listeners.append(self._changed)
-        self.management = Management(engine=self.kernel, host=self, store=store, adaptors=adaptors, sections=sections)
+        self.is_shut_down = False
+        """Whether an operator has shut it down: nothing but `close` is left to call (SLE-12)."""
+        self._management = Management(engine=self.kernel, host=self, store=store, adaptors=adaptors, sections=sections)
+
+    @property
+    def management(self) -> Management:
+        """Everything that an operator can do; `InvalidStateError` after `shutdown` (SLE-12)."""
+        self._require_open()
+        return self._management
 
     def start(self, equipment: Equipment) -> None:
         """Restore what is desired, deploy the equipment at a first start, and run if that is desired (SLE-1).
 
         Raises:
+            InvalidStateError: it is shut down.
             InvalidConfigurationError: the configuration of a resource adaptor entity does not fit.
         """
+        self._require_open()
         self.pump()
         self.management.restore()
         self.management.equip(equipment)
@@ -73,7 +91,12 @@ class Slee:
         self.pump()
 
     async def stop(self, within: float) -> None:
-        """Stop, ending what is left after `within` seconds; the desired states stay (SLE-10, SLE-15)."""
+        """Stop, ending what is left after `within` seconds; the desired states stay (SLE-10, SLE-15).
+
+        Raises:
+            InvalidStateError: it is shut down.
+        """
+        self._require_open()
         self.pump()
         if self.kernel.state is SleeState.RUNNING:
             self.kernel.stop(within=within)
@@ -84,7 +107,7 @@ class Slee:
     def close(self) -> None:
         """Let go of timers, modules and the state directory."""
         self.driver.close()
-        self.management.close()
+        self._management.close()
 
     # What management asks of its host.
 
@@ -110,7 +133,12 @@ class Slee:
 
     def shut_down(self) -> None:
         """End the process once the present operation has been answered."""
+        self.is_shut_down = True
         self.shutdown_asked.set()
+
+    def _require_open(self) -> None:
+        if self.is_shut_down:
+            raise InvalidStateError("the SLEE is shut down [SLE-12]; make another")
 
     def _changed(self, change: StateChange) -> None:
         if change.new is SleeState.STOPPED:

@@ -9,17 +9,28 @@ from slee.spi.adaptor import (
 )
 from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 from slee.spi.interface import ResourceInterface, command, opening_command, query
+from slee.spi.marshaller import Marshaller
+from slee.spi.properties import ConfigurationProperties, ConfigurationProperty
+from slee.spi.timer import SharedTimer, TimerTask
+from slee.spi.transactions import Outcome, Transactions
 
 __all__ = [
     "ActivityFlags",
+    "ConfigurationProperties",
+    "ConfigurationProperty",
     "EventFlags",
     "FailureReason",
+    "Marshaller",
+    "Outcome",
     "ReceivableEvent",
     "ReceivableService",
     "ResourceAdaptor",
     "ResourceAdaptorContext",
     "ResourceInterface",
+    "SharedTimer",
     "SleeEndpoint",
+    "TimerTask",
+    "Transactions",
     "command",
     "opening_command",
     "query",

@@ -16,6 +16,9 @@ from slee.api.resource import ResourceAdaptorType
 from slee.api.usage import UsageParameters
 from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 from slee.spi.interface import ResourceInterface
+from slee.spi.marshaller import Marshaller
+from slee.spi.timer import SharedTimer
+from slee.spi.transactions import Transactions
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -90,6 +93,7 @@ class SleeEndpoint:
         """Fire an event on an activity.
 
         Raises:
+            InvalidStateError: the adaptor is not active, or the thread is not the kernel's (RA-17, RA-28).
             UnrecognizedActivityHandleError: no activity of that handle is known (RA-18).
             ActivityIsEndingError: the activity is ending (AC-5).
             IllegalEventError: the event's class is no installed event type of this adaptor (RA-25, RA-26).
@@ -178,11 +182,32 @@ class ResourceAdaptorContext(Protocol):
             TransactionRequiredError: no transaction is active.
         """
 
+    @property
+    def transactions(self) -> Transactions:
+        """Begins and completes transactions of the adaptor's own (RA-46)."""
+        ...
+
+    @property
+    def timer(self) -> SharedTimer:
+        """Calls functions later (RA-43)."""
+        ...
+
+    def event_class(self, event_type: EventTypeID) -> type:
+        """The class of an event type as installed; `UnrecognizedEventError` if it is not (RA-39)."""
+        ...
+
+    def service(self, service: ServiceID) -> ReceivableService:
+        """A service as installed, with its events; `UnrecognizedServiceError` if it is not (RA-39)."""
+        ...
+
     def activity_context(self, handle: Hashable) -> ActivityContext | None:
         """The context of an activity of this entity, `None` if the handle is unknown."""
 
     def handle_of(self, aci: ActivityContext) -> Hashable | None:
         """The handle behind a context, `None` if the activity is not one of this entity's."""
+
+    def context_of(self, activity: object) -> ActivityContext | None:
+        """The context of an activity object, by `get_activity_handle`; `None` if it is no activity here (RA-40)."""
 
     def pump(self) -> None:
         """Let the SLEE process what has been fired; call it after each batch of input from outside."""
@@ -206,6 +231,11 @@ class ResourceAdaptor:
     fires_any_event_type: ClassVar[bool] = False
     """Whether the adaptor may fire, and is told of, event types that are not among those of `ra_types` (RA-26)."""
 
+    reconfigures_while_active: ClassVar[bool] = False
+    """Whether a change of configuration is taken in every state, and activities go on (RA-12)."""
+    marshaller: Marshaller | None = None
+    """Without one, MAY_MARSHAL may not be given (RA-44); set it before the entity is made."""
+
     def set_context(self, context: ResourceAdaptorContext) -> None:
         """Called first of all (RA-1)."""
 
@@ -213,10 +243,18 @@ class ResourceAdaptor:
         """Called last of all (RA-10)."""
 
     def ra_verify_configuration(self, configuration: BaseModel) -> None:
-        """Judge a complete configuration; raise `InvalidConfigurationError` to refuse it (RA-2, RA-11)."""
+        """Judge a complete configuration, also a changed one; raise `InvalidConfigurationError` to refuse it (RA-2)."""
 
     def ra_configure(self, configuration: BaseModel) -> None:
         """Take the configuration; the object becomes Inactive (RA-1)."""
+
+    def ra_configuration_update(self, configuration: BaseModel) -> None:
+        """Take a changed configuration, complete and verified, as `ra_configure` did the first one (RA-11).
+
+        By default it is given to `ra_configure`. It comes while the object is Inactive, or in any state if the adaptor
+        declares `reconfigures_while_active` (RA-12).
+        """
+        self.ra_configure(configuration)
 
     def ra_unconfigure(self) -> None:
         """Let go of the configuration (RA-10)."""
@@ -246,8 +284,11 @@ class ResourceAdaptor:
         """Do what has come due."""
 
     def get_activity(self, handle: Hashable) -> object:
-        """The activity object of a handle (AC-13, RA-40)."""
-        raise NotImplementedError(f"{type(self).__name__} has no activities")
+        """The activity object of a handle; `None` for the one given at the start (AC-13, RA-40).
+
+        Asked once for each activity, when an SBB first reads `aci.activity`.
+        """
+        return None
 
     def get_activity_handle(self, activity: object) -> Hashable | None:
         """The handle of an activity, `None` if it is not one of this adaptor's (RA-40)."""

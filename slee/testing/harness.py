@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -64,7 +65,9 @@ class SleeHarness:
     give `failures_allowed=True` where a test provokes failures, and read `failures`.
     """
 
-    def __init__(self, *, seed: int = 0, limits: Limits | None = None, failures_allowed: bool = False) -> None:
+    def __init__(
+        self, *, seed: int = 0, limits: Limits | None = None, failures_allowed: bool = False, serialise: bool = True
+    ) -> None:
         self.clock = ManualClock()
         self.clock.drives(self._advance_to)
         self.random = random.Random(seed)
@@ -72,8 +75,13 @@ class SleeHarness:
         self.observer = RecordingObserver(self.facilities)
         self.failures_allowed = failures_allowed
         self.kernel = Kernel(
-            observer=self.observer, random=self.random.randbytes, ticks=lambda: self.clock.now, limits=limits
+            observer=self.observer,
+            random=self.random.randbytes,
+            ticks=lambda: self.clock.now,
+            limits=limits,
+            thread=threading.get_ident,
         )
+        self.kernel.serialises = serialise
         self.tables = VolatileTables(self.kernel)
         self._links: dict[str, ResourceAdaptor] = {}
         self.kernel.now = self.clock.now

@@ -237,3 +237,20 @@ def test_mgt_3_desired_state_is_durable_when_the_operation_returns(
             assert "No space left" in refuses(server, SleeError, operation)
     server.services.activate([OLD])
     assert states(server.restart()) == {"1.0": "Active", "2.0": "Inactive"}
+
+
+def test_svc_22_the_bound_of_a_deactivation_counts_from_now(server: Server) -> None:
+    server.services.activate([OLD])
+    server.fire("a", Heard("bob", "hi"))
+    refuses(server, InvalidArgumentError, lambda: server.services.deactivate([OLD], within=-1.0))
+    refuses(server, InvalidArgumentError, lambda: server.services.deactivate([OLD], within=float("nan")))
+    server.time += 1_000
+    (info,) = server.services.deactivate([OLD], within=5.0)
+    assert info.state == "Stopping"
+    server.time += 4.9
+    server.pump()
+    assert server.services.show(OLD).state == "Stopping"
+    server.time += 0.2
+    server.pump()
+    assert server.services.show(OLD).state == "Inactive"
+    assert list(server.kernel.resources["echo"].contexts) == ["a"]

@@ -14,15 +14,25 @@ from slee.api.errors import (
     InvalidStateError,
     LinkNameAlreadyBoundError,
     ResourceAdaptorEntityAlreadyExistsError,
+    UnrecognizedEventError,
     UnrecognizedLinkNameError,
     UnrecognizedResourceAdaptorEntityError,
     UnrecognizedResourceAdaptorError,
+    UnrecognizedServiceError,
 )
-from slee.api.ids import ResourceAdaptorID, SbbID
-from tests.deploy.echo import EchoAdaptor, Heard
-from tests.deploy.workshop import Server, plain
+from slee.api.event import event_type_id
+from slee.api.ids import EventTypeID, ResourceAdaptorID, SbbID
+from tests.deploy.echo import EchoAdaptor, EchoConfiguration, Heard
+from tests.deploy.workshop import Server, build, manifest, plain, sbb, service, write
 
 ECHO = EchoAdaptor.id
+OWN_EVENT = """
+from slee import event_type
+
+@event_type("own.Event", vendor="test", version="1.0")
+class Own:
+    text: str
+"""
 
 
 @pytest.fixture
@@ -183,3 +193,125 @@ def test_design_7_an_entity_configured_by_a_section_follows_the_file_at_each_sta
     configured = server.restart().adaptor().configured
     assert configured is not None
     assert (configured.listen_port, configured.greeting) == (8, "hello")
+
+
+def test_ra_39_what_is_uninstalled_is_found_no_more(server: Server, tmp_path: Path) -> None:
+    context = server.connect().context
+    files = {"bundle.toml": manifest(more=service()), "sbbs/plain.py": OWN_EVENT + sbb()}
+    bundle = build(write(tmp_path / "own", files))
+    server.install(bundle)
+    event = EventTypeID("own.Event", "test", "1.0")
+    (found,) = server.services.list()
+    assert event_type_id(context.event_class(event)) == event
+    assert context.service(found.id).id == found.id
+    server.bundles.uninstall(bundle.manifest.id)
+    with pytest.raises(UnrecognizedServiceError):
+        context.service(found.id)
+    with pytest.raises(UnrecognizedEventError):
+        context.event_class(event)
+
+
+def configured(server: Server, name: str = "echo") -> EchoConfiguration:
+    found = server.adaptor(name).configured
+    assert found is not None
+    return found
+
+
+def test_ra_11_a_change_names_only_what_changes(server: Server) -> None:
+    server.resources.create("echo", ECHO, {"listen-port": 5, "greeting": "hi"})
+    server.resources.configure("echo", {"listen-port": 6})
+    assert (configured(server).listen_port, configured(server).greeting) == (6, "hi")
+    server.resources.configure("echo", {"greeting": "ho"})
+    assert (configured(server).listen_port, configured(server).greeting) == (6, "ho")
+    assert server.adaptor().calls[3:] == ["ra_verify_configuration", "ra_configuration_update"] * 2
+
+
+def test_ra_11_the_change_is_kept(server: Server) -> None:
+    server.resources.create("echo", ECHO, {"listen-port": 5, "greeting": "hi"})
+    server.resources.configure("echo", {"listen-port": 6})
+    again = server.restart()
+    assert (configured(again).listen_port, configured(again).greeting) == (6, "hi")
+
+
+def test_ra_11_verification_sees_the_complete_new_configuration(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.resources.create("echo", ECHO, {"listen-port": 5, "greeting": "hi"})
+    seen: list[object] = []
+    monkeypatch.setattr(server.adaptor(), "ra_verify_configuration", seen.append)
+    server.resources.configure("echo", {"listen-port": 6})
+    assert seen == [EchoConfiguration(listen_port=6, greeting="hi")]
+
+
+@pytest.mark.parametrize("change", [{"listen-port": 13}, {"listen-port": "x"}, {"colour": "red"}, {"greeting": None}])
+def test_ra_11_what_is_refused_changes_nothing(server: Server, change: dict[str, object]) -> None:
+    server.resources.create("echo", ECHO, {"listen-port": 5})
+    before = server.management.store.desired
+    with pytest.raises(InvalidConfigurationError):
+        server.resources.configure("echo", change)
+    assert configured(server).listen_port == 5
+    assert "ra_configuration_update" not in server.adaptor().calls
+    assert server.management.store.desired == before
+
+
+def test_ra_11_an_entity_that_follows_a_section_is_changed_there(server: Server) -> None:
+    server.resources.create("echo", ECHO, section="echo")
+    with pytest.raises(InvalidConfigurationError, match="section echo"):
+        server.resources.configure("echo", {"listen-port": 6})
+    assert configured(server).listen_port == 7
+
+
+def test_ra_11_an_unknown_entity_is_refused(server: Server) -> None:
+    with pytest.raises(UnrecognizedResourceAdaptorEntityError):
+        server.resources.configure("other", {})
+
+
+def test_ra_12_an_active_entity_takes_no_change_while_the_slee_runs(server: Server) -> None:
+    server.connect()
+    server.fire("a", Heard("bob", "hi"))
+    with pytest.raises(InvalidStateError, match="RA-12"):
+        server.resources.configure("echo", {"listen-port": 6})
+    server.resources.deactivate("echo")
+    with pytest.raises(InvalidStateError, match="RA-12"):
+        server.resources.configure("echo", {"listen-port": 6})
+    assert configured(server).listen_port == 5
+    server.kernel.resources["echo"].end_activity("a")
+    server.pump()
+    server.resources.configure("echo", {"listen-port": 6})
+    assert configured(server).listen_port == 6
+
+
+def test_ra_12_an_active_entity_takes_a_change_while_the_slee_is_stopped(server: Server) -> None:
+    server.connect()
+    server.management.slee.stop()
+    assert server.resources.configure("echo", {"listen-port": 6}).state == "Active"
+    assert configured(server).listen_port == 6
+
+
+def test_ra_12_an_adaptor_that_declares_it_takes_changes_in_every_state_and_keeps_its_activities(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EchoAdaptor, "reconfigures_while_active", True)
+    server.connect()
+    server.fire("a", Heard("bob", "hi"))
+    assert server.resources.configure("echo", {"listen-port": 6}).state == "Active"
+    assert configured(server).listen_port == 6
+    assert list(server.kernel.resources["echo"].contexts) == ["a"]
+    assert server.resources.deactivate("echo").state == "Stopping"
+    server.resources.configure("echo", {"listen-port": 7})
+    assert configured(server).listen_port == 7
+    assert list(server.kernel.resources["echo"].contexts) == ["a"]
+    assert server.adaptor().calls.count("ra_stopping") == 1
+
+
+def test_ra_50_properties_are_shown_with_secrets_masked(server: Server) -> None:
+    server.resources.create("echo", ECHO, {"listen-port": 5, "password": "hunter2"})
+    shown = server.resources.properties("echo")
+    assert [(each.name, each.type, each.secret) for each in shown] == [
+        ("slee:entity", "str", False),
+        ("listen-port", "int", False),
+        ("greeting", "str", False),
+        ("password", "str", True),
+    ]
+    assert [each.value for each in shown][:3] == ["echo", "5", "hello"]
+    assert "hunter" not in repr(shown)

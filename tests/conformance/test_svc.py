@@ -11,7 +11,7 @@ from slee.api.errors import InvalidLinkNameBindingError, InvalidStateError, Unre
 from slee.kernel.context import Context
 from slee.kernel.states import ServiceState, SleeState
 from slee.model.descriptor import describe_service
-from tests.conformance.kit import LOG, Do, Leaf, Note, Root, World
+from tests.conformance.kit import LOG, Do, Leaf, Note, Root, TracedRoot, World
 
 UNKNOWN = ServiceID("unknown", "test", "1.0")
 
@@ -224,3 +224,64 @@ def test_svc_13_an_sbb_finds_the_activity_of_its_own_service() -> None:
         assert isinstance(found[one], Context)
         assert found[one].activity.service == one
         world.fire("a", Do(lambda sbb, aci: None))
+
+
+def test_svc_22_at_the_deadline_the_trees_that_are_left_are_removed() -> None:
+    with World(Root, TracedRoot) as world:
+        one, two = world.services
+        world.do("a")
+        world.do("b", key="other")
+        others = len(world.roots(TracedRoot))
+        assert others == 2
+        world.kernel.deactivate_service(one, within=5)
+        world.slee.advance(4.9)
+        assert world.kernel.service_state(one) is ServiceState.STOPPING
+        assert len(world.roots()) == 2
+        world.slee.advance(0.2)
+        assert world.kernel.service_state(one) is ServiceState.INACTIVE
+        assert world.roots() == []
+        assert len(world.roots(TracedRoot)) == others
+        assert world.kernel.service_state(two) is ServiceState.ACTIVE
+        assert all(not world.start(handle).is_ending for handle in ("a", "b"))
+
+
+def test_svc_22_the_removal_is_the_slees_with_its_callbacks() -> None:
+    with World(TracedRoot) as world:
+        world.do("a", lambda sbb, aci: sbb.first.create())
+        LOG.clear()
+        world.kernel.deactivate_service(world.service, within=0)
+        world.slee.run()
+        assert world.kernel.service_state(world.service) is ServiceState.INACTIVE
+        removals = [entry for entry in LOG if entry.endswith("sbb_remove")]
+        assert removals == ["TracedRoot.sbb_remove", "TracedLeaf.sbb_remove"]
+
+
+def test_svc_22_without_a_bound_stopping_has_no_limit() -> None:
+    with World(Root) as world:
+        world.do("a")
+        world.kernel.deactivate_service(world.service)
+        world.slee.advance(1_000_000)
+        assert world.kernel.service_state(world.service) is ServiceState.STOPPING
+
+
+def test_svc_22_a_bound_that_was_not_needed_does_not_strike_later() -> None:
+    with World(Root) as world:
+        world.do("a")
+        world.kernel.deactivate_service(world.service, within=5)
+        world.end("a")
+        assert world.kernel.service_state(world.service) is ServiceState.INACTIVE
+        world.kernel.activate_service(world.service)
+        world.slee.run()
+        world.do("b")
+        world.kernel.deactivate_service(world.service)
+        world.slee.advance(10)
+        assert world.kernel.service_state(world.service) is ServiceState.STOPPING
+        assert len(world.roots()) == 1
+
+
+@pytest.mark.parametrize("within", [-1.0, float("nan"), float("inf")])
+def test_svc_22_a_bound_is_finite_and_not_negative(within: float) -> None:
+    with World(Root) as world:
+        with pytest.raises(ValueError, match="SVC-22"):
+            world.kernel.deactivate_service(world.service, within=within)
+        assert world.kernel.service_state(world.service) is ServiceState.ACTIVE

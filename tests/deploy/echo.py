@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SecretStr
 
 from slee import ResourceAdaptorType, event_type
 from slee.api.errors import InvalidConfigurationError
@@ -51,6 +51,7 @@ class EchoConfiguration(BaseModel):
 
     listen_port: int
     greeting: str = "hello"
+    password: SecretStr | None = None
 
 
 class EchoAdaptor(ResourceAdaptor):
@@ -80,6 +81,11 @@ class EchoAdaptor(ResourceAdaptor):
 
     def ra_configure(self, configuration: BaseModel) -> None:
         self.calls.append("ra_configure")
+        assert isinstance(configuration, EchoConfiguration)
+        self.configured = configuration
+
+    def ra_configuration_update(self, configuration: BaseModel) -> None:
+        self.calls.append("ra_configuration_update")
         assert isinstance(configuration, EchoConfiguration)
         self.configured = configuration
 

@@ -318,7 +318,7 @@ def test_a_second_signal_ends_a_server_that_waits(tmp_path: Path) -> None:
     assert status == 128 + signal.SIGTERM
 
 
-def test_shutdown_by_an_operator_ends_the_process(server: Process) -> None:
+def test_sle_12_shutdown_by_an_operator_ends_the_process_with_status_0(server: Process) -> None:
     assert server.slee("state", "shutdown").exit_code == 3
     assert server.json("state", "stop")["state"] == "Stopped"
     assert server.slee("state", "shutdown").exit_code == 0
