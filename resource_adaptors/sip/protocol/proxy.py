@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from resource_adaptors.sip.message.errors import LocalProtocolError
 from resource_adaptors.sip.message.values import TOKEN
 from resource_adaptors.sip.message.writer import cancel_for, forward_request, relay_response
+from resource_adaptors.sip.protocol.breadth import share_of_breadth
 from resource_adaptors.sip.protocol.client import CANCEL_NOT_ASKED, CANCEL_SENT, CANCEL_WAITING
 from resource_adaptors.sip.protocol.context import NewBranch, ResponseContext
 from resource_adaptors.sip.protocol.events import (
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from resource_adaptors.sip.protocol.server import ServerTransaction
 
 DEFAULT_MAX_FORWARDS: Final = 70
-DEFAULT_MAX_BREADTH: Final = 60
-"""Branches that one request may have at any time, all proxies together, where it does not say (RFC 5393 5.3.3)."""
 GUARD_C: Final = "C"
 GUARD_CANCELLED: Final = "cancelled"
 COMPLETED_ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'
@@ -78,7 +77,7 @@ class Proxy:
         context.is_exhausted = False
         record_routes = self._record_routes if record_route else ()
         general = self._general_refusal(transaction, request)
-        breadth = _breadth(request, len(branches))
+        breadth = share_of_breadth(request, len(branches))
         if breadth == 0:
             general = general or Candidate(440, None)
         for new in branches:
@@ -393,15 +392,3 @@ def _with_challenges(data: bytes, others: Sequence[Response]) -> bytes:
         return data
     head, separator, body = data.partition(b"\r\n\r\n")
     return b"\r\n".join((head, *(line.encode("utf-8", "surrogateescape") for line in lines))) + separator + body
-
-
-def _breadth(request: Request, branches: int) -> int | None:
-    """The share of Max-Breadth of each branch, 0 if there is none left; `None` where it need not be written.
-
-    RFC 5393 5.3: what a request may fork into is divided at each proxy, so that a spiral of forks ends.
-    """
-    text = request.header("max-breadth")
-    if text is None and branches == 1:
-        return None
-    given = int(text) if text is not None and text.isascii() and text.isdigit() else DEFAULT_MAX_BREADTH
-    return min(given, DEFAULT_MAX_BREADTH) // branches if branches else None
