@@ -94,7 +94,7 @@ class ResourceEntity(SleeEndpoint):
         self.failure = None
         self.is_object_active = True
         try:
-            self.adaptor.ra_active()
+            self.activate_object()
         except Exception as error:
             self.is_object_active = False
             self.failure = error
@@ -103,6 +103,10 @@ class ResourceEntity(SleeEndpoint):
         self.kernel.reports.observer.adaptor_began(self.name)
         for service in self.kernel.registry.active():
             tell(self, service)
+
+    def activate_object(self) -> None:
+        """Have the adaptor object begin its work."""
+        self.adaptor.ra_active()
 
     def deactivate(self) -> None:
         """Active to Stopping, and to Inactive when its last activity has ended (RA-8)."""

@@ -61,7 +61,7 @@ def test_du_2_an_event_not_marked_initial_makes_no_entity() -> None:
         @handles
         def on_one(self, event: One, aci: ActivityContext) -> None: ...
 
-    with SleeHarness() as slee:
+    with SleeHarness(leftovers_allowed=True) as slee:
         ra = slee.add_resource("test", RecordingResource(recording_type(One)))
         slee.install(Plain)
         ra.endpoint.start_activity("a", "activity")
@@ -80,8 +80,7 @@ def test_du_3_selection_goes_with_initial_event_only(argument: dict[str, Any]) -
 def test_du_4_every_wrong_handler_is_found_at_verification() -> None:
     class Wrong(Sbb, vendor="test", version="1.0"):
         @handles
-        def unannotated(self, event, aci: ActivityContext) -> None:
-            ...
+        def unannotated(self, event, aci: ActivityContext) -> None: ...
 
         @handles
         def unresolved(self, event: Nowhere, aci: ActivityContext) -> None:  # noqa: F821

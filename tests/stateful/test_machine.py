@@ -49,7 +49,7 @@ class Machine(RuleBasedStateMachine):
         BOARD.__init__()  # type: ignore[misc]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("slee.kernel.kernel.Router", WatchedRouter)
-            self.slee = SleeHarness(failures_allowed=True)
+            self.slee = SleeHarness(failures_allowed=True, leftovers_allowed=True)
         self.kernel = self.slee.kernel
         self.ra = self.slee.add_resource("test", RecordingResource(RA))
         self.ids: dict[str, ServiceID] = {
