@@ -11,7 +11,7 @@ from slee.testing.resources import Handed, Recorder, RecordingResource
 if TYPE_CHECKING:
     from slee.api.resource import ResourceAdaptorType
 
-Match = object | Callable[[object], bool]
+_Match = object | Callable[[object], bool]
 
 
 class Expectation:
@@ -22,7 +22,7 @@ class Expectation:
     `on` names the activity of an answer; without, it is that of the command.
     """
 
-    def __init__(self, script: ScriptedResource, match: Match, times: int) -> None:
+    def __init__(self, script: ScriptedResource, match: _Match, times: int) -> None:
         self._script = script
         self._match = match
         self.times = times
@@ -95,7 +95,7 @@ class ScriptedResource(RecordingResource):
         self._answers: list[_Answer] = []
         self._throws: list[tuple[str, Exception]] = []
 
-    def expect(self, match: Match, *, times: int = 1) -> Expectation:
+    def expect(self, match: _Match, *, times: int = 1) -> Expectation:
         """Wait for a command.
 
         Args:
