@@ -15,14 +15,22 @@ import msgspec
 
 from slee.api.activity import ActivityContext, EventContext
 from slee.api.alarm import AlarmID
+from slee.api.declaration import Cmp
 from slee.api.event import TimerID
 from slee.api.ids import BundleID, ComponentID
 from slee.api.local import SbbLocal
-from slee.api.values import value_type
+from slee.api.sbb import Sbb
+from slee.api.values import declared_type, value_type
 
 _AS_THEY_ARE: Final = (bool, int, float, str, bytes, type(None))
 _BY_MSGSPEC: Final = (decimal.Decimal, datetime.datetime, datetime.date, datetime.time, datetime.timedelta)
 _ONE_CLASS_FOR_MANY: Final = (ComponentID, BundleID, TimerID, AlarmID)
+
+
+def declared_annotation(sbb: type[Sbb], field: str) -> object:
+    """The T of `field: Cmp[T]`, of the class or the one that it inherits the field from."""
+    owner = next(base for base in sbb.__mro__ if field in vars(base))
+    return declared_type(owner, field, Cmp)
 
 
 class References:

@@ -38,7 +38,7 @@ class Watch:
     serialisation: Serialisation | None
     """Carries what is committed; `None` to leave it as it is (TST-8)."""
     lot: Callable[[int], int] | None
-    """Draws a number below another one, to choose the context that goes next; `None` for production's order (TST-11)."""
+    """Draws a number below another one: which context goes next; `None` for production's order (TST-11)."""
     aborted: list[Exception] = field(default_factory=list[Exception])
     """The faults before a commit, each of which rolled its transaction back."""
 

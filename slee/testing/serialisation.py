@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, Final
 
-from slee.api.declaration import Cmp
 from slee.api.errors import SleeError
-from slee.api.values import declared_type
 from slee.kernel.context import Context
-from slee.testing.codec import Codec
+from slee.testing.codec import Codec, declared_annotation
 
 if TYPE_CHECKING:
     from slee.api.sbb import Sbb
@@ -108,8 +106,7 @@ class Serialisation:
     def _annotation(self, cls: type[Sbb], name: str) -> object:
         known = self._annotations.setdefault(cls, {})
         if name not in known:
-            owner = next(base for base in cls.__mro__ if name in vars(base))
-            known[name] = declared_type(owner, name, Cmp)
+            known[name] = declared_annotation(cls, name)
         return known[name]
 
 
