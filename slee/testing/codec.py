@@ -118,7 +118,7 @@ class Codec:
         if issubclass(cls, ActivityContext | EventContext):
             return _REFERENCE
         if issubclass(cls, enum.Flag):
-            return Carrier(lambda member, _: member.value, lambda value, _: cls(value))
+            return _flag(cls)
         if issubclass(cls, enum.Enum):
             return Carrier(lambda member, _: member.name, lambda name, _: cls[name])
         if issubclass(cls, _ONE_CLASS_FOR_MANY):
@@ -184,6 +184,10 @@ _REFERENCE: Final = Carrier(lambda value, refs: refs.place(value), lambda place,
 
 def _by_msgspec(cls: type[Any]) -> Carrier:
     return Carrier(lambda value, _: msgspec.msgpack.encode(value), lambda p, _: msgspec.msgpack.decode(p, type=cls))
+
+
+def _flag(cls: type[Any]) -> Carrier:
+    return Carrier(lambda member, _: member.value, lambda value, _: cls(value))
 
 
 def _identity(cls: type[Any]) -> Carrier:

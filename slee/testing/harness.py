@@ -19,6 +19,7 @@ from slee.facilities.facilities import Facilities
 from slee.facilities.usage import UsageSource
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
+from slee.kernel.conservation import unaccounted
 from slee.kernel.firing import Firing
 from slee.kernel.kernel import Kernel
 from slee.kernel.ports import Limits
@@ -29,7 +30,7 @@ from slee.testing.callbacks import CallbackLog
 from slee.testing.clock import ManualClock
 from slee.testing.faults import Faults
 from slee.testing.kernel import Watch, WatchedKernel
-from slee.testing.leftovers import left, unaccounted
+from slee.testing.leftovers import left
 from slee.testing.observer import Failure, Message, RecordingObserver
 from slee.testing.scripted import ScriptedResource
 from slee.testing.serialisation import Serialisation
@@ -276,8 +277,11 @@ class SleeHarness:
         return min((d for d in deadlines if d is not None), default=None)
 
     def _perform(self) -> None:
+        """After a step: hand over its outputs, and check that it lost no event (CON-15)."""
         for resource, command in self.kernel.take_outputs():
             resource.perform(command)
+        if lost := unaccounted(self.kernel):
+            raise AssertionError("\n".join([*lost, self.how_to_repeat]))
 
     # Looking.
 

@@ -1,34 +1,13 @@
-"""What a harness finds when it closes: the sum of events, and what is left with its owner (TST-10, CON-3)."""
+"""What is left when a harness closes, with its owner (TST-10)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from slee.kernel.firing import Firing
-
 if TYPE_CHECKING:
     from slee.kernel.context import Context
     from slee.kernel.kernel import Kernel
-
-
-def unaccounted(kernel: Kernel) -> Iterator[str]:
-    """Where the events accepted are not those ended and those queued, by type (CON-3)."""
-    queued: dict[type, int] = {}
-    for context in kernel.contexts():
-        entry = context.first
-        while entry is not None:
-            if isinstance(entry, Firing):
-                queued[entry.cls] = queued.get(entry.cls, 0) + 1
-            entry = entry.next
-    for event_class, figures in kernel.events.items():
-        owed = figures.accepted - figures.delivered - figures.failed - figures.expired
-        found = queued.get(event_class, 0)
-        if owed != found:
-            yield (
-                f"{event_class.__name__}: {figures.accepted} accepted, {figures.delivered} delivered, "
-                f"{figures.failed} failed, {figures.expired} expired, {found} queued [CON-3]"
-            )
 
 
 def left(kernel: Kernel) -> Iterator[str]:

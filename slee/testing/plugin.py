@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -43,12 +43,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def slee(request: pytest.FixtureRequest) -> Iterator[SleeHarness]:
     """A running `SleeHarness`, checked when a test that has passed ends (TST-10)."""
     node: pytest.Item = request.node
-    arguments = {
+    arguments: dict[str, Any] = {
         "seed": request.config.getoption("--slee-seed"),
         "random_schedule": request.config.getoption("--slee-random-schedule"),
     }
-    for marker in node.iter_markers("slee"):
-        arguments |= {name: value for name, value in marker.kwargs.items() if name not in arguments or value}
+    marker = node.get_closest_marker("slee")
+    if marker is not None:
+        arguments |= marker.kwargs
     harness = SleeHarness(**arguments)
     node.stash[_HARNESS] = harness
     yield harness
