@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slee.kernel.firing import Firing
+from slee.kernel.firing import EventStatistics, Firing
 
 if TYPE_CHECKING:
     from slee.kernel.kernel import Kernel
 
 
 def unaccounted(kernel: Kernel) -> list[str]:
-    """The sums that differ, one text for each event type; empty as long as nothing is lost.
+    """The sums that differ, one text for each event type and source; empty as long as nothing is lost.
 
     Ask between two steps. It looks at every activity context, about 50 ns each, and at every event that waits.
     """
-    queued: dict[type, int] = {}
+    queued: dict[EventStatistics, int] = {}
     for context in kernel.contexts():
         entry = context.first
         while entry is not None:
             if isinstance(entry, Firing):
-                queued[entry.cls] = queued.get(entry.cls, 0) + 1
+                queued[entry.statistics] = queued.get(entry.statistics, 0) + 1
             entry = entry.next
     return [
-        f"{event_class.__name__}: {figures.accepted} accepted, {figures.delivered} delivered, {figures.failed} failed, "
-        f"{figures.expired} expired, {queued.get(event_class, 0)} queued [CON-3]"
-        for event_class, figures in kernel.events.items()
-        if figures.accepted - figures.delivered - figures.failed - figures.expired != queued.get(event_class, 0)
+        f"{event_class.__name__} from {source}: {s.accepted} accepted, {s.delivered} delivered, {s.failed} failed, "
+        f"{s.expired} expired, {queued.get(s, 0)} queued [CON-3]"
+        for event_class, sources in kernel.sources.items()
+        for source, s in sources.items()
+        if s.queued != queued.get(s, 0)
     ]

@@ -304,6 +304,25 @@ def test_con_3_the_sum_holds_before_during_and_after_a_delivery_by_type_and_in_t
         assert pictures[3] == pictures[2] | {"test.Do": (1, 0), "test.Note": (1, 0)}
 
 
+def test_con_3_the_sum_holds_by_source_as_well() -> None:
+    with World(Root) as world:
+        world.do("a", lambda sbb, aci: [sbb.note(Note(), aci), sbb.event_context.suspend(timeout=5)])
+        world.queue("a", Note())
+        statistics = world.kernel.statistics()
+        notes = {s.source: (s.accepted, s.queued) for s in statistics.sources if s.event_type.name == "test.Note"}
+        assert notes == {"resource:test": (1, 1), f"service:{world.service}": (1, 1)}
+        (total,) = [event for event in statistics.events if event.event_type.name == "test.Note"]
+        assert (total.accepted, total.queued) == (2, 2)
+        world.slee.advance(5)
+        sources = world.kernel.statistics().sources
+        assert {(s.source, s.delivered) for s in sources if s.event_type.name == "test.Note"} == {
+            ("resource:test", 1),
+            (f"service:{world.service}", 1),
+        }
+        (started,) = [s for s in sources if s.event_type.name == "slee.ServiceStarted"]
+        assert (started.source, started.accepted, started.delivered) == ("slee", 1, 1)
+
+
 def test_con_15_the_self_check_raises_a_critical_alarm_with_the_figures_at_its_interval() -> None:
     world = World(Root)
     SelfCheck(world.kernel, world.slee.facilities.alarms, 30)
@@ -319,8 +338,8 @@ def test_con_15_the_self_check_raises_a_critical_alarm_with_the_figures_at_its_i
     world.kernel.step(world.slee.now())
     (alarm,) = world.slee.alarms
     assert (alarm.level, alarm.alarm_type) == (AlarmLevel.CRITICAL, "slee.events-unaccounted")
-    assert alarm.message == "Note: 1 accepted, 0 delivered, 0 failed, 0 expired, 0 queued [CON-3]"
-    world.kernel.event_statistics(Note).delivered += 1
+    assert alarm.message == "Note from resource:test: 1 accepted, 0 delivered, 0 failed, 0 expired, 0 queued [CON-3]"
+    world.kernel.event_statistics(Note, "resource:test").delivered += 1
     world.slee.advance(30)
     assert world.slee.alarms == ()
 
@@ -337,5 +356,7 @@ def test_con_15_the_test_kit_checks_after_every_step() -> None:
     context = world.context("b")
     assert context is not None
     context.dequeue()
-    with pytest.raises(AssertionError, match="Note: 2 accepted, 1 delivered, 0 failed, 0 expired, 0 queued"):
+    with pytest.raises(
+        AssertionError, match="Note from resource:test: 2 accepted, 1 delivered"
+    ):
         world.slee.step()

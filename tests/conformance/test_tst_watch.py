@@ -405,7 +405,7 @@ def test_tst_10_nothing_is_said_where_nothing_is_left_or_the_test_allows_it() ->
 def test_tst_10_conservation_and_failures_are_checked_at_close() -> None:
     world = World(Root)
     world.kernel.event_statistics(Note).accepted += 1
-    with pytest.raises(AssertionError, match=r"Note: 1 accepted, 0 delivered.*CON-3"), world:
+    with pytest.raises(AssertionError, match=r"Note from slee: 1 accepted, 0 delivered.*CON-3"), world:
         pass
     with pytest.raises(AssertionError, match="Boom"), World(Root) as world:
         world.do("a", lambda sbb, aci: (_ for _ in ()).throw(Boom()))
