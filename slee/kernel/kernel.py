@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from slee.api.errors import InvalidStateError, TransactionError, TransactionRequiredError
 from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from slee.api.ids import SbbID, ServiceID
     from slee.model.descriptor import ServiceDescriptor
     from slee.spi.adaptor import ResourceAdaptor
+
+_LASTING: Final[tuple[type, ...]] = (ActivityEnd, TimerEvent, ServiceStarted, RowExpired)
+"""Events of the SLEE's own, which no age expires (CON-7)."""
 
 
 class Kernel:
@@ -86,15 +89,13 @@ class Kernel:
         self.naming = Naming(self)
         self.null_activities = NullActivityFactory(self)
         self._router = Router(self)
-        self.sources: dict[type, dict[str, EventStatistics]] = {}
+        self.sources = {event_class: {OWN_SOURCE: EventStatistics(expires=False)} for event_class in _LASTING}
         """The counters of every event type met, by source: an RA entity, a service, or the SLEE itself (CON-3)."""
         self._outputs: list[tuple[ResourceEntity, object]] = []
         self._sequence = 0
         self._node = random(6).hex()
         self._outside: str | None = None
         self._lifecycle = Lifecycle(self)
-        for event_class in (ActivityEnd, TimerEvent, ServiceStarted, RowExpired):
-            self.sources[event_class] = {OWN_SOURCE: EventStatistics(expires=False)}
 
     # The engine's verbs.
 

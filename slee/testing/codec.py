@@ -120,7 +120,7 @@ class Codec:
         if issubclass(cls, enum.Flag):
             return _flag(cls)
         if issubclass(cls, enum.Enum):
-            return Carrier(lambda member, _: member.name, lambda name, _: cls[name])
+            return _enum(cls)
         if issubclass(cls, _ONE_CLASS_FOR_MANY):
             return _identity(cls)
         return self._struct(cls)
@@ -156,7 +156,10 @@ class Codec:
             place = next(i for i, kind in enumerate(kinds) if kind.accepts(value))
             return [place, members[place].plain(value, refs)]
 
-        return Carrier(plain, lambda pair, refs: members[pair[0]].value(pair[1], refs))
+        def made(pair: tuple[int, object], references: References) -> object:
+            return members[pair[0]].value(pair[1], references)
+
+        return Carrier(plain, made)
 
     def _tuple(self, arguments: tuple[object, ...]) -> Carrier:
         if len(arguments) == 2 and arguments[1] is Ellipsis:
@@ -184,6 +187,11 @@ _REFERENCE: Final = Carrier(lambda value, refs: refs.place(value), lambda place,
 
 def _by_msgspec(cls: type[Any]) -> Carrier:
     return Carrier(lambda value, _: msgspec.msgpack.encode(value), lambda p, _: msgspec.msgpack.decode(p, type=cls))
+
+
+def _enum(cls: type[Any]) -> Carrier:
+    members: dict[str, object] = dict(cls.__members__)
+    return Carrier(lambda member, _: member.name, lambda name, _: members[name])
 
 
 def _flag(cls: type[Any]) -> Carrier:

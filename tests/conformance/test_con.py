@@ -356,7 +356,5 @@ def test_con_15_the_test_kit_checks_after_every_step() -> None:
     context = world.context("b")
     assert context is not None
     context.dequeue()
-    with pytest.raises(
-        AssertionError, match="Note from resource:test: 2 accepted, 1 delivered"
-    ):
+    with pytest.raises(AssertionError, match="Note from resource:test: 2 accepted, 1 delivered"):
         world.slee.step()
