@@ -64,9 +64,7 @@ class Declarations(Sbb, vendor="example.net", version="1.0"):
 
 
 class Handlers(Sbb, vendor="example.net", version="1.0"):
-    @initial_event(
-        selector=number
-    )  # expect: arg-type | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
+    @initial_event(selector=number)  # expect: arg-type | reportCallIssue, reportArgumentType, reportUntypedFunctionDecorator
     def on_other_event(self, event: Done, aci: ActivityContext) -> None: ...
 
     @initial_event(selector=Other.name)  # expect: arg-type | reportArgumentType
@@ -92,9 +90,7 @@ class Handlers(Sbb, vendor="example.net", version="1.0"):
     def on_swapped(self, event: Call, context: EventContext) -> None: ...
 
     @handles
-    def on_bare(
-        self, event, aci: ActivityContext
-    ) -> None: ...  # expect: no-untyped-def | reportUnknownParameterType, reportMissingParameterType
+    def on_bare(self, event, aci: ActivityContext) -> None: ...  # expect: no-untyped-def | reportUnknownParameterType, reportMissingParameterType
 
 
 class Uses(Sbb, vendor="example.net", version="1.0"):
