@@ -51,12 +51,12 @@ def family(name: str, help_text: str) -> click.Group:
     return group
 
 
-def show(result: Any, *, as_json: bool) -> None:
+def show(result: Any, *, as_json: bool, nothing: str = "done") -> None:
     """Print a result: as the server's own document, or as a table for people."""
     if as_json:
         click.echo(json.dumps(result, indent=2, ensure_ascii=False))
     else:
-        importlib.import_module("deploy.tables").show(result)
+        importlib.import_module("deploy.tables").show(result, nothing=nothing)
 
 
 def connection_options() -> list[click.Parameter]:
@@ -127,7 +127,7 @@ def _perform(operation: Operation, values: dict[str, Any], socket: Path, *, as_j
         found = error.errors(include_url=False)[0]
         place = ".".join(map(str, found["loc"]))
         raise click.UsageError(f"{place}: {found['msg']}") from error
-    show(call(socket, operation, arguments), as_json=as_json)
+    show(call(socket, operation, arguments), as_json=as_json, nothing="done" if operation.changes else "none")
 
 
 def _parameter(name: str, field: FieldInfo) -> click.Parameter:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, cast
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PrivateAttr
 
 from slee.api.errors import InvalidConfigurationError
-from slee.management.document import DocumentKind, Section, check, parse
+from slee.management.document import DocumentKind, Places, Section, check, key_lines, parse
 
 FILE: Final = "slee.toml"
 _KIND: Final = DocumentKind("RA-3", InvalidConfigurationError)
@@ -75,6 +76,16 @@ class ServerConfiguration(Section):
     http: HttpSection = HttpSection()
     sip: dict[str, Any] = Field(default_factory=dict)
     """Configuration of the SIP resource adaptor, checked by its own model."""
+    _places: Places = PrivateAttr(Places("options"))
+
+    def read_from(self, places: Places) -> ServerConfiguration:
+        """The same, knowing where its keys stand."""
+        self._places = places
+        return self
+
+    def places(self, section: str) -> Places:
+        """Where the keys of a section stand, for messages of the model that checks it."""
+        return replace(self._places, table=(section,))
 
 
 def load_configuration(path: Path | None, overrides: Mapping[str, Any]) -> ServerConfiguration:
@@ -98,7 +109,8 @@ def load_configuration(path: Path | None, overrides: Mapping[str, Any]) -> Serve
     data = parse(text, source, _KIND)
     for key, value in overrides.items():
         _put(data, key, value)
-    return check(ServerConfiguration, data, text, source, _KIND)
+    configuration = check(ServerConfiguration, data, text, source, _KIND)
+    return configuration.read_from(Places(source, dict(key_lines(text))))
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

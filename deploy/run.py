@@ -76,7 +76,8 @@ def prepare(configuration: ServerConfiguration, sections: Sections, shipment: Sh
     adaptors = shipment.load_adaptors()
     by_name = {adaptor.id.name: adaptor for adaptor in adaptors}
     for entity in shipment.entities:
-        checked_properties(by_name[entity.adaptor], sections.get(entity.section, {}), entity.section)
+        places = configuration.places(entity.section)
+        checked_properties(by_name[entity.adaptor], sections.get(entity.section, {}), places)
     for section in sections.values():
         for host, port in shipment.addresses(section):
             require_free(host, port)
@@ -204,7 +205,9 @@ def _announcement(prepared: Prepared, slee: Slee) -> str:
     places = [place for place in places if place]
     places += [f"metrics on http://{host}:{port}/metrics", f"management on {prepared.store.socket}"]
     state = slee.kernel.state.value.lower()
-    return f"SLEE {state}: {', '.join(places)}"
+    lost = slee.management.bundles.unrestored
+    note = f"; {lost} {'bundle' if lost == 1 else 'bundles'} not restored, the log says why" if lost else ""
+    return f"SLEE {state}: {', '.join(places)}{note}"
 
 
 def refused(error: SleeError) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 from deploy.builder import Builder
 from slee.management.management import EntityEquipment, Equipment
+from slee.management.store import SHIPPED as SOURCE
 from slee.spi.adaptor import ResourceAdaptor
 
 Section = Mapping[str, Any]
@@ -49,7 +50,7 @@ class Shipment:
         finally:
             builder.close()
         return Equipment(
-            tuple((f"shipped:{folder}", bundle.archive) for folder, bundle in built), self.entities, self.services
+            tuple((f"{SOURCE}{folder}", bundle.archive) for folder, bundle in built), self.entities, self.services
         )
 
 

@@ -17,16 +17,24 @@ _SHOWN: Final = 3
 """Members of a list that a cell shows; of a longer one it shows the length."""
 
 
-def show(result: Json) -> None:
-    """Print the result of an operation."""
+def show(result: Json, *, nothing: str = "done") -> None:
+    """Print the result of an operation; `nothing` stands for a result that there is none of."""
     if isinstance(result, dict):
-        _print([{"": key, " ": value} for key, value in result.items()], header=False)
+        _print([{"": key, " ": value} for key, value in result.items() if not _rows(value)], header=False)
+        for rows in filter(None, map(_rows, result.values())):
+            click.echo()
+            _print(rows)
     elif isinstance(result, list) and (rows := [row for row in result if isinstance(row, dict)]):
         _print(rows)
     elif isinstance(result, list):
         click.echo("\n".join(map(_cell, result)) or "none")
     else:
-        click.echo("done" if result is None else _cell(result))
+        click.echo(nothing if result is None else _cell(result))
+
+
+def _rows(value: Json) -> list[dict[str, Json]]:
+    """The rows of a value that is a table itself."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def _print(rows: list[dict[str, Json]], *, header: bool = True) -> None:

@@ -247,6 +247,11 @@ class SipAdaptor(ResourceAdaptor):
             )
         return server
 
+    def is_waiting(self, aci: ActivityContext) -> bool:
+        """Whether a request still waits for a service's decision."""
+        server = self._inbound.servers.get(self.context.handle_of(aci))
+        return server is not None and server.is_left_alone and not server.cancelled
+
     def allowed(self) -> str:
         """The value of Allow."""
         return allowed(self._inbound.received)

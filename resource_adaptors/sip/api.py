@@ -343,6 +343,15 @@ class Sip(ResourceInterface):
         raise NotImplementedError
 
     @query
+    def is_waiting(self, aci: ActivityContext) -> bool:
+        """Whether nobody has decided on the request yet: not answered, not forwarded, not cancelled.
+
+        Every service gets the event, the one of highest priority first; ask this before you answer or forward, unless
+        yours is the only one.
+        """
+        raise NotImplementedError
+
+    @query
     def allowed(self) -> str:
         """The value of Allow: the methods that the stack and the active services take (RFC 3261 20.5)."""
         raise NotImplementedError

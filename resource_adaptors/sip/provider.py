@@ -53,6 +53,9 @@ class SipProvider(Sip):
     def is_served(self, uri: Uri) -> bool:
         return self._adaptor.core.router.is_served(uri)
 
+    def is_waiting(self, aci: ActivityContext) -> bool:
+        return self._adaptor.is_waiting(aci)
+
     def allowed(self) -> str:
         return self._adaptor.allowed()
 

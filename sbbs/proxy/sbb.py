@@ -59,7 +59,8 @@ class Proxy(Sbb, vendor="slee", version="1.0"):
     @initial_event(Select.ACTIVITY_CONTEXT)
     def on_options(self, event: api.Options, aci: ActivityContext) -> None:
         uri = event.request.uri
-        if isinstance(uri, api.SipUri) and not uri.user and self.sip.is_served(uri):
+        is_for_domain = isinstance(uri, api.SipUri) and not uri.user and self.sip.is_served(uri)
+        if is_for_domain and self.sip.is_waiting(aci):
             self.sip.respond(aci, 200, headers=[("Allow", self.sip.allowed()), ("Accept", "application/sdp")])
         else:
             self._route(event.request, aci)
@@ -97,6 +98,8 @@ class Proxy(Sbb, vendor="slee", version="1.0"):
 
     def _route(self, request: api.Request, aci: ActivityContext) -> None:
         """Forward to the contacts of a served user, and as it is anywhere else."""
+        if not self.sip.is_waiting(aci):
+            return  # a service of higher priority has decided, or the caller has given up
         uri = request.uri
         if not isinstance(uri, api.SipUri):
             self.sip.reject(aci, 416)

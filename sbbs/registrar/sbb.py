@@ -53,6 +53,8 @@ class Registrar(Sbb, vendor="slee", version="1.0"):
 
     @initial_event(Select.ACTIVITY_CONTEXT)
     def on_register(self, event: Register, aci: ActivityContext) -> None:
+        if not self.sip.is_waiting(aci):
+            return  # a service of higher priority has decided
         request = event.request
         try:
             aor = self._address_of_record(request)

@@ -124,8 +124,8 @@ class UsageParameters:
             if not isinstance(value, Counter | Sample) or not name.isidentifier() or hasattr(UsageParameters, name)
         ]
         own = {name: value for name, value in members.items() if isinstance(value, Counter | Sample)}
-        parameters = {**cls.parameters, **own}
-        if wrong or not parameters:
+        parameters = {} if wrong else {**cls.parameters, **own}
+        if not parameters:
             problem = f"{', '.join(wrong)} is no usage parameter" if wrong else "it has no usage parameter"
             raise ComponentDefinitionError(
                 [Issue(cls.__qualname__, "USG-21", problem, "declare members with counter(...) or sample(...) only")]

@@ -98,6 +98,7 @@ class Alarms:
 
     def restore(self, alarm: Alarm) -> None:
         """Take in an alarm that is active already, without a word (ALM-19)."""
+        self._notifications.go_on_after("alarm", alarm.source, alarm.sequence)
         self._active[alarm.id] = alarm
         self._by_source.setdefault(alarm.source, {})[alarm.alarm_type, alarm.instance_id] = alarm
 

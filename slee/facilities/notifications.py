@@ -153,6 +153,11 @@ class Notifications:
         self._sequences[key] = number = self._sequences.get(key, 0) + 1
         return number
 
+    def go_on_after(self, family: str, source: NotificationSource, number: int) -> None:
+        """Let the next notification have a higher number than one of an earlier process."""
+        key = (family, source)
+        self._sequences[key] = max(number, self._sequences.get(key, 0))
+
     def emit(self, notification: Notification) -> None:
         """Pass a notification on; nothing that a listener does reaches the caller (ALM-20)."""
         family = notification.family

@@ -39,11 +39,10 @@ class DeliveryStatistics:
 class EventHandler:
     """One event handler of an SBB in a service, ready to be called."""
 
-    __slots__ = ("descriptor", "event_class", "function", "statistics", "takes_event_context")
+    __slots__ = ("descriptor", "function", "statistics", "takes_event_context")
 
     def __init__(self, descriptor: HandlerDescriptor, function: Callable[..., None]) -> None:
         self.descriptor = descriptor
-        self.event_class = descriptor.event_class
         self.function = function if descriptor.view is None else _through(descriptor.view, function)
         self.takes_event_context = descriptor.takes_event_context
         self.statistics = DeliveryStatistics()

@@ -7,7 +7,8 @@ the machine. Alarms of subsystems are not kept: what still holds raises them ane
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -59,20 +60,22 @@ class AlarmFile:
     def __init__(self, folder: Path) -> None:
         """Read what a server before this one left, and begin the file anew with it.
 
-        Raises:
-            StateDirectoryError: the file cannot be read or written.
+        A file that cannot be read is logged and put aside: the server is worth more than its alarms.
         """
         self._path = folder / NAME
         self._active: dict[AlarmID, Alarm] = {}
+        self._file: FileIO | None = None
+        self._lines = 0
         try:
             data = self._path.read_bytes() if self._path.exists() else b""
             for line in data.split(b"\n")[:-1]:  # what has no end of line was cut off by a crash
                 self._replay(msgspec.json.decode(line, type=_Line))
-            self._begin()
         except (OSError, ValueError, msgspec.MsgspecError) as error:
-            raise StateDirectoryError(
-                f"{self._path}: {error} [ALM-19]; move the file away to go on without it"
-            ) from error
+            aside = self._path.with_name(f"{NAME}.unreadable")
+            _LOG.error("%s cannot be read, and is put aside as %s [ALM-19]: %s", self._path, aside.name, error)
+            self._path.replace(aside)
+            self._active.clear()
+        self._begin()
         self._waiting = dict(self._active)
         """Alarms whose source has not come back yet."""
 
@@ -95,7 +98,8 @@ class AlarmFile:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def _replay(self, line: _Line) -> None:
         if line.source:
@@ -104,20 +108,25 @@ class AlarmFile:
             self._active.pop(AlarmID(line.id), None)
 
     def _append(self, line: _Line) -> None:
+        if self._file is None or self._lines > 2 * len(self._active) + _SLACK:
+            self._begin()
+            return
         try:
             self._file.write(msgspec.json.encode(line) + b"\n")
             self._lines += 1
-            if self._lines > 2 * len(self._active) + _SLACK:
-                self._file.close()
-                self._begin()
-        except (OSError, ValueError) as error:  # a full disk must not reach the component that raised the alarm
-            _LOG.error("%s: alarm %s is not kept: %s", self._path, line.id, error)
+        except OSError as error:  # a full disk must not reach the component that raised the alarm
+            _LOG.error("%s: alarm %s is not kept [ALM-19]: %s", self._path, line.id, error)
 
     def _begin(self) -> None:
-        """Write the file anew with what is active, and go on at its end."""
-        replace_file(self._path, _encoded(map(_line, self._active.values())), 0o600)
-        self._lines = len(self._active)
-        self._file = self._path.open("ab", buffering=0)
+        """Write the file anew with what is active, and go on at its end; tried again at the next alarm if it fails."""
+        self.close()
+        try:
+            replace_file(self._path, b"".join(msgspec.json.encode(_line(a)) + b"\n" for a in self._active.values()))
+            self._file = self._path.open("ab", buffering=0)
+            self._lines = len(self._active)
+        except (OSError, StateDirectoryError) as error:
+            self._file = None
+            _LOG.error("%s: alarms are not kept [ALM-19]: %s", self._path, error)
 
 
 def _line(alarm: Alarm) -> _Line:
@@ -132,7 +141,3 @@ def _line(alarm: Alarm) -> _Line:
         alarm.message,
         alarm.cause,
     )
-
-
-def _encoded(lines: Iterable[_Line]) -> bytes:
-    return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)

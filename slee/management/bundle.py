@@ -154,6 +154,9 @@ class _Services:
         sbbs = {sbb.id: sbb for service in described for sbb in service.sbbs.values()}
         links = self._links(sbbs.values())
         configuration = self._configuration(sbbs.values())
+        if len(described) == len(self.manifest.service):
+            # What an SBB uses that could not be described is not known; its own issues are told.
+            self._refuse_unused(sbbs.values())
         if self._problems:
             raise DeploymentError("\n".join(self._problems))
         for service in described:
@@ -186,7 +189,7 @@ class _Services:
         return service
 
     def _links(self, sbbs: Collection[SbbDescriptor]) -> dict[ResourceAdaptorTypeID, str]:
-        """Each RA type used needs a link, and each link an RA type that uses it."""
+        """The link of each RA type used; one without a link is an issue."""
         used = {ra_type.id: sbb for sbb in sbbs for ra_type in sbb.resources.values()}
         links: dict[ResourceAdaptorTypeID, str] = {}
         for ra_type, sbb in used.items():
@@ -195,11 +198,19 @@ class _Services:
                 self._issue(str(sbb.id), "SVC-3", f"no link for {ra_type}", f'add {ra_type.name} = "..." to [links]')
             else:
                 links[ra_type] = link
+        return links
+
+    def _refuse_unused(self, sbbs: Collection[SbbDescriptor]) -> None:
+        """Each link needs an SBB that uses its RA type, and each configuration an SBB that has one (DU-9)."""
+        used = {ra_type.id for sbb in sbbs for ra_type in sbb.resources.values()}
         names = {text for ra_type in used for text in (ra_type.name, str(ra_type))}
         for name in self.manifest.links.keys() - names:
             remedy = f"used are {', '.join(sorted(r.name for r in used)) or 'none'}"
             self._issue(self._place("links", name), "DU-9", "no SBB of the bundle uses that RA type", remedy)
-        return links
+        known = {sbb.id.name for sbb in sbbs if sbb.configuration}
+        for name in (self.manifest.config.keys() | self.source.settings.keys()) - known:
+            remedy = f"configurable are {', '.join(sorted(known)) or 'none'}"
+            self._issue(self._place("config", name), "DU-9", "no SBB of that name has a configuration", remedy)
 
     def _configuration(self, sbbs: Collection[SbbDescriptor]) -> dict[SbbID, dict[str, BaseModel]]:
         configuration: dict[SbbID, dict[str, BaseModel]] = {}
@@ -207,11 +218,6 @@ class _Services:
             values = {**self.manifest.config.get(sbb.id.name, {}), **self.source.settings.get(sbb.id.name, {})}
             models = {name: self._configured(sbb.id, model, values) for name, model in sbb.configuration.items()}
             configuration[sbb.id] = {name: model for name, model in models.items() if model is not None}
-        known = {sbb.id.name for sbb in sbbs if sbb.configuration}
-        for name in (self.manifest.config.keys() | self.source.settings.keys()) - known:
-            where = self._place("config", name)
-            remedy = f"configurable are {', '.join(sorted(known)) or 'none'}"
-            self._issue(where, "DU-9", "no SBB of that name has a configuration", remedy)
         return configuration
 
     def _configured(self, sbb: SbbID, model: type[Any], values: Mapping[str, Any]) -> BaseModel | None:

@@ -16,7 +16,7 @@ from slee.management.engine import Engine, Host
 from slee.management.namespace import Namespace
 from slee.management.results import BundleInfo, ComponentInfo
 from slee.management.services import Services
-from slee.management.store import BundleRecord, StateDirectory
+from slee.management.store import BundleRecord, Desired, StateDirectory
 from slee.model.repository import BundleDescriptor, Repository
 
 
@@ -42,6 +42,13 @@ class Bundles:
         self._host = host
         self._limits = limits or ArchiveLimits()
         self._loaded: dict[BundleID, LoadedBundle] = {}
+        self._unrestored: set[str] = set()
+        """Digests of archives that are desired and could not be loaded at the start."""
+
+    @property
+    def unrestored(self) -> int:
+        """How many bundles are desired and could not be loaded at the start."""
+        return len(self._unrestored)
 
     def install(
         self, source: str, archive: bytes, configuration: Mapping[str, Mapping[str, Any]] | None = None
@@ -63,21 +70,22 @@ class Bundles:
         judged = read_archive(archive, source, self._limits)
         settings = {name: dict(values) for name, values in (configuration or {}).items()}
         record = BundleRecord(source, judged.digest, self._host.now(), settings)
-        desired = self._store.desired
         with self._loading(judged, record) as loaded:
             self._store.write_bundle(judged.digest, archive)
-            with self._store.changing(msgspec.structs.replace(desired, bundles=(*desired.bundles, record))):
+            with self._store.changing(self._desiring(record)):
                 self._take_in(loaded, record)
+        self._unrestored.discard(record.digest)
         return self.show(loaded.manifest.id)
 
     def restore(self) -> Iterator[tuple[BundleRecord, Exception]]:
         """Load what the state directory holds, without changing it; yields each bundle that cannot be loaded."""
         for record in self._store.desired.bundles:
             try:
-                judged = read_archive(self._store.read_bundle(record.digest), record.source, self._limits)
+                judged = read_archive(self._store.read_bundle(record), record.source, self._limits)
                 with self._loading(judged, record) as loaded:
                     self._take_in(loaded, record)
             except Exception as error:  # noqa: BLE001  code of a bundle may raise anything, and must not stop the others
+                self._unrestored.add(record.digest)
                 yield record, error
 
     def uninstall(self, bundle: BundleID) -> None:
@@ -184,6 +192,12 @@ class Bundles:
         except BaseException:
             self._loader.unload(loaded)
             raise
+
+    def _desiring(self, record: BundleRecord) -> Desired:
+        """With one bundle more, which takes its old place if the start could not restore the same archive."""
+        desired = self._store.desired
+        bundles = {other.digest: other for other in desired.bundles} | {record.digest: record}
+        return msgspec.structs.replace(desired, bundles=tuple(bundles.values()))
 
     def _take_in(self, loaded: LoadedBundle, record: BundleRecord) -> None:
         components = tuple(component.descriptor.id for component in loaded.components)

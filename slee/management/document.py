@@ -10,7 +10,7 @@ import re
 import tomllib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar, cast
 
@@ -48,6 +48,27 @@ class DocumentKind:
     error: type[SleeError]
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the keys of a table stand in a document, for messages."""
+
+    source: str
+    """Name of the file; empty for what was not read from one."""
+    lines: Mapping[Path, int] = field(default_factory=dict[Path, int])
+    table: Path = ()
+    """The table that paths begin in."""
+
+    def of(self, path: Path, unknown: Path = ()) -> str:
+        """File, line and key of a path, whose keys may be spelt as fields of a model, and of unknown keys below it."""
+        whole = self.table
+        for part in path:
+            is_written = isinstance(part, int) or (*whole, part) in self.lines
+            whole = (*whole, part if is_written else str(part).replace("_", "-"))
+        whole = (*whole, *unknown)
+        key = ".".join(map(str, whole)) or "document"
+        return f"{self.source}:{line_of(whole, self.lines)}: {key}" if self.source else key
+
+
 def parse(text: str, source: str, kind: DocumentKind) -> dict[str, Any]:
     """Parse TOML; the error names file and line."""
     try:
@@ -77,11 +98,7 @@ def check(model: type[M], data: dict[str, Any], text: str, source: str, kind: Do
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        lines = dict(key_lines(text))
-        issues = [
-            _issue(model, found["loc"], found["msg"], found["type"], lines, source, kind)
-            for found in error.errors(include_url=False)
-        ]
+        issues = issues_of(error, model, Places(source, dict(key_lines(text))), kind.rule)
         raise kind.error("\n".join(str(issue) for issue in issues)) from error
 
 
@@ -132,7 +149,7 @@ def _within(model: object, value: object) -> object:
     return [_within(model, member) for member in cast("list[object]", value)] if isinstance(value, list) else value
 
 
-def line_of(path: Sequence[str | int], lines: dict[Path, int]) -> int:
+def line_of(path: Sequence[str | int], lines: Mapping[Path, int]) -> int:
     """The line of the innermost table or key on the way to `path` that the document has; 1 if it has none."""
     for length in range(len(path), 0, -1):
         if (line := lines.get(tuple(path[:length]))) is not None:
@@ -160,24 +177,36 @@ def _opened(value: str) -> str | None:
     return None
 
 
-def _issue(
-    model: type[BaseModel],
-    location: Path,
-    message: str,
-    sort: str,
-    lines: dict[Path, int],
-    source: str,
-    kind: DocumentKind,
-) -> Issue:
-    where = f"{source}:{line_of(location, lines)}: {'.'.join(map(str, location)) or 'document'}"
+def issues_of(error: ValidationError, model: type[BaseModel], places: Places, rule: str) -> list[Issue]:
+    """What pydantic found, each problem once, in the words and with the remedies of this product."""
+    found = error.errors(include_url=False, include_input=False)
+    # A list that lacks a member because that member is wrong is too short as well: one fault, told once.
+    around = {one["loc"][:length] for one in found for length in range(len(one["loc"]))}
+    return [
+        _issue(model, one["loc"], one["msg"], one["type"], places, rule) for one in found if one["loc"] not in around
+    ]
+
+
+def worded(message: str, sort: str) -> tuple[str, str]:
+    """Problem and remedy that a message of pydantic tells; our own validators write `problem; remedy`."""
+    if sort == "value_error":
+        problem, _, remedy = message.removeprefix("Value error, ").rpartition("; ")
+        return (problem, remedy) if problem else (remedy, "give a value that fits")
+    return message[:1].lower() + message[1:], "give a value that fits"
+
+
+def _issue(model: type[BaseModel], location: Path, message: str, sort: str, places: Places, rule: str) -> Issue:
     if sort == "extra_forbidden":
+        where = places.of(location[:-1], location[-1:])
         known = sorted(_known_keys(model, location[:-1]))
         near = get_close_matches(str(location[-1]), known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known) or 'nothing'}"
-        return Issue(where, kind.rule, "unknown key", hint)
+        return Issue(where, rule, "unknown key", hint)
+    where = places.of(location)
     if sort == "missing":
-        return Issue(where, kind.rule, "the key is missing", "give it a value")
-    return Issue(where, kind.rule, message[:1].lower() + message[1:], "give a value that fits")
+        return Issue(where, rule, "the key is missing", "give it a value")
+    problem, remedy = worded(message, sort)
+    return Issue(where, rule, problem, remedy)
 
 
 def _known_keys(model: type[BaseModel], location: Path) -> set[str]:
@@ -189,10 +218,10 @@ def _known_keys(model: type[BaseModel], location: Path) -> set[str]:
         if not isinstance(current, type) or not issubclass(current, BaseModel):
             return set()
         current = next(
-            (_table_model(f.annotation) for n, f in current.model_fields.items() if (f.alias or n) == part), None
+            (_table_model(f.annotation) for n, f in current.model_fields.items() if part in (f.alias, n)), None
         )
     if isinstance(current, type) and issubclass(current, BaseModel):
-        return {field.alias or name for name, field in current.model_fields.items()}
+        return {field.alias or name.replace("_", "-") for name, field in current.model_fields.items()}
     return set()
 
 

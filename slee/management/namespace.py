@@ -7,6 +7,7 @@ dependency is reachable under the same prefix and is the dependency's own module
 from __future__ import annotations
 
 import importlib
+import linecache
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -37,13 +38,17 @@ class Namespace:
         """Import a module by the name that it has inside the bundle; whatever its code raises passes through."""
         return importlib.import_module(f"{self.prefix}.{module}")
 
+    def file_name(self, source: ModuleSource) -> str:
+        """What tracebacks call the file of a module."""
+        return f"{self.label}/{source.path}"
+
     def spec(self, module: str) -> ModuleSpec | None:
         """How to load a module of this namespace, `None` if it has none of that name."""
         fullname = f"{self.prefix}.{module}" if module else self.prefix
         loader: Loader
         if source := self.modules.get(module):
             loader = _SourceLoader(self, source)
-            spec = ModuleSpec(fullname, loader, origin=f"{self.label}/{source.path}", is_package=source.is_package)
+            spec = ModuleSpec(fullname, loader, origin=self.file_name(source), is_package=source.is_package)
             spec.has_location = True
             return spec
         if lender := self.lenders.get(module):
@@ -91,6 +96,9 @@ class Importer(MetaPathFinder):
         inside = namespace.prefix + "."
         for module in [name for name in sys.modules if name == namespace.prefix or name.startswith(inside)]:
             del sys.modules[module]
+        for source in namespace.modules.values():
+            # Another build of this version has files of the same names, and tracebacks must not show the old lines.
+            linecache.cache.pop(namespace.file_name(source), None)
         root = sys.modules.get(ROOT)
         if root is not None:
             vars(root).pop(namespace.prefix.rpartition(".")[2], None)
@@ -146,5 +154,5 @@ class _SourceLoader(InspectLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         tree = rewritten(self.module, self.namespace.provision, self.namespace.prefix)
-        code: CodeType = compile(tree, f"{self.namespace.label}/{self.module.path}", "exec", dont_inherit=True)
+        code: CodeType = compile(tree, self.namespace.file_name(self.module), "exec", dont_inherit=True)
         return code

@@ -24,7 +24,7 @@ from slee.api.ids import ResourceAdaptorID, SbbID, ServiceID, parse_id
 from slee.api.resource import ResourceAdaptorType
 from slee.api.source import ResourceSource
 from slee.management.bundle import ServiceSetup
-from slee.management.document import with_field_names
+from slee.management.document import Places, issues_of, with_field_names
 from slee.management.engine import Engine, Entity, Host
 from slee.management.results import LinkInfo, ResourceInfo
 from slee.management.sources import Sources
@@ -258,7 +258,7 @@ class Resources:
         identity = parse_id(record.adaptor, ResourceAdaptorID)
         adaptor_class: Any = self._repository.component(identity).definition
         given = record.configuration if record.section is None else self._sections.get(record.section, {})
-        configuration = checked_properties(adaptor_class, given, record.section or name)
+        configuration = checked_properties(adaptor_class, given, Places("", table=(record.section or name,)))
         adaptor: ResourceAdaptor = adaptor_class()
         self._sources.add(ResourceSource(name), adaptor.usage_parameters)
         endpoint = self._engine.create_resource(name, adaptor)
@@ -303,28 +303,18 @@ class Resources:
         return msgspec.structs.replace(desired, resources={**desired.resources, name: record})
 
 
-def checked_properties(adaptor: type[ResourceAdaptor], given: Properties, where: str) -> BaseModel | None:
+def checked_properties(adaptor: type[ResourceAdaptor], given: Properties, places: Places) -> BaseModel | None:
     """The configuration of an adaptor, checked against its model before any object is made (RA-3)."""
     model = adaptor.configuration
     if model is None:
         if given:
-            names = ", ".join(given)
-            raise InvalidConfigurationError(
-                f"{where}: {names}: {adaptor.id} takes no configuration [RA-3]; leave it out"
-            )
+            issue = Issue(places.of(tuple(given)[:1]), "RA-3", f"{adaptor.id} takes no configuration", "leave it out")
+            raise InvalidConfigurationError(str(issue))
         return None
     try:
         return model.model_validate(with_field_names(model, given), extra="forbid")
     except ValidationError as error:
-        issues = [
-            Issue(
-                f"{where}.{'.'.join(map(str, found['loc']))}".replace("_", "-"),
-                "RA-3",
-                found["msg"][:1].lower() + found["msg"][1:],
-                "give a value that fits",
-            )
-            for found in error.errors(include_url=False, include_input=False)
-        ]
+        issues = issues_of(error, model, places, "RA-3")
         raise InvalidConfigurationError("\n".join(str(issue) for issue in issues)) from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from slee.api.errors import (
     NoSuchObjectError,
     UnrecognizedServiceError,
 )
-from slee.api.ids import SbbID, ServiceID
+from slee.api.ids import SbbID, ServiceID, parse_id
 from slee.api.source import SbbSource
 from slee.management.bundle import ServiceSetup
 from slee.management.engine import Engine, Host
@@ -82,7 +82,7 @@ class Services:
         """Every service, or those in one state, in the order of their ids (SVC-1)."""
         if state is not None and state not in STATES:
             raise InvalidArgumentError(f"{state!r}: it is no state of services [SVC-1]; give {', '.join(STATES)}")
-        found = (self.show(service) for service in sorted(self._setups))
+        found = [*(self.show(service) for service in sorted(self._setups)), *self._unrestored()]
         return tuple(info for info in found if state in (None, info.state))
 
     def show(self, service: ServiceID | str) -> ServiceInfo:
@@ -152,6 +152,14 @@ class Services:
                 self._reasons[service] = str(error)
                 failed.append(self.show(service))
         return tuple(failed)
+
+    def _unrestored(self) -> Iterator[ServiceInfo]:
+        """Services that are desired, and whose bundle the start could not restore."""
+        reason = "its bundle could not be restored; the log of the start says why"
+        for text, active in sorted(self._store.desired.services.items()):
+            service = parse_id(text, ServiceID)
+            if service not in self._setups:
+                yield ServiceInfo(service, "-", "Active" if active else "Inactive", reason)
 
     def _choose(self, services: Sequence[ServiceID | str]) -> tuple[ServiceID, ...]:
         chosen = tuple(self.identity(service) for service in services)

@@ -22,10 +22,12 @@ from typing import Any, Final
 
 import msgspec
 
-from slee.api.errors import StateDirectoryError
+from slee.api.errors import DeploymentError, StateDirectoryError
 
 FORMAT: Final = "slee state 1\n"
 SOCKET: Final = "slee.sock"
+SHIPPED: Final = "shipped:"
+"""What the source of a bundle that the product ships begins with; the rest is its folder."""
 
 
 class BundleRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,13 +141,12 @@ class StateDirectory:
         """Keep an archive; to be called before the desired state that names it."""
         self._write(f"bundles/{digest}.whl", data)
 
-    def read_bundle(self, digest: str) -> bytes:
+    def read_bundle(self, record: BundleRecord) -> bytes:
         """A kept archive; `StateDirectoryError` if it cannot be read."""
-        path = self._bundle(digest)
         try:
-            return path.read_bytes()
+            return _archive(self.path, record.digest).read_bytes()
         except OSError as error:
-            raise StateDirectoryError(f"{path}: {error.strerror} [DU-18]; restore the file from a backup") from error
+            raise StateDirectoryError(_unreadable(self.path, record, error)) from error
 
     def sweep(self) -> None:
         """Delete what no bundle of the desired state names: remains of a crash, archives of uninstalled bundles."""
@@ -153,9 +154,6 @@ class StateDirectory:
         for path in (self.path / "bundles").iterdir():
             if path.name not in named:
                 path.unlink()
-
-    def _bundle(self, digest: str) -> Path:
-        return self.path / "bundles" / f"{digest}.whl"
 
     def _set(self, desired: Desired) -> None:
         if self._depth == 0 and desired != self._written:
@@ -196,9 +194,31 @@ def read_desired(path: Path) -> Desired:
 
 
 def installed_archives(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Source and content of each archive installed in a state directory, which need not be held."""
+    """Source and content of each archive installed in a state directory, which need not be held.
+
+    Raises:
+        StateDirectoryError: the directory is of another version or cannot be read.
+        DeploymentError: an archive that is installed cannot be read (DU-18).
+    """
     for record in read_desired(path).bundles:
-        yield record.source, (path / "bundles" / f"{record.digest}.whl").read_bytes()
+        try:
+            data = _archive(path, record.digest).read_bytes()
+        except OSError as error:
+            raise DeploymentError(_unreadable(path, record, error)) from error
+        yield record.source, data
+
+
+def _archive(path: Path, digest: str) -> Path:
+    return path / "bundles" / f"{digest}.whl"
+
+
+def _unreadable(path: Path, record: BundleRecord, error: OSError) -> str:
+    """What is said of an archive that cannot be read; one that was shipped can be made again (DU-18)."""
+    remedy = "restore the file from a backup"
+    if record.source.startswith(SHIPPED):
+        folder = record.source.removeprefix(SHIPPED)
+        remedy = f"run slee bundle build {folder} --state-dir none, install the wheel, and start the server again"
+    return f"{_archive(path, record.digest)}: archive of {record.source}: {error.strerror} [DU-18]; {remedy}"
 
 
 def _require_format(path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from slee.api.errors import (
+    InvalidArgumentError,
     SleeError,
     UnrecognizedNotificationSourceError,
     UnrecognizedProfileTableError,
@@ -68,6 +69,9 @@ class Usage:
             UnrecognizedUsageParameterSetNameError: there is none of that name.
         """
         sets = self._usage(source)
+        given: object = name
+        if given is None:
+            raise InvalidArgumentError(f"{sets.source}: the default set stays [USG-1]; name another")
         sets.get(name)
         with self._desiring_sets(sets.source, tuple(other for other in sets.names if other != name)):
             sets.remove(name)

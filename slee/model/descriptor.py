@@ -148,6 +148,10 @@ def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
     handlers = _handlers(cls, found)
     views = {h.view for h in handlers.values() if h.view is not None}
     found.issues.extend(issue for view in views for issue in view_issues(view, cls.sbb_id))
+    usage = {n: d.parameters for n, d in _declared(cls, Usage[UsageParameters])}
+    if len(usage) > 1:
+        problem = f"{', '.join(usage)} all declare usage parameters"
+        found.issues.append(Issue(str(cls.sbb_id), "USG-3", problem, "keep one of them, with the members of all"))
     if found.issues:
         raise VerificationError(found.issues)
     for view in views:
@@ -163,7 +167,7 @@ def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
         fires={n: d.event_type for n, d in _declared(cls, Fires[object])},
         resources={n: d.ra_type for n, d in _declared(cls, Resource[object])},
         configuration={n: d.model for n, d in _declared(cls, Configuration[BaseModel])},
-        usage={n: d.parameters for n, d in _declared(cls, Usage[UsageParameters])},
+        usage=usage,
         tables={n: d.table for n, d in _declared(cls, Volatile[msgspec.Struct])},
         local_methods={n: getattr(m, LOCAL_MARK) for n, m in _methods(cls) if hasattr(m, LOCAL_MARK)},
         callbacks=frozenset(n for n in CALLBACKS if getattr(cls, n) is not getattr(Sbb, n)),

@@ -365,8 +365,10 @@ class SleeHarness:
     ) -> None:
         if error is None:
             self.check()
-        else:
-            error.add_note(self.how_to_repeat)
+            return
+        error.add_note(self.how_to_repeat)
+        for failure in self.failures:  # what went wrong inside explains what the test did not find outside
+            error.add_note(str(failure))
 
     @property
     def is_running(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 
 from slee.api.facilities import TraceLevel
@@ -26,7 +27,15 @@ class Failure:
     """The exception or reason."""
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.where}: {self.cause!r}"
+        return f"{self.kind} {self.where}: {self.cause!r}{self._place()}"
+
+    def _place(self) -> str:
+        """Where the cause was raised, if it is an exception: file and line of the innermost frame."""
+        cause = self.cause
+        if not isinstance(cause, BaseException):
+            return ""
+        frames = traceback.extract_tb(cause.__traceback__)
+        return f" at {frames[-1].filename}:{frames[-1].lineno}, in {frames[-1].name}" if frames else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""The list of rules, and which test is about which of them: a test of rule ATT-5 is named `test_att_5_...`."""
+"""The list of rules, and which test is about which of them: a test of rule ATT-5 is named `test_att_5_...`.
+
+One that cannot be parted is named by both its rules, `test_con_2_and_3_...`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Final
 
 LIST: Final = Path(__file__).with_name("rules.toml")
 TESTS: Final = Path(__file__).parents[1]
-_NAME: Final = re.compile(r"test_([a-z]+)_(\d+)(?:_|$)")
+_NAME: Final = re.compile(r"test_([a-z]+)_(\d+(?:_and_\d+)*)(?:_|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,12 @@ class Rules:
     def of(self, group: str) -> list[Rule]:
         return [rule for rule in self.by_id.values() if rule.group == group]
 
-    def named_by(self, test: str) -> str | None:
-        """The id that the name of a test function claims, whether or not there is such a rule; `None` if none."""
+    def named_by(self, test: str) -> list[str]:
+        """The ids that the name of a test function claims, whether or not there are such rules; most claim one."""
         found = _NAME.match(test)
         if found is None or found[1].upper() not in self.titles:
-            return None
-        return f"{found[1].upper()}-{int(found[2])}"
+            return []
+        return [f"{found[1].upper()}-{int(number)}" for number in found[2].split("_and_")]
 
 
 def read_rules(path: Path = LIST) -> Rules:
@@ -77,7 +80,6 @@ def find_tests(rules: Rules, folder: Path = TESTS) -> dict[str, set[str]]:
     for path in sorted(folder.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                rule = rules.named_by(node.name)
-                if rule is not None:
+                for rule in rules.named_by(node.name):
                     found.setdefault(rule, set()).add(node.name)
     return found

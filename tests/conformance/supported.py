@@ -36,7 +36,7 @@ class Recorder:
         """`pass` or `FAIL` by name of the test function; one parameter that fails, fails it."""
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        others = [item for item in items if self._rules.named_by(_function(item.nodeid)) is None]
+        others = [item for item in items if not self._rules.named_by(_function(item.nodeid))]
         config.hook.pytest_deselected(items=others)
         dropped = set(others)
         items[:] = [item for item in items if item not in dropped]
@@ -65,7 +65,8 @@ def render(rules: Rules, outcomes: Mapping[str, str]) -> str:
     """The page."""
     by_rule: dict[str, dict[str, str]] = {}
     for function in sorted(outcomes):
-        by_rule.setdefault(rules.named_by(function) or "", {})[function] = outcomes[function]
+        for identity in rules.named_by(function):
+            by_rule.setdefault(identity, {})[function] = outcomes[function]
     said = {identity: outcome(rule, by_rule.get(identity, {})) for identity, rule in rules.by_id.items()}
     parts = [_HEAD, _summary(rules, said)]
     for group, title in rules.titles.items():

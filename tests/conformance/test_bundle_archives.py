@@ -150,6 +150,14 @@ def test_du_9_a_link_or_configuration_that_nothing_uses_is_an_error(tmp_path: Pa
         build(folder)
 
 
+def test_du_9_a_link_is_not_said_to_be_unused_where_an_sbb_cannot_be_described(tmp_path: Path) -> None:
+    source = sbb().replace("event: Heard", "event: int")
+    more = service() + "[config.Plain]\na = 1\n"
+    with pytest.raises(VerificationError) as error:
+        build(write(tmp_path, {"bundle.toml": manifest(more=more), "sbbs/plain.py": source}))
+    assert [issue.rule for issue in error.value.issues] == ["DU-4"]
+
+
 def test_du_10_a_component_in_a_module_that_is_not_listed_is_not_installed(server: Server, tmp_path: Path) -> None:
     sources = {
         "bundle.toml": manifest(modules='"sbbs.plain"', more=service("sbbs.plain.listed:Plain")),

@@ -493,3 +493,28 @@ class _Disk:
             return real(*arguments, **more)
 
         return call
+
+
+def test_du_18_what_cannot_be_restored_is_shown_and_comes_back_with_the_same_archive(
+    server: Server, tmp_path: Path
+) -> None:
+    bundle = plain(tmp_path)
+    server.install(bundle)
+    server.connect()
+    server.services.activate(["Plain"])
+    (server.path / "bundles" / f"{digest(bundle.archive)}.whl").unlink()
+    again = server.restart()
+    assert again.bundles.unrestored == 1
+    (info,) = again.services.list()
+    assert (str(info.id), info.state, info.desired) == (
+        "ServiceID[name=Plain,vendor=test,version=1.0]",
+        "-",
+        "Active",
+    )
+    assert "its bundle could not be restored" in info.reason
+    again.install(bundle)
+    assert again.bundles.unrestored == 0
+    last = again.restart()
+    assert last.bundles.unrestored == 0
+    (info,) = last.services.list()
+    assert (info.state, info.reason) == ("Active", "")

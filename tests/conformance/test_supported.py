@@ -61,5 +61,10 @@ def test_a_reason_for_an_unknown_rule_is_refused(tmp_path: Path) -> None:
 def test_scanning_finds_the_tests_of_classes_too(tmp_path: Path) -> None:
     (tmp_path / "test_x.py").write_text(
         "def test_att_1_a(): ...\nclass TestIt:\n    def test_att_2_b(self): ...\ndef test_sip_57_c(): ...\n"
+        "def test_att_2_and_3_d(): ...\n"
     )
-    assert find_tests(RULES, tmp_path) == {"ATT-1": {"test_att_1_a"}, "ATT-2": {"test_att_2_b"}}
+    assert find_tests(RULES, tmp_path) == {
+        "ATT-1": {"test_att_1_a"},
+        "ATT-2": {"test_att_2_b", "test_att_2_and_3_d"},
+        "ATT-3": {"test_att_2_and_3_d"},
+    }

@@ -185,7 +185,7 @@ def test_trc_10_level_and_message_are_given(bench: Bench, effective: TraceLevel)
             wrong()
     for level in WRITTEN:
         with pytest.raises(TypeError, match="TRC-10"):
-            write(tracer, level, None)  # type: ignore[arg-type]
+            write(tracer, level, None)
     tracer.severe("text", cause=None)
     assert [n.message for n in bench.emitted] == (["text"] if effective else [])
 

@@ -124,6 +124,17 @@ def test_desired_state_survives_a_restart_and_is_left_by_sigterm(server: Process
     assert status == 0
 
 
+def test_du_18_the_announcement_counts_what_could_not_be_restored(server: Process) -> None:
+    assert "not restored" not in server.line
+    server.end()
+    for archive in (server.state / "bundles").iterdir():
+        archive.unlink()
+    again = start(server.state)
+    assert "2 bundles not restored" in again.line
+    _, log = again.end()
+    assert "run slee bundle build profiles/places --state-dir none, install the wheel, and start" in log
+
+
 def test_a_bundle_is_built_installed_activated_and_uninstalled(server: Process, tmp_path: Path) -> None:
     built = plain(tmp_path / "source")
     file = tmp_path / built.file_name
@@ -328,3 +339,64 @@ def test_build_finds_dependencies_and_is_reproducible(tmp_path: Path) -> None:
         files.append(wheel.read_bytes())
     assert files[0] == files[1]
     assert build(PLACES).archive == build(PLACES).archive
+
+
+def test_traces_alarms_usage_and_activities_are_managed_from_outside(server: Process) -> None:
+    assert [s["source"] for s in server.json("trace", "sources")][:1] == ["raentity:echo"]
+    assert server.json("trace", "set", "echo", "fine", "--tracer", "sip.in")["level"] == "FINE"
+    assert server.json("trace", "level", "raentity:echo", "--tracer", "sip.in.deep")["assigned"] is False
+    assert [t["tracer"] for t in server.json("trace", "assigned", "echo")] == ["", "sip.in"]
+    assert server.json("trace", "unset", "echo", "sip.in")["level"] == "INFO"
+    assert server.slee("trace", "unset", "echo", "").exit_code == 2
+    assert server.slee("trace", "used", "nobody").exit_code == 4
+    assert server.slee("trace", "set", "echo", "LOUD").exit_code == 2
+
+    assert server.slee("alarm", "list").stdout == "none\n"
+    assert server.slee("alarm", "show", "nonsense").stdout == "none\n"
+    assert server.json("alarm", "find", "a", "b") == [None, None]
+    assert server.json("alarm", "active", "a") is False
+    assert server.json("alarm", "clear", "a") is False
+    assert server.json("alarm", "clear-source", "echo", "--alarm-type", "x") == 0
+    assert server.json("alarm", "ids") == []
+
+    usage = server.json("usage", "create", "Greeter/Greeter", "gold")
+    assert (usage["set"], usage["parameters"][0]["value"]) == ("gold", 0)
+    assert server.json("usage", "sets", usage["source"]) == ["gold"]
+    assert server.slee("usage", "create", "Greeter/Greeter", "gold").exit_code == 7
+    assert server.slee("usage", "read", "Greeter/Greeter", "--name", "silver").exit_code == 4
+    assert server.slee("usage", "read", "echo").exit_code == 2
+    assert server.json("usage", "tell", "Greeter/Greeter", "greeted", "on")["parameters"][0]["told"] is True
+    assert server.json("usage", "take", "Greeter/Greeter")["set"] is None
+    assert server.json("usage", "reset", "Greeter/Greeter", "--name", "gold")["set"] == "gold"
+    assert len(server.json("usage", "reset-all", "Greeter/Greeter")) == 2
+    assert len(server.json("usage", "reset-service", "Greeter")) == 2
+    printed = server.slee("usage", "read", "Greeter/Greeter", "--name", "gold").stdout
+    assert "Greetings said" in printed
+    assert "{" not in printed
+    assert server.slee("usage", "remove", "Greeter/Greeter", "gold").stdout == "done\n"
+
+    (service,) = server.json("activity", "list", "--limit", "5")
+    assert server.json("activity", "show", service["id"])["kind"] == "ServiceActivity"
+    assert server.slee("activity", "end", service["id"]).exit_code == 3
+    assert server.slee("activity", "end", "echo:none").exit_code == 4
+    assert server.slee("activity", "list", "--resource", "nobody").exit_code == 4
+    assert server.json("service", "trees", "Greeter") == []
+    assert server.slee("service", "remove-tree", "Greeter", "1").exit_code == 4
+
+
+def test_an_alarm_of_an_adaptor_that_cannot_begin_is_seen_and_cleared(tmp_path: Path) -> None:
+    server = start(tmp_path / "state", "sip.listen-port=1")
+    try:
+        (alarm,) = server.json("alarm", "list", "--source", "echo")
+        assert (alarm["type"], alarm["level"], alarm["source"]) == (
+            "slee.adaptor-not-active",
+            "CRITICAL",
+            "raentity:echo",
+        )
+        assert server.json("alarm", "show", alarm["id"]) == alarm
+        assert server.json("alarm", "clear", alarm["id"]) is True
+    finally:
+        _, log = server.end()
+    assert "slee.alarm slee.adaptor-not-active echo raised" in log
+    assert "slee.alarm slee.adaptor-not-active echo cleared" in log
+    close(server)

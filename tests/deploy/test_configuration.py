@@ -9,8 +9,12 @@ import pytest
 
 from deploy.configuration import load_configuration, parse_address, parse_setting
 from deploy.shipment import sip_addresses, sip_section
+from resource_adaptors.sip.adaptor import SipAdaptor
 from slee.api.errors import InvalidConfigurationError
+from slee.management.resources import checked_properties
 from slee.version import VERSION
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104  only named, never bound
 
 
 def test_defaults_are_those_of_the_command_line_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +62,34 @@ def test_an_unreadable_file_or_wrong_value_is_told_with_its_place(tmp_path: Path
     assert f"{file}:3: sips: unknown key [RA-3]; did you mean sip?" in str(error.value)
     with pytest.raises(InvalidConfigurationError, match="drain-timeout is no section"):
         load_configuration(None, {"drain-timeout": 1, "drain-timeout.x": 2})
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[sip]\ntt1 = 1\n", "{}:2: sip.tt1: unknown key [RA-3]; did you mean t1?"),
+        ("[sip]\nt1 = 1\ntimer_cc = 1\n", "{}:3: sip.timer_cc: unknown key [RA-3]; did you mean timer-c?"),
+        (
+            "[sip]\n\nudp-drain = 0\n",
+            "{}:3: sip.udp-drain: input should be greater than or equal to 1 [RA-3]; give a value that fits",
+        ),
+        (
+            "[[sip.listeners]]\nport = 1\nadvertised-hots = 1\n",
+            "{}:3: sip.listeners.0.advertised-hots: unknown key [RA-3]; did you mean advertised-host?",
+        ),
+        (
+            "[[sip.listeners]]\nhost = '0.0.0.0'\n",
+            "{}:1: sip.listeners.0: SIP listener on {}: nobody can answer to that address [RA-3]; set advertised_host",
+        ),
+    ],
+)
+def test_ra_3_a_wrong_key_of_the_sip_section_is_told_once_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "slee.toml"
+    file.write_text(text)
+    configuration = load_configuration(file, {})
+    with pytest.raises(InvalidConfigurationError) as error:
+        checked_properties(SipAdaptor, sip_section(configuration.sip, None), configuration.places("sip"))
+    assert str(error.value) == told.format(file, EVERYWHERE)
 
 
 @pytest.mark.parametrize(

@@ -106,13 +106,17 @@ def repacked(bundle: Built, change: Callable[[dict[str, bytes]], None], *, lock:
 class Server:
     """Management on a real kernel, without loop or sockets; `restart` makes a new one on the same state directory."""
 
-    def __init__(self, path: Path, sections: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    def __init__(
+        self, path: Path, sections: Mapping[str, Mapping[str, Any]] | None = None, predecessors: int = 0
+    ) -> None:
         self.path = path
+        self.predecessors = predecessors
+        """Servers that ran on the state directory before; no two make the same ids."""
         self.sections = sections or {}
         self.time = 1_000.0
         self.shutdowns = 0
         self.successor: Server | None = None
-        self.facilities = Facilities(now=self.now, random=bytes)
+        self.facilities = Facilities(now=self.now, random=lambda count: predecessors.to_bytes(count))
         self.observer = RecordingObserver(self.facilities)
         self.kernel = Kernel(observer=self.observer, random=bytes, ticks=lambda: self.time)
         self.tables = VolatileTables(self.kernel)
@@ -130,7 +134,7 @@ class Server:
     def restart(self) -> Server:
         """End this server without a word, and start another on what it left; `close` closes that one too."""
         self.management.close()
-        self.successor = server = Server(self.path, self.sections)
+        self.successor = server = Server(self.path, self.sections, self.predecessors + 1)
         server.management.restore()
         server.management.resume()
         return server

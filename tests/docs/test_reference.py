@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from deploy.configuration import ServerConfiguration
+from resource_adaptors.sip.config import SipConfiguration
 from slee.api.errors import SleeError
 from slee.management.failures import EXIT_UNREACHABLE, failure_of
 from slee.management.manifest import Manifest
@@ -23,7 +24,7 @@ METRICS = Path(__file__).parents[2] / "slee" / "management" / "metrics.py"
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Every key of a document, sections by their keys where they have a model."""
     for name, field in model.model_fields.items():
-        key = prefix + (field.alias or name)
+        key = prefix + (field.alias or name.replace("_", "-"))
         inner = [field.annotation, *typing.get_args(field.annotation)]
         section = next((i for i in inner if isinstance(i, type) and issubclass(i, BaseModel)), None)
         if section is not None and typing.get_origin(field.annotation) is not dict:
@@ -32,7 +33,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield key
 
 
-@pytest.mark.parametrize("key", [*keys(ServerConfiguration), *keys(Manifest)])
+@pytest.mark.parametrize("key", [*keys(ServerConfiguration), *keys(Manifest), *keys(SipConfiguration, "sip.")])
 def test_every_key_is_documented(key: str) -> None:
     assert f"`{key}`" in PAGE
 

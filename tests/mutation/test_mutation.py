@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from resource_adaptors.sip.protocol import tables
+from slee.kernel import states
 from slee.kernel.states import SERVICE, ServiceState
 from tests.conformance.rules import TESTS
 from tests.mutation.mutants import TABLES, mutants
@@ -37,6 +39,11 @@ for table in (TABLES[3], TABLES[4]):
 """,
     )
     assert done.stdout == "0\n0\n", done.stderr
+
+
+def test_no_table_is_left_out() -> None:
+    found = {name for module in (states, tables) for name, value in vars(module).items() if isinstance(value, dict)}
+    assert {name for name in found if not name.startswith("_")} == {table.name for table in TABLES}
 
 
 def test_every_line_is_deleted_and_led_elsewhere_and_the_table_comes_back() -> None:

@@ -243,6 +243,27 @@ def test_hops_are_exhausted(alice: Phone, bob: Phone, slee: SleeHarness) -> None
     bob.answer(486)
 
 
+class DoNotDisturb(Sbb, vendor="test", version="1.0"):
+    """Decides before the proxy does."""
+
+    sip = resource(SIP)
+
+    @initial_event(Select.ACTIVITY_CONTEXT)
+    def on_invite(self, event: Invite, aci: ActivityContext) -> None:
+        self.sip.reject(aci, 480)
+
+
+def test_proxy_leaves_alone_what_a_service_of_higher_priority_has_answered(
+    alice: Phone, bob: Phone, slee: SleeHarness
+) -> None:
+    slee.install(DoNotDisturb, default_priority=10)
+    invite = call(alice, bob)
+    assert invite.final.status == 480
+    assert bob.methods == []
+    invite.ack()
+    at_rest(slee)
+
+
 class Faulty(Sbb, vendor="test", version="1.0"):
     """Raises in the INVITE of one user, after asking for an answer."""
 

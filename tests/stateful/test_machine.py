@@ -9,9 +9,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from slee import ServiceID
 from slee.kernel.context import Context as KernelContext
@@ -21,6 +21,7 @@ from slee.kernel.router import Router
 from slee.kernel.states import ContextState
 from slee.spi import ActivityFlags
 from slee.testing import RecordingResource, SleeHarness
+from tests.conformance.naive.router import NaiveRouter
 from tests.stateful.model import Context, Entity, Event, Model
 from tests.stateful.operations import HANDLES, KEYS, SCRIPTS
 from tests.stateful.services import BOARD, RA, Branch, Go, Note, Root, Twig
@@ -30,8 +31,8 @@ KINDS: dict[type, str] = {Root: "root", Branch: "branch", Twig: "twig"}
 STEPS = 2_000
 
 
-class WatchedRouter(Router):
-    """The product's router, noting on which context it made its last step, and of what kind."""
+class Watched:
+    """Of a router: note on which context it made its last step, and of what kind."""
 
     made: tuple[KernelContext, str] | None = None
 
@@ -41,14 +42,24 @@ class WatchedRouter(Router):
         self.made = firing.context, "delivery" if len(firing.served or ()) > before else "end"
 
 
+class WatchedRouter(Watched, Router):
+    """The product's."""
+
+
+class WatchedNaiveRouter(Watched, NaiveRouter):
+    """The one that is wrong on purpose."""
+
+
 class Machine(RuleBasedStateMachine):
     """Moves from outside; the scripts in the events are the moves inside."""
 
+    router: type[Router] = WatchedRouter
+
     @initialize()
     def set_up(self) -> None:
-        BOARD.__init__()  # type: ignore[misc]
+        BOARD.__init__()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("slee.kernel.kernel.Router", WatchedRouter)
+            patch.setattr("slee.kernel.kernel.Router", self.router)
             self.slee = SleeHarness(failures_allowed=True, leftovers_allowed=True)
         self.kernel = self.slee.kernel
         self.ra = self.slee.add_resource("test", RecordingResource(RA))
@@ -231,10 +242,10 @@ class Machine(RuleBasedStateMachine):
             entity.state["label"]: Entity(
                 kind=KINDS[entity.env.descriptor.cls],
                 service=entity.service_id.name,
-                parent=None if entity.parent is None else entity.parent.state["label"],  # type: ignore[arg-type]
+                parent=None if entity.parent is None else entity.parent.state["label"],
                 priority=entity.priority,
-                key="" if entity.parent is not None else entity.convergence_name[-1],  # type: ignore[index]
-                hits=entity.state["hits"],  # type: ignore[arg-type]
+                key="" if entity.parent is not None else entity.convergence_name[-1],
+                hits=entity.state["hits"],
             )
             for entity in self.real_entities()
         }
@@ -272,5 +283,18 @@ _IS_LONG = settings.get_current_profile_name() == "long"
 
 
 @pytest.mark.timeout(0 if _IS_LONG else 60)
-class TestMachine(Machine.TestCase):  # type: ignore[valid-type,misc]
+class TestMachine(Machine.TestCase):
     settings = settings() if _IS_LONG else settings(max_examples=250, stateful_step_count=30)
+
+
+class NaiveMachine(Machine):
+    router = WatchedNaiveRouter
+
+
+@pytest.mark.timeout(60)
+def test_the_model_notices_a_naive_router() -> None:
+    few = settings(
+        max_examples=50, phases=[Phase.generate], derandomize=True, database=None, report_multiple_bugs=False
+    )
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(NaiveMachine, settings=few)

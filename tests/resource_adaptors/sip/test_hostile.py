@@ -52,7 +52,7 @@ class Play:
         self.bob.register()
         self.taken: Final[list[bytes]] = []
         for phone in (self.alice, self.bob):
-            phone.send = self.wire(phone)  # type: ignore[method-assign]
+            phone.send = self.wire(phone)
 
     def wire(self, phone: Phone) -> Callable[..., None]:
         send = phone.send

@@ -27,6 +27,21 @@ def test_a_traceback_shows_the_source_of_the_bundle() -> None:
     assert "return 1 / 0  # here" in text
 
 
+def test_du_26_a_traceback_of_another_build_of_a_version_shows_its_own_lines() -> None:
+    importer = Importer()
+    shown: list[str] = []
+    for digest, comment in (("00", "faulty"), ("11", "mended")):
+        source = module(f"def fail():\n    return 1 / 0  # {comment}\n")
+        namespace = importer.open("acme-1.0", digest, {"acme.a": source}, [])
+        try:
+            namespace.load("acme.a").fail()
+        except ZeroDivisionError:
+            shown.append(traceback.format_exc())
+        importer.close(namespace)
+    assert "# faulty" in shown[0]
+    assert "# mended" in shown[1]
+
+
 def test_a_lent_module_is_one_object_and_keeps_its_own_name() -> None:
     importer = Importer()
     lender = importer.open("lender-1", "00", {"acme.a": module("x = object()\n")}, [])

@@ -98,9 +98,9 @@ def test_a_start_sweeps_away_archives_that_nobody_names(store: StateDirectory) -
     store.close()
     again = StateDirectory(store.path)
     assert [path.name for path in (store.path / "bundles").iterdir()] == ["00.whl"]
-    assert again.read_bundle("00") == b"kept"
+    assert again.read_bundle(BundleRecord("a.whl", "00", 1.5)) == b"kept"
     with pytest.raises(StateDirectoryError):
-        again.read_bundle("11")
+        again.read_bundle(BundleRecord("b.whl", "11", 1.5))
     again.close()
 
 

@@ -14,12 +14,12 @@ VIA = "SIP/2.0/UDP proxy.example.com;branch=z9hG4bKnew"
 
 def build(**changes: object) -> Request:
     fields = {"via": VIA, "from_": "<sip:a@b>;tag=1", "to": "<sip:c@d>", "call_id": "x", "cseq": 7, **changes}
-    return writer.build_request("OPTIONS", "sip:c@d", **fields)  # type: ignore[arg-type]
+    return writer.build_request("OPTIONS", "sip:c@d", **fields)
 
 
 def forward(data: bytes = INVITE, **changes: object) -> Request:
     fields = {"uri": "sip:bob@192.0.2.4", "via": VIA, "max_forwards": 69, **changes}
-    return writer.forward_request(request(data), **fields)  # type: ignore[arg-type]
+    return writer.forward_request(request(data), **fields)
 
 
 def test_response_octets() -> None:
@@ -250,7 +250,7 @@ def partial(**changes: object) -> PartialRequest:
         "port": None,
         "has_rport": True,
     }
-    return PartialRequest(**{**fields, **changes})  # type: ignore[arg-type]
+    return PartialRequest(**{**fields, **changes})
 
 
 def test_sip_22_stateless_answer() -> None:

@@ -25,7 +25,7 @@ def recorded() -> list[tuple[bytes, tuple[str, int]]]:
         taken.append((data, source))
         receive(data, source, now)
 
-    rig.core.receive = note  # type: ignore[method-assign]
+    rig.core.receive = note
     invite, _ = rig.call(BOB, CAROL, record_route=True)
     rig.answer(BOB, 180)
     rig.answer(CAROL, 183)
