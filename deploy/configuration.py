@@ -69,6 +69,8 @@ class ServerConfiguration(Section):
     """Where desired state and installed bundles are kept."""
     drain_timeout: Annotated[float, Field(ge=0)] = 10.0
     """Seconds that SIGTERM leaves to what is in progress."""
+    self_check_interval: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
+    """Seconds between two checks that no event is unaccounted for (CON-15)."""
     log: LogSection = LogSection()
     metrics: MetricsSection = MetricsSection()
     http: HttpSection = HttpSection()

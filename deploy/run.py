@@ -100,7 +100,12 @@ def prepare(configuration: ServerConfiguration, sections: Sections, shipment: Sh
 async def serve(prepared: Prepared) -> int:
     """Carry calls until the end is asked for; returns the exit status."""
     status = EXIT_UNEXPECTED
-    slee = Slee(store=prepared.store, adaptors=prepared.adaptors, sections=prepared.sections)
+    slee = Slee(
+        store=prepared.store,
+        adaptors=prepared.adaptors,
+        sections=prepared.sections,
+        self_check=prepared.configuration.self_check_interval,
+    )
     try:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             try:

@@ -128,8 +128,9 @@ class AdaptorContext:
         return tx
 
     def event_class(self, event_type: EventTypeID) -> type:
-        for event_class, statistics in self._kernel.events.items():
-            if statistics.installed and event_type_id(event_class) == event_type:
+        for event_class, sources in self._kernel.sources.items():
+            is_installed = all(statistics.installed for statistics in sources.values())
+            if is_installed and event_type_id(event_class) == event_type:
                 return event_class
         raise UnrecognizedEventError(f"{event_type}: it is not installed [RA-39]; install its bundle first")
 

@@ -15,7 +15,7 @@ from slee.api.errors import (
 from slee.api.local import ChildRelation, SbbLocal
 from slee.api.sbb import Sbb
 from slee.kernel.entity import Local, SbbEntity
-from slee.kernel.firing import Firing
+from slee.kernel.firing import EventStatistics, Firing
 from slee.spi.flags import FailureReason
 
 if TYPE_CHECKING:
@@ -30,12 +30,15 @@ if TYPE_CHECKING:
 class Firings:
     """Fires events of one type; what a `fires(...)` declaration is on an instance (RTR-22 to RTR-27)."""
 
-    __slots__ = ("event_class", "kernel", "what")
+    __slots__ = ("event_class", "kernel", "source", "statistics", "what")
 
-    def __init__(self, kernel: Kernel, what: str, event_class: type) -> None:
+    def __init__(self, kernel: Kernel, what: str, event_class: type, source: str) -> None:
         self.kernel = kernel
         self.what = what
         self.event_class = event_class
+        self.source = source
+        self.statistics: EventStatistics | None = None
+        """Looked up at the first firing: a type that was never fired has no counters."""
 
     def __call__(
         self,
@@ -55,7 +58,9 @@ class Firings:
         context = kernel.context_of(aci, self.what)
         context.require_active(self.what, "RTR-25")
         target = None if service is None else kernel.service(service)
-        statistics = kernel.event_statistics(self.event_class)
+        statistics = self.statistics
+        if statistics is None:
+            statistics = self.statistics = kernel.event_statistics(self.event_class, self.source)
         if context.queued >= kernel.limits.queue:
             statistics.refuse(FailureReason.QUEUE_FULL)
             raise FireEventError(f"{self.what}: the queue of {context} is full [CON-6]", FailureReason.QUEUE_FULL)

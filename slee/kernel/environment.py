@@ -114,7 +114,7 @@ class SbbEnvironment:
         self.retired = descriptor.retired
         self.bound: dict[str, object] = dict(bound)
         for name, event_class in descriptor.fires.items():
-            self.bound[name] = Firings(kernel, f"{descriptor.id}.{name}", event_class)
+            self.bound[name] = Firings(kernel, f"{descriptor.id}.{name}", event_class, f"service:{service.id}")
         self.alarms: AlarmFacility = kernel.reports.observer.alarms(service.id, descriptor.id)
         self._tracer: Tracer | None = None
         self.handlers = {c: EventHandler(h, getattr(self.cls, h.method)) for c, h in descriptor.handlers.items()}

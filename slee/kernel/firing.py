@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 from slee.api.activity import ActivityContext, EventContext
 from slee.api.errors import InvalidStateError
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
     from slee.spi.wheel import Timer
 
 
+OWN_SOURCE: Final = "slee"
+"""The source of the events that the SLEE itself fires."""
+
+
 class EventStatistics:
-    """What became of the events of one type (CON-3)."""
+    """What became of the events of one type from one source (CON-3)."""
 
     __slots__ = (
         "accepted",
@@ -48,6 +53,26 @@ class EventStatistics:
         """Failed and expired events by reason (CON-10)."""
         self.refusals: dict[FailureReason, int] = {}
         """Events that were refused, and so never accepted, by reason (CON-1)."""
+
+    @classmethod
+    def total(cls, parts: Iterable[EventStatistics]) -> EventStatistics:
+        """The sum over several sources, a copy."""
+        total = cls()
+        for part in parts:
+            total.accepted += part.accepted
+            total.delivered += part.delivered
+            total.unserved += part.unserved
+            total.failed += part.failed
+            total.expired += part.expired
+            for into, counts in ((total.failures, part.failures), (total.refusals, part.refusals)):
+                for reason, count in counts.items():
+                    into[reason] = into.get(reason, 0) + count
+        return total
+
+    @property
+    def queued(self) -> int:
+        """Events that are waiting or in process."""
+        return self.accepted - self.delivered - self.failed - self.expired
 
     def refuse(self, reason: FailureReason) -> None:
         """Count an event that was not accepted."""

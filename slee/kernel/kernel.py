@@ -16,7 +16,7 @@ from slee.api.view import ActivityContextView
 from slee.kernel.context import Context
 from slee.kernel.entity import Local, SbbEntity
 from slee.kernel.environment import ServiceRuntime, require_service
-from slee.kernel.firing import EventStatistics, Firing
+from slee.kernel.firing import OWN_SOURCE, EventStatistics, Firing
 from slee.kernel.lifecycle import Lifecycle
 from slee.kernel.naming import Naming, NullActivityFactory
 from slee.kernel.ports import Limits, Observer
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from slee.model.descriptor import ServiceDescriptor
     from slee.spi.adaptor import ResourceAdaptor
 
-_OWN_EVENTS: Final[tuple[type, ...]] = (ActivityEnd, TimerEvent, ServiceStarted, RowExpired)
+_LASTING: Final[tuple[type, ...]] = (ActivityEnd, TimerEvent, ServiceStarted, RowExpired)
+"""Events of the SLEE's own, which no age expires (CON-7)."""
 
 
 class Kernel:
@@ -95,7 +96,8 @@ class Kernel:
         self.naming = Naming(self)
         self.null_activities = NullActivityFactory(self)
         self._router = Router(self)
-        self._events = {event_class: EventStatistics(expires=False) for event_class in _OWN_EVENTS}
+        self.sources = {event_class: {OWN_SOURCE: EventStatistics(expires=False)} for event_class in _LASTING}
+        """The counters of every event type met, by source: an RA entity, a service, or the SLEE itself (CON-3)."""
         self._outputs: list[tuple[ResourceEntity, object]] = []
         self._sequence = 0
         self._node = random(6).hex()
@@ -318,11 +320,13 @@ class Kernel:
 
     def add_event_type(self, event_class: type) -> None:
         """An event type is installed: adaptors find it by its id (RA-39)."""
-        self.event_statistics(event_class)
+        self.sources.setdefault(event_class, {})
 
     def remove_event_type(self, event_class: type) -> None:
         """An event type is being uninstalled: its events that are queued fail when their turn comes (CON-8)."""
-        self.event_statistics(event_class).installed = False
+        self.event_statistics(event_class)
+        for statistics in self.sources[event_class].values():
+            statistics.installed = False
 
     # Resource adaptor entities.
 
@@ -365,17 +369,19 @@ class Kernel:
         """A firing by an SBB or by the SLEE itself."""
         return Firing(event, context, self.event_statistics(type(event)), address, target)
 
-    def event_statistics(self, event_class: type) -> EventStatistics:
-        """The counters of one event type."""
-        statistics = self._events.get(event_class)
+    def event_statistics(self, event_class: type, source: str = OWN_SOURCE) -> EventStatistics:
+        """The counters of one event type from one source."""
+        sources = self.sources.setdefault(event_class, {})
+        statistics = sources.get(source)
         if statistics is None:
-            statistics = self._events[event_class] = EventStatistics()
+            statistics = sources[source] = EventStatistics()
+            statistics.installed = all(other.installed for other in sources.values())
         return statistics
 
     @property
     def events(self) -> Mapping[type, EventStatistics]:
-        """The counters of every event type met."""
-        return self._events
+        """The counters of every event type met, from all sources, as they are now."""
+        return {event_class: EventStatistics.total(sources.values()) for event_class, sources in self.sources.items()}
 
     def is_stale(self, value: object) -> bool:
         """Whether a stored reference has lost its target (CMP-16, CMP-17, ECX-18)."""

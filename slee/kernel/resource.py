@@ -70,7 +70,7 @@ class ResourceEntity(SleeEndpoint):
         """Whether the adaptor object is Active or Stopping: the entity Active and the SLEE Running (RA-6)."""
         self.contexts: dict[Hashable, Context] = {}
         self.event_types: dict[type, EventStatistics] = {
-            event_class: kernel.event_statistics(event_class)
+            event_class: kernel.event_statistics(event_class, f"resource:{name}")
             for ra_type in adaptor.ra_types
             for event_class in ra_type.event_types
         }
@@ -102,7 +102,7 @@ class ResourceEntity(SleeEndpoint):
         self.is_object_active = True
         before = self.kernel.transaction
         try:
-            self.adaptor.ra_active()
+            self.activate_object()
         except Exception as error:
             self.is_object_active = False
             self.failure = error
@@ -113,6 +113,10 @@ class ResourceEntity(SleeEndpoint):
         self.kernel.reports.observer.adaptor_began(self.name)
         for service in self.kernel.registry.active():
             tell(self, service)
+
+    def activate_object(self) -> None:
+        """Have the adaptor object begin its work."""
+        self.adaptor.ra_active()
 
     def deactivate(self) -> None:
         """Active to Stopping, and to Inactive when its last activity has ended (RA-8)."""
@@ -229,7 +233,7 @@ class ResourceEntity(SleeEndpoint):
         if event is None:
             raise TypeError(f"{self.name}: fire(None) [RA-18]; give an event")
         if self.adaptor.fires_any_event_type and event_type_id(type(event)) is not None:
-            return self.kernel.event_statistics(type(event))
+            return self.kernel.event_statistics(type(event), f"resource:{self.name}")
         kinds = ", ".join(ra_type.id.name for ra_type in self.adaptor.ra_types)
         raise IllegalEventError(
             f"{self.name}: {type(event).__name__} is no event type of {kinds} [RA-25, RA-26]; fire a declared one"

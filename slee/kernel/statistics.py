@@ -10,15 +10,18 @@ from slee.api.event import event_type_id
 
 if TYPE_CHECKING:
     from slee.api.ids import EventTypeID, SbbID, ServiceID
+    from slee.kernel.firing import EventStatistics
     from slee.kernel.kernel import Kernel
     from slee.spi.flags import FailureReason
 
 
 @dataclass(frozen=True, slots=True)
 class EventFigures:
-    """What became of the events of one type; `accepted == delivered + failed + expired + queued` (CON-3)."""
+    """What became of events of one type; `accepted == delivered + failed + expired + queued` (CON-3)."""
 
     event_type: EventTypeID
+    source: str
+    """`resource:` and the name of an RA entity, `service:` and an id, `slee`; empty of a sum over all sources."""
     accepted: int
     delivered: int
     unserved: int
@@ -83,6 +86,8 @@ class KernelStatistics:
 
     state: str
     events: tuple[EventFigures, ...]
+    sources: tuple[EventFigures, ...]
+    """The same figures, apart by source."""
     deliveries: tuple[DeliveryFigures, ...]
     services: tuple[ServiceFigures, ...]
     resources: tuple[ResourceFigures, ...]
@@ -100,7 +105,12 @@ def snapshot(kernel: Kernel) -> KernelStatistics:
     """Read all counters."""
     return KernelStatistics(
         state=kernel.state.value,
-        events=tuple(_events(kernel)),
+        events=tuple(_figures(event_class, "", s) for event_class, s in kernel.events.items()),
+        sources=tuple(
+            _figures(event_class, source, s)
+            for event_class, sources in kernel.sources.items()
+            for source, s in sources.items()
+        ),
         deliveries=tuple(_deliveries(kernel)),
         services=tuple(
             ServiceFigures(
@@ -124,24 +134,20 @@ def snapshot(kernel: Kernel) -> KernelStatistics:
     )
 
 
-def _events(kernel: Kernel) -> list[EventFigures]:
-    figures: list[EventFigures] = []
-    for event_class, s in kernel.events.items():
-        identity = event_type_id(event_class)
-        assert identity is not None
-        figures.append(
-            EventFigures(
-                event_type=identity,
-                accepted=s.accepted,
-                delivered=s.delivered,
-                unserved=s.unserved,
-                failed=s.failed,
-                expired=s.expired,
-                failures=dict(s.failures),
-                refusals=dict(s.refusals),
-            )
-        )
-    return figures
+def _figures(event_class: type, source: str, s: EventStatistics) -> EventFigures:
+    identity = event_type_id(event_class)
+    assert identity is not None
+    return EventFigures(
+        event_type=identity,
+        source=source,
+        accepted=s.accepted,
+        delivered=s.delivered,
+        unserved=s.unserved,
+        failed=s.failed,
+        expired=s.expired,
+        failures=dict(s.failures),
+        refusals=dict(s.refusals),
+    )
 
 
 def _deliveries(kernel: Kernel) -> list[DeliveryFigures]:

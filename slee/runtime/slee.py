@@ -13,6 +13,7 @@ import anyio
 from slee.api.errors import InvalidStateError
 from slee.api.source import ResourceSource
 from slee.facilities.facilities import Facilities
+from slee.facilities.selfcheck import SelfCheck
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
 from slee.kernel.kernel import Kernel
@@ -41,6 +42,7 @@ class Slee:
         adaptors: Sequence[type[ResourceAdaptor]],
         sections: Mapping[str, Mapping[str, Any]],
         limits: Limits | None = None,
+        self_check: float = 60.0,
     ) -> None:
         """Put the parts together; the SLEE is Stopped and nothing is restored.
 
@@ -49,6 +51,7 @@ class Slee:
             adaptors: resource adaptors of the built-in bundle.
             sections: the sections of the configuration that configure resource adaptor entities.
             limits: bounds of the kernel.
+            self_check: seconds between two checks that no event is unaccounted for (CON-15).
         """
         clock = SystemClock()
         self.facilities = Facilities(now=clock.now, random=os.urandom)
@@ -60,6 +63,8 @@ class Slee:
             limits=limits,
             thread=threading.get_ident,
         )
+        self.kernel.now = clock.now()
+        SelfCheck(self.kernel, self.facilities.alarms, self_check)
         self.driver = Driver(self.kernel, clock)
         self.tables = VolatileTables(self.kernel)
         self.shutdown_asked = anyio.Event()

@@ -20,23 +20,32 @@ from slee.facilities.facilities import Facilities
 from slee.facilities.usage import UsageSource
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
+from slee.kernel.conservation import unaccounted
 from slee.kernel.firing import Firing
 from slee.kernel.kernel import Kernel
 from slee.kernel.ports import Limits
 from slee.kernel.states import ResourceState, SleeState
 from slee.model.descriptor import Durability, SbbDescriptor, describe_service
 from slee.model.sharing import sharing_issues
+from slee.testing.callbacks import CallbackLog
 from slee.testing.clock import ManualClock
+from slee.testing.faults import Faults
+from slee.testing.kernel import Watch, WatchedKernel
+from slee.testing.leftovers import left
 from slee.testing.observer import Failure, Message, RecordingObserver
+from slee.testing.scripted import ScriptedResource
+from slee.testing.serialisation import Serialisation
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from slee.api.activity import ActivityContext
+    from slee.api.resource import ResourceAdaptorType
     from slee.api.sbb import Sbb
     from slee.api.view import ActivityContextView
     from slee.kernel.entity import SbbEntity
     from slee.spi.adaptor import ResourceAdaptor
+    from slee.spi.interface import ResourceInterface
 
 A = TypeVar("A", bound="ResourceAdaptor")
 U = TypeVar("U", bound=UsageParameters)
@@ -61,32 +70,65 @@ class SleeHarness:
             sip.receive(...)
             slee.clock.advance(20)
 
-    Leaving the block checks that every accepted event is accounted for and that nothing failed unseen (TST-10);
-    give `failures_allowed=True` where a test provokes failures, and read `failures`.
+    Leaving the block checks that every accepted event is accounted for, that nothing failed unseen, and that no entity,
+    activity, timer or output is left (TST-10).
     """
 
     def __init__(
-        self, *, seed: int = 0, limits: Limits | None = None, failures_allowed: bool = False, serialise: bool = True
+        self,
+        *,
+        seed: int = 0,
+        limits: Limits | None = None,
+        failures_allowed: bool = False,
+        leftovers_allowed: bool = False,
+        serialise: bool = True,
+        random_schedule: bool = False,
     ) -> None:
+        """Make a SLEE that runs.
+
+        Args:
+            seed: of the ids, and of the schedule if that is random.
+            limits: bounds of the kernel.
+            failures_allowed: do not fail for failures when the harness closes; read `failures`.
+            leftovers_allowed: do not fail for what is left when the harness closes.
+            serialise: send what is committed through the codec, and go on with the copy (TST-8).
+            random_schedule: choose by lot which ready context goes next (TST-11).
+        """
         self.clock = ManualClock()
         self.clock.drives(self._advance_to)
         self.random = random.Random(seed)
         self.facilities = Facilities(now=lambda: self.clock.now, random=self.random.randbytes)
         self.observer = RecordingObserver(self.facilities)
         self.failures_allowed = failures_allowed
-        self.kernel = Kernel(
-            observer=self.observer,
-            random=self.random.randbytes,
-            ticks=lambda: self.clock.now,
-            limits=limits,
-            thread=threading.get_ident,
+        self.leftovers_allowed = leftovers_allowed
+        self.log = CallbackLog()
+        """Every call of an author's code (TST-7)."""
+        self.faults = Faults(self.clock)
+        """Faults to inject (TST-6)."""
+        self.seed = seed
+        self.watch = Watch(
+            self.log,
+            self.faults,
+            Serialisation() if serialise else None,
+            random.Random(seed).randrange if random_schedule else None,
         )
+        self.kernel = self._engine(limits)
         self.kernel.serialises = serialise
         self.tables = VolatileTables(self.kernel)
         self._links: dict[str, ResourceAdaptor] = {}
         self.kernel.now = self.clock.now
         self.kernel.start()
         self.run()
+
+    def _engine(self, limits: Limits | None) -> Kernel:
+        return WatchedKernel(
+            self.watch,
+            observer=self.observer,
+            random=self.random.randbytes,
+            ticks=lambda: self.clock.now,
+            limits=limits,
+            thread=threading.get_ident,
+        )
 
     # Set-up.
 
@@ -146,7 +188,7 @@ class SleeHarness:
                 raise LookupError(
                     f"{sbb.id}.{attribute} needs {ra_type} [SVC-3]; add_resource() an adaptor of it first"
                 )
-            bound[attribute] = providers[0].provider(ra_type)  # type: ignore[arg-type]
+            bound[attribute] = providers[0].provider(cast("ResourceAdaptorType[ResourceInterface]", ra_type))
         for attribute in sbb.configuration:
             declaration = sbb.cls.sbb_declarations[attribute]
             assert isinstance(declaration, Configuration)
@@ -238,14 +280,17 @@ class SleeHarness:
         return min((d for d in deadlines if d is not None), default=None)
 
     def _perform(self) -> None:
+        """After a step: hand over its outputs, and check that it lost no event (CON-15)."""
         for resource, command in self.kernel.take_outputs():
             resource.perform(command)
+        if lost := unaccounted(self.kernel):
+            raise AssertionError("\n".join([*lost, self.how_to_repeat]))
 
     # Looking.
 
     def entities(self, root: type[Sbb]) -> list[SbbEntity]:
         """The root entities of every service with that root SBB, oldest first."""
-        return [e for s in self.kernel.services.values() if s.root.cls is root for e in s.roots]
+        return [e for s in self.kernel.services.values() if s.root.descriptor.cls is root for e in s.roots]
 
     def usage(self, parameters: type[U], service: ServiceID | None = None, *, name: str | None = None) -> U:
         """The usage parameters of that class, of the one source that has them or of `service`.
@@ -295,18 +340,25 @@ class SleeHarness:
         return self.observer.failures
 
     def check(self) -> None:
-        """Check conservation, and that nothing failed unless allowed (TST-10).
+        """Check conservation, that nothing failed, that scripts are done and nothing is left, unless allowed (TST-10).
 
         Raises:
-            AssertionError: lists what is wrong.
+            AssertionError: lists what is wrong, and says how to repeat it.
         """
         problems = [str(failure) for failure in self.failures if not self.failures_allowed]
-        statistics = self.kernel.statistics()
-        waiting = sum(context.queued for context in self.kernel.contexts())
-        if statistics.queued != waiting:
-            problems.append(f"{statistics.queued} events are not accounted for, {waiting} are queued [CON-3]")
+        problems += unaccounted(self.kernel)
+        for link, adaptor in self._links.items():
+            if isinstance(adaptor, ScriptedResource):
+                problems += [f"{link}: {problem}" for problem in adaptor.problems()]
+        if not self.leftovers_allowed:
+            problems += left(self.kernel)
         if problems:
-            raise AssertionError("\n".join(problems))
+            raise AssertionError("\n".join([*problems, self.how_to_repeat]))
+
+    @property
+    def how_to_repeat(self) -> str:
+        """The arguments that make the same history again (TST-11)."""
+        return f"repeat it with SleeHarness(seed={self.seed}, random_schedule={self.watch.lot is not None})"
 
     def __enter__(self) -> Self:
         return self
@@ -317,6 +369,7 @@ class SleeHarness:
         if error is None:
             self.check()
             return
+        error.add_note(self.how_to_repeat)
         for failure in self.failures:  # what went wrong inside explains what the test did not find outside
             error.add_note(str(failure))
 

@@ -108,51 +108,55 @@ class RecordingResource(ResourceAdaptor):
 
     # Callbacks.
 
+    def note(self, callback: str, *arguments: object) -> None:
+        """Keep a callback with its arguments."""
+        self.callbacks.append((callback, *arguments))
+
     def set_context(self, context: ResourceAdaptorContext) -> None:
         self._context = context
-        self.callbacks.append(("set_context",))
+        self.note("set_context")
 
     def unset_context(self) -> None:
-        self.callbacks.append(("unset_context",))
+        self.note("unset_context")
 
     def ra_verify_configuration(self, configuration: BaseModel) -> None:
-        self.callbacks.append(("ra_verify_configuration", configuration))
+        self.note("ra_verify_configuration", configuration)
 
     def ra_configure(self, configuration: BaseModel) -> None:
-        self.callbacks.append(("ra_configure", configuration))
+        self.note("ra_configure", configuration)
 
     def ra_unconfigure(self) -> None:
-        self.callbacks.append(("ra_unconfigure",))
+        self.note("ra_unconfigure")
 
     def ra_active(self) -> None:
-        self.callbacks.append(("ra_active",))
+        self.note("ra_active")
 
     def ra_stopping(self) -> None:
-        self.callbacks.append(("ra_stopping",))
+        self.note("ra_stopping")
 
     def ra_inactive(self) -> None:
-        self.callbacks.append(("ra_inactive",))
+        self.note("ra_inactive")
 
     def query_liveness(self, handle: Hashable) -> None:
-        self.callbacks.append(("query_liveness", handle))
+        self.note("query_liveness", handle)
 
     def administrative_remove(self, handle: Hashable) -> None:
-        self.callbacks.append(("administrative_remove", handle))
+        self.note("administrative_remove", handle)
 
     def activity_ended(self, handle: Hashable) -> None:
-        self.callbacks.append(("activity_ended", handle))
+        self.note("activity_ended", handle)
 
     def activity_unreferenced(self, handle: Hashable) -> None:
-        self.callbacks.append(("activity_unreferenced", handle))
+        self.note("activity_unreferenced", handle)
 
     def event_processing_successful(self, handle: Hashable, event: object, flags: int) -> None:
-        self.callbacks.append(("event_processing_successful", handle, event, flags))
+        self.note("event_processing_successful", handle, event, flags)
 
     def event_processing_failed(self, handle: Hashable, event: object, flags: int, reason: FailureReason) -> None:
-        self.callbacks.append(("event_processing_failed", handle, event, flags, reason))
+        self.note("event_processing_failed", handle, event, flags, reason)
 
     def event_unreferenced(self, handle: Hashable, event: object, flags: int) -> None:
-        self.callbacks.append(("event_unreferenced", handle, event, flags))
+        self.note("event_unreferenced", handle, event, flags)
 
     def service_active(self, service: ReceivableService) -> None:
         self._service("service_active", service)
@@ -165,7 +169,7 @@ class RecordingResource(ResourceAdaptor):
 
     def _service(self, callback: str, service: ReceivableService) -> None:
         self.receivable.append(service)
-        self.callbacks.append((callback, service.id))
+        self.note(callback, service.id)
 
 
 class _Provider(Recorder):

@@ -250,11 +250,23 @@ class World:
     """A harness with one recording resource, and `Root` or other services installed."""
 
     def __init__(
-        self, *services: type[Sbb], failures_allowed: bool = False, limits: Limits | None = None, seed: int = 0
+        self,
+        *services: type[Sbb],
+        failures_allowed: bool = False,
+        leftovers_allowed: bool = True,
+        limits: Limits | None = None,
+        seed: int = 0,
+        random_schedule: bool = False,
     ) -> None:
         LOG.clear()
         SCRIPT.clear()
-        self.slee = SleeHarness(failures_allowed=failures_allowed, limits=limits, seed=seed)
+        self.slee = SleeHarness(
+            failures_allowed=failures_allowed,
+            leftovers_allowed=leftovers_allowed,
+            limits=limits,
+            seed=seed,
+            random_schedule=random_schedule,
+        )
         self.kernel = self.slee.kernel
         self.ra = self.slee.add_resource("test", RecordingResource(RA))
         self.services = [self.slee.install(service) for service in services]

@@ -1,4 +1,4 @@
-"""Event conservation (group CON; CON-13 needs the journal, CON-15 its interval)."""
+"""Event conservation (group CON; CON-13 needs the journal)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from slee import ActivityContext, PreserveMissed, TimerEvent
+from slee.api.alarm import AlarmLevel
 from slee.api.errors import ActivityIsEndingError, FireEventError
+from slee.facilities.selfcheck import SelfCheck
+from slee.kernel.conservation import unaccounted
 from slee.kernel.ports import Limits
 from slee.kernel.states import SleeState
 from slee.spi import EventFlags, FailureReason
@@ -277,3 +280,81 @@ def test_con_14_an_operators_removal_strands_no_event() -> None:
         world.slee.clock.advance(5)
         assert world.context("a") is None
         assert conserved(world)
+
+
+def test_con_3_the_sum_holds_before_during_and_after_a_delivery_by_type_and_in_total() -> None:
+    with World(Root, failures_allowed=True) as world:
+        pictures: list[dict[str, tuple[int, ...]]] = []
+
+        def picture(*_: object) -> None:
+            statistics = world.kernel.statistics()
+            assert statistics.queued == sum(event.queued for event in statistics.events)
+            for event in statistics.events:
+                assert event.accepted == event.delivered + event.failed + event.expired + event.queued
+            pictures.append({e.event_type.name: (e.accepted, e.queued) for e in statistics.events if e.accepted})
+            assert unaccounted(world.kernel) == []
+
+        picture()
+        world.queue("a", Do(picture))
+        world.queue("a", Note())
+        picture()
+        world.slee.run()
+        picture()
+        assert pictures[1]["test.Do"] == pictures[2]["test.Do"] == (1, 1)
+        assert pictures[3] == pictures[2] | {"test.Do": (1, 0), "test.Note": (1, 0)}
+
+
+def test_con_3_the_sum_holds_by_source_as_well() -> None:
+    with World(Root) as world:
+        world.do("a", lambda sbb, aci: [sbb.note(Note(), aci), sbb.event_context.suspend(timeout=5)])
+        world.queue("a", Note())
+        statistics = world.kernel.statistics()
+        notes = {s.source: (s.accepted, s.queued) for s in statistics.sources if s.event_type.name == "test.Note"}
+        assert notes == {"resource:test": (1, 1), f"service:{world.service}": (1, 1)}
+        (total,) = [event for event in statistics.events if event.event_type.name == "test.Note"]
+        assert (total.accepted, total.queued) == (2, 2)
+        world.slee.advance(5)
+        sources = world.kernel.statistics().sources
+        assert {(s.source, s.delivered) for s in sources if s.event_type.name == "test.Note"} == {
+            ("resource:test", 1),
+            (f"service:{world.service}", 1),
+        }
+        (started,) = [s for s in sources if s.event_type.name == "slee.ServiceStarted"]
+        assert (started.source, started.accepted, started.delivered) == ("slee", 1, 1)
+
+
+def test_con_15_the_self_check_raises_a_critical_alarm_with_the_figures_at_its_interval() -> None:
+    world = World(Root)
+    SelfCheck(world.kernel, world.slee.facilities.alarms, 30)
+    world.slee.advance(60)
+    assert world.slee.alarms == ()
+    world.queue("a", Note())
+    context = world.context("a")
+    assert context is not None
+    context.dequeue()
+    world.slee.advance(29)
+    assert world.slee.alarms == ()
+    world.slee.clock.move_to(world.slee.now() + 30)
+    world.kernel.step(world.slee.now())
+    (alarm,) = world.slee.alarms
+    assert (alarm.level, alarm.alarm_type) == (AlarmLevel.CRITICAL, "slee.events-unaccounted")
+    assert alarm.message == "Note from resource:test: 1 accepted, 0 delivered, 0 failed, 0 expired, 0 queued [CON-3]"
+    world.kernel.event_statistics(Note, "resource:test").delivered += 1
+    world.slee.advance(30)
+    assert world.slee.alarms == ()
+
+
+def test_con_15_an_interval_that_cannot_be_is_refused() -> None:
+    with World() as world, pytest.raises(ValueError, match="CON-15"):
+        SelfCheck(world.kernel, world.slee.facilities.alarms, 0)
+
+
+def test_con_15_the_test_kit_checks_after_every_step() -> None:
+    world = World(Root)
+    world.queue("a", Note())
+    world.queue("b", Note())
+    context = world.context("b")
+    assert context is not None
+    context.dequeue()
+    with pytest.raises(AssertionError, match="Note from resource:test: 2 accepted, 1 delivered"):
+        world.slee.step()

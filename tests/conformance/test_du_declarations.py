@@ -61,7 +61,7 @@ def test_du_2_an_event_not_marked_initial_makes_no_entity() -> None:
         @handles
         def on_one(self, event: One, aci: ActivityContext) -> None: ...
 
-    with SleeHarness() as slee:
+    with SleeHarness(leftovers_allowed=True) as slee:
         ra = slee.add_resource("test", RecordingResource(recording_type(One)))
         slee.install(Plain)
         ra.endpoint.start_activity("a", "activity")

@@ -57,7 +57,7 @@ def test_ra_44_without_a_marshaller_nothing_may_be_marshalled() -> None:
 
 def test_ra_44_with_one_events_and_handles_come_back_equal() -> None:
     codec = Codec()
-    with SleeHarness() as slee:
+    with SleeHarness(leftovers_allowed=True) as slee:
         adaptor = resource(slee, codec)
         adaptor.endpoint.start_activity("a", "activity", ActivityFlags.MAY_MARSHAL)
         adaptor.endpoint.fire("a", Note("text"), flags=EventFlags.MAY_MARSHAL | EventFlags.PROCESSING_SUCCESSFUL)
@@ -69,7 +69,7 @@ def test_ra_44_with_one_events_and_handles_come_back_equal() -> None:
 
 def test_ra_44_what_does_not_come_back_equal_is_refused_and_leaves_no_trace() -> None:
     codec = Codec(loses=True)
-    with SleeHarness() as slee:
+    with SleeHarness(leftovers_allowed=True) as slee:
         adaptor = resource(slee, codec)
         with pytest.raises(StartActivityError, match="RA-44") as start:
             adaptor.endpoint.start_activity("a", "activity", ActivityFlags.MAY_MARSHAL)
@@ -84,7 +84,7 @@ def test_ra_44_what_does_not_come_back_equal_is_refused_and_leaves_no_trace() ->
 
 def test_ra_44_what_may_not_be_marshalled_is_not() -> None:
     codec = Codec(loses=True)
-    with SleeHarness() as slee:
+    with SleeHarness(leftovers_allowed=True) as slee:
         adaptor = resource(slee, codec)
         adaptor.endpoint.start_activity("a", "activity")
         adaptor.endpoint.fire("a", Note("text"))
@@ -94,7 +94,7 @@ def test_ra_44_what_may_not_be_marshalled_is_not() -> None:
 
 def test_ra_44_the_check_is_made_in_the_serialise_everything_mode_only() -> None:
     codec = Codec(loses=True)
-    with SleeHarness(serialise=False) as slee:
+    with SleeHarness(leftovers_allowed=True, serialise=False) as slee:
         adaptor = resource(slee, codec)
         adaptor.endpoint.start_activity("a", "activity", ActivityFlags.MAY_MARSHAL)
         adaptor.endpoint.fire("a", Note("text"), flags=EventFlags.MAY_MARSHAL)

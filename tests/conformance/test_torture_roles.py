@@ -89,7 +89,7 @@ def status_of(datagram: Datagram) -> int:
 
 
 def scene(*services: type) -> Iterator[Scene]:
-    with SleeHarness() as slee:
+    with SleeHarness(leftovers_allowed=True) as slee:
         sip = slee.add_resource("sip-main", SipSimulator(), SipConfiguration(domains=DOMAINS))
         for service in services:
             slee.install(service)
@@ -260,7 +260,7 @@ def test_3_3_12_to_14_bindings_differ(registrar: Scene, name: str, contact: str)
 
 @pytest.mark.parametrize(("compatible", "status"), [(True, 200), (False, 400)])
 def test_3_4_1_request_of_rfc_2543(*, compatible: bool, status: int) -> None:
-    with SleeHarness() as slee:
+    with SleeHarness(leftovers_allowed=True) as slee:
         configuration = SipConfiguration(domains=DOMAINS, rfc2543_compat=compatible)
         sip = slee.add_resource("sip-main", SipSimulator(), configuration)
         slee.install(UserAgent)

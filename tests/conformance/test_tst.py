@@ -1,4 +1,4 @@
-"""The test kit (TST-1 to TST-4)."""
+"""The test kit: clock, steps, and the recording and scripted adaptors (TST-1 to TST-5)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from slee import ActivityContext
-from slee.testing import ManualClock, RecordingResource, SleeHarness, Step
-from tests.conformance.kit import LOG, RA, Boom, Note, Other, Root, Traced, World
+from slee.kernel.kernel import Kernel
+from slee.testing import ManualClock, RecordingResource, ScriptedResource, SleeHarness, Step
+from tests.conformance.kit import ALL_ACTIVITY_FLAGS, LOG, RA, SCRIPT, Boom, Do, Note, Other, Root, Traced, World
 
 ROOT = Path(__file__).parents[2]
 CLOCKS = {"time", "random", "secrets", "uuid"}
@@ -100,7 +101,7 @@ def test_tst_2_equal_inputs_and_seed_give_an_equal_log() -> None:
 
 def test_tst_3_the_kit_runs_the_products_own_kernel() -> None:
     with SleeHarness() as slee:
-        assert type(slee.kernel).__module__ == "slee.kernel.kernel"
+        assert isinstance(slee.kernel, Kernel)
         assert type(slee.tables).__module__ == "slee.facilities.volatile"
         with pytest.raises(RuntimeError, match="TST-3"):
             slee.spawn_reader(0, lambda: None)
@@ -139,3 +140,65 @@ def test_tst_4_it_records_every_callback() -> None:
             "ra_stopping",
             "ra_inactive",
         ]
+
+
+class Scripted:
+    """A root that sends what it is told, on an adaptor with a script."""
+
+    def __init__(self) -> None:
+        SCRIPT.clear()
+        self.slee = SleeHarness(leftovers_allowed=True, failures_allowed=True)
+        self.ra = self.slee.add_resource("test", ScriptedResource(RA))
+        self.slee.install(Root)
+        LOG.clear()
+
+    def send(self, *texts: str) -> None:
+        if self.ra.context.activity_context("a") is None:
+            self.ra.endpoint.start_activity("a", "activity", ALL_ACTIVITY_FLAGS)
+        self.ra.endpoint.fire("a", Do(lambda sbb, aci: [sbb.ra.send(text, on=aci) for text in texts]))
+        self.slee.run()
+
+
+def test_tst_5_a_matching_command_fires_events_at_once_and_later_on_the_clock() -> None:
+    world = Scripted()
+    texts: list[str] = []
+    SCRIPT["Root", "on_note"] = lambda sbb, aci: texts.append(sbb.event_context.event.text)
+    world.ra.expect("dial").fires(Note("ringing")).fires(Note("answered"), after=4)
+    world.send("dial")
+    assert texts == ["ringing"]
+    world.slee.advance(3.9)
+    assert texts == ["ringing"]
+    world.slee.advance(0.1)
+    assert texts == ["ringing", "answered"]
+    world.slee.check()
+
+
+def test_tst_5_a_matching_command_fails_or_ends_the_activity_or_has_a_callback_throw() -> None:
+    world = Scripted()
+    world.ra.expect(lambda command: command == "lost").fails(OSError("no route"))
+    world.ra.expect("over", times=2).ends().throws(Boom(), "activity_ended")
+    world.send("lost")
+    assert [(f.kind, str(f.cause)) for f in world.slee.failures] == [("command", "no route")]
+    for _ in range(2):
+        world.send("over")
+        assert world.ra.context.activity_context("a") is None
+    assert [type(f.cause) for f in world.slee.failures if f.kind == "adaptor"] == [Boom, Boom]
+    world.slee.check()
+
+
+def test_tst_5_unmet_and_unexpected_commands_fail_the_test_at_close_which_shows_both() -> None:
+    world = Scripted()
+    world.ra.expect("dial", times=2)
+    world.send("dial", "hang up")
+    with pytest.raises(AssertionError, match=r"'dial' was to come 1 times more; unexpected: 'hang up'"):
+        world.slee.check()
+
+
+def test_tst_5_a_script_that_cannot_be_is_refused() -> None:
+    script = ScriptedResource(RA)
+    with pytest.raises(ValueError, match="TST-5"):
+        script.expect("x", times=0)
+    with pytest.raises(ValueError, match="TST-5"):
+        script.expect("x").fires(Note(), after=-1)
+    with pytest.raises(ValueError, match="TST-5"):
+        script.throw(Boom(), "activity_lost")

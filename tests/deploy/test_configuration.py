@@ -36,6 +36,15 @@ def test_a_file_is_overridden_by_options(tmp_path: Path) -> None:
     assert (configuration.log.level, configuration.log.format) == ("debug", "json")
 
 
+def test_con_15_the_interval_of_the_self_check_is_configured(tmp_path: Path) -> None:
+    assert load_configuration(None, {}).self_check_interval == 60.0
+    file = tmp_path / "slee.toml"
+    file.write_text("self-check-interval = 5\n")
+    assert load_configuration(file, {}).self_check_interval == 5.0
+    with pytest.raises(InvalidConfigurationError):
+        load_configuration(None, {"self-check-interval": 0.0})
+
+
 def test_slee_toml_of_this_folder_is_read_without_being_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "slee.toml").write_text("drain-timeout = 4\n")

@@ -270,7 +270,9 @@ def test_fork_divides_max_breadth(alice: Phone, bob: Phone, sip: SipSimulator, s
     at_rest(slee)
 
 
-def test_datagram_too_long_to_send_harms_nobody_else(alice: Phone, bob: Phone, sip: SipSimulator) -> None:
+def test_datagram_too_long_to_send_harms_nobody_else(
+    alice: Phone, bob: Phone, sip: SipSimulator, slee: SleeHarness
+) -> None:
     """SIP-35: what the socket does not take is lost by itself."""
     first = call(alice, bob)
     sip.too_long = 100
@@ -279,6 +281,7 @@ def test_datagram_too_long_to_send_harms_nobody_else(alice: Phone, bob: Phone, s
     bob.answer(486)
     assert first.final.status == 486
     first.ack()
+    at_rest(slee)
 
 
 class Hasty(Sbb, vendor="test", version="1.0"):

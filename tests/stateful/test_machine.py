@@ -60,7 +60,7 @@ class Machine(RuleBasedStateMachine):
         BOARD.__init__()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("slee.kernel.kernel.Router", self.router)
-            self.slee = SleeHarness(failures_allowed=True)
+            self.slee = SleeHarness(failures_allowed=True, leftovers_allowed=True)
         self.kernel = self.slee.kernel
         self.ra = self.slee.add_resource("test", RecordingResource(RA))
         self.ids: dict[str, ServiceID] = {

@@ -21,7 +21,7 @@ UNFIT = ['SIP;text="not closed', 'SIP;text="a\\\0b"', 'SIP;text=\udcff"']
 
 @pytest.fixture
 def sip() -> Iterator[SipSimulator]:
-    with SleeHarness() as slee:
+    with SleeHarness(leftovers_allowed=True) as slee:
         sip = slee.add_resource("sip-main", SipSimulator())
         slee.install(Registrar)
         slee.install(Proxy)

@@ -61,7 +61,7 @@ class Tables:
 
     def __init__(self, *services: type[Sbb]) -> None:
         EXPIRED.clear()
-        self.slee = SleeHarness()
+        self.slee = SleeHarness(leftovers_allowed=True)
         self.ra = self.slee.add_resource("test", RecordingResource(recording_type(Use)))
         for service in (User, *services):
             self.slee.install(service)

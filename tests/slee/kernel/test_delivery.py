@@ -100,7 +100,7 @@ def test_committed_delivery_hands_over_outputs_events_and_timers() -> None:
 
 
 def test_raising_handler_leaves_no_trace() -> None:
-    with SleeHarness(failures_allowed=True) as slee:
+    with SleeHarness(failures_allowed=True, leftovers_allowed=True) as slee:
         ra = slee.add_resource("test", RecordingResource(RA))
         slee.install(Echo)
         ra.endpoint.start_activity("a", "activity")
