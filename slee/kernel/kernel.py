@@ -68,8 +68,7 @@ class Kernel:
             random: source of random octets, for ids.
             ticks: a clock in seconds that measures durations only.
             limits: bounds; the defaults serve.
-            thread: number of the calling thread, by which adaptors are refused on other threads than
-                this one (RA-28); by default none are.
+            thread: number of the calling thread; adaptors are refused on any other than this one (RA-28).
         """
         self.reports = Reports(self, observer)
         self.random = random
@@ -84,10 +83,8 @@ class Kernel:
         """Whether the SLEE is Running or Stopping (RTR-34); kept by its life cycle."""
         self.transaction: Transaction | None = None
         self.ready: deque[Context] = deque()
-        self.registry = ServiceRegistry(self)
-        self.services = self.registry.services
-        self.initial = self.registry.initial
-        self.continuing = self.registry.continuing
+        self.registry = registry = ServiceRegistry(self)
+        self.services, self.initial, self.continuing = registry.services, registry.initial, registry.continuing
         self.resources: dict[str, ResourceEntity] = {}
         self.own_contexts: dict[Context, None] = {}
         """Contexts of services and tables."""

@@ -395,9 +395,6 @@ def _verify(adaptor: ResourceAdaptor, configuration: BaseModel, where: str) -> N
         adaptor.ra_verify_configuration(configuration)
     except InvalidConfigurationError:
         raise
-    except SleeError as error:
-        raise InvalidConfigurationError(f"{where}: {error} [RA-2]; mend the configuration") from error
     except Exception as error:
-        raise InvalidConfigurationError(
-            f"{where}: {type(error).__name__}: {error} [RA-2]; mend the configuration"
-        ) from error
+        text = str(error) if isinstance(error, SleeError) else repr(error)
+        raise InvalidConfigurationError(f"{where}: {text} [RA-2]; mend the configuration") from error

@@ -76,7 +76,7 @@ def _bounded() -> Iterator[None]:
 def hunt(prey: list[Mutant]) -> Hunt:
     """Hunt mutants that are noticed by the same tests."""
     found = Hunt(prey)
-    options = ["-q", "-p", "no:cacheprovider", "-o", "addopts="]
+    options = ["-q", "--tb=native", "-p", "no:cacheprovider", "-o", "addopts="]
     output = io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         pytest.main([*options, *prey[0].table.paths], plugins=[found])
