@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from slee.api.errors import CreateError, InvalidStateError, TransactionRolledBackError
+from slee.api.errors import CreateError, TransactionRolledBackError
 from slee.api.sbb import Sbb
 from slee.kernel.entity import SbbEntity, forget_root, restore_root
+from slee.kernel.state import forget_invalid, retire, wrong_field
 
 if TYPE_CHECKING:
     from slee.kernel.context import Context
@@ -116,7 +117,7 @@ class Transaction:
             self._activate(instance, entity)
         instance.__dict__ = state = entity.state.copy()
         if env.references:
-            _forget_invalid(state, env)
+            forget_invalid(state, env)
         self.instances[entity] = instance
         if env.special:
             self._note_callbacks(env)
@@ -132,7 +133,7 @@ class Transaction:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
-            _retire(instance, entity)
+            retire(instance, entity)
             self.kernel.reports.callback_failed(entity, "sbb_activate", error)
             raise ActivationError(str(entity)) from error
 
@@ -341,7 +342,7 @@ class Transaction:
                     continue
                 kind = fields.get(name)
                 if kind is None or entity.removed or not (type(value) in kind.exact or kind.accepts(value)):
-                    self.fail(entity, _wrong_field(entity, name, value))
+                    self.fail(entity, wrong_field(entity, name, value))
                     return
 
     def passivate(self) -> None:
@@ -375,33 +376,7 @@ class Transaction:
             function, arguments = undo.pop()
             function(*arguments)
         for entity, instance in self.instances.items():
-            _retire(instance, entity)
-
-
-def _retire(instance: Sbb, entity: SbbEntity) -> None:
-    instance.__dict__ = {}
-    instance.__class__ = entity.env.retired
-
-
-def _wrong_field(entity: SbbEntity, name: str, value: object) -> Exception:
-    """What is wrong with a changed field."""
-    what = f"{entity.env.descriptor.id}.{name}"
-    kind = entity.env.fields.get(name)
-    if kind is None:
-        return AttributeError(f"{what} is no CMP field [CMP-13]; declare {name}: Cmp[...] = cmp() on the class")
-    if entity.removed:
-        return InvalidStateError(f"{what} was written after the removal [LOC-8]; write it before remove()")
-    return TypeError(f"{what} is {value!r}, no {kind} [CMP-12]; assign a value of the type")
-
-
-def _forget_invalid(state: dict[str, object], env: SbbEnvironment) -> None:
-    """References whose target is gone count as no value (CMP-16, CMP-17)."""
-    for name in env.references:
-        if name in state and env.kernel.is_stale(state[name]):
-            if env.fields[name].accepts(None):
-                state[name] = None
-            else:
-                del state[name]
+            retire(instance, entity)
 
 
 def _uncreate(entity: SbbEntity) -> None:

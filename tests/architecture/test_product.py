@@ -12,7 +12,6 @@ from .source import ROOT, product, suite
 # Modules of more than 400 lines, each with the reason why it reads better whole.
 LONG_MODULES = {
     "resource_adaptors/sip/api.py": "the SIP resource adaptor type is one vocabulary: events, activities, interface",
-    "slee/kernel/transaction.py": "what one transaction holds, and its commit and rollback, are one thing to prove",
 }
 
 # Objects of modules that functions write to, each with the reason why it is no state.
