@@ -64,6 +64,7 @@ class ServiceRegistry:
         """Inactive to Active, all or none (SVC-2, SVC-3, SVC-7)."""
         services = self._chosen(identities, "ACTIVATE")
         _require_links(services)
+        self._require_consent(services)
         for service in services:
             self._move(service, "ACTIVATE")
         if self._kernel.state is SleeState.RUNNING:
@@ -122,6 +123,15 @@ class ServiceRegistry:
         for service in services:
             next_state(SERVICE, service.state, event, str(service.id), "SVC-2")
         return services
+
+    def _require_consent(self, services: list[ServiceRuntime]) -> None:
+        """Ask every adaptor whether it can serve the services beside those that are Active (RA-37)."""
+        active = self.active()
+        for service in services:
+            for resource in self._kernel.resources.values():
+                others = [receivable_service(resource, other) for other in active]
+                resource.adaptor.verify_service(receivable_service(resource, service), others)
+            active.append(service)
 
     def _move(self, service: ServiceRuntime, event: str) -> None:
         old = service.state
