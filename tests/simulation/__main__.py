@@ -23,7 +23,7 @@ def play(seed: int) -> tuple[int, str, Counter[str]]:
         world.play()
     except Exception as error:
         told = "".join(traceback.format_exception(error)) if not isinstance(error, AssertionError) else str(error)
-        return seed, f"{told}\n{world.how_to_repeat}", world.happened()
+        return seed, told if world.how_to_repeat in told else f"{told}\n{world.how_to_repeat}", world.happened()
     return seed, "", world.happened()
 
 

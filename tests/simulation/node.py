@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resource_adaptors.sip.adaptor import Listener, SipAdaptor
 from resource_adaptors.sip.config import SipConfiguration, UdpListener
@@ -18,10 +18,15 @@ from slee.kernel.ports import Limits
 from slee.model.descriptor import Durability
 from slee.runtime.driver import Driver
 from slee.testing import SleeHarness
-from tests.simulation.services import Keeper, Prober
+from tests.simulation.picture import picture
+from tests.simulation.services import Boom, Keeper, Prober
 from tests.simulation.telephones import DOMAIN
-from tests.simulation.virtual import VirtualLoop, VirtualTime
+from tests.simulation.virtual import VirtualLoop
 from tests.simulation.wire import Address, SeededWire
+from tests.simulation.witness import Witness
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
 
 KEEPERS = {"sync": Durability.SYNC, "async": Durability.ASYNC, "memory": Durability.MEMORY}
 
@@ -32,9 +37,11 @@ class WireListener:
     def __init__(self, wire: SeededWire, adaptor: SimulatedSip) -> None:
         self.host, self.port = SERVER
         self._wire = wire
+        self._reach = adaptor.reach
         wire.attach(SERVER, adaptor.arrive)
 
     def send(self, data: bytes, address: Address) -> str | None:
+        self._reach("send")
         self._wire.send(data, SERVER, address)
         return None
 
@@ -45,9 +52,10 @@ class WireListener:
 class SimulatedSip(SipAdaptor):
     """The SIP adaptor with a listener on the wire."""
 
-    def __init__(self, wire: SeededWire) -> None:
+    def __init__(self, wire: SeededWire, reach: Callable[[str], None]) -> None:
         super().__init__()
         self._wire = wire
+        self.reach = reach
 
     def _open_listener(self) -> Listener:
         return WireListener(self._wire, self)
@@ -61,20 +69,24 @@ class SimulatedSip(SipAdaptor):
 class Node(SleeHarness):
     """From start to crash. Only what stands in the journal, and what clients have seen, outlives it."""
 
-    def __init__(self, time: VirtualTime, wire: SeededWire, seed: int, handed: Callable[[str], None]) -> None:
-        self._time = time
-        self._wire = wire
+    def __init__(self, world: World, seed: int) -> None:
+        self._time = time = world.time
+        self._wire = wire = world.wire
         self.loop = VirtualLoop(time)
+        self.journal = Witness(
+            world.disk.open(self._acknowledged), world, lambda: picture(self.kernel, self.bindings)
+        )
+        self._world = world
         super().__init__(seed=seed, failures_allowed=True, leftovers_allowed=True, serialise=False)
         self.clock.move_to(time.now)
         with self.loop.running():
             self.driver = Driver(self.kernel, self.loop)
         self.sip = self.add_resource(
             "sip",
-            SimulatedSip(wire),
+            SimulatedSip(wire, world.reach),
             SipConfiguration(domains=frozenset({DOMAIN}), listeners=(UdpListener(host=SERVER[0], port=SERVER[1]),)),
         )
-        self.prober = self.add_resource("prober", Prober(handed))
+        self.prober = self.add_resource("prober", Prober(world.hand_over))
         self.keepers: dict[str, ServiceID] = {
             name: self.install(Keeper, name=name, durability=durability) for name, durability in KEEPERS.items()
         }
@@ -105,14 +117,26 @@ class Node(SleeHarness):
         self.loop.alive = False
         self._wire.detach(SERVER)
 
-    def problems(self) -> list[str]:
-        """What must never be, whatever happens outside."""
-        expected = "Boom"
-        failures = [str(f) for f in self.failures if type(f.cause).__name__ != expected]
-        return failures + unaccounted(self.kernel)
+    def begin(self) -> None:
+        """Work on what is ready and due."""
+        self.pump()
+
+    @property
+    def recovered_sequence(self) -> int:
+        """The last record that it began with."""
+        return self.journal.recovery.sequence
+
+    def _acknowledged(self, sequence: int) -> None:
+        self._world.acknowledged = max(self._world.acknowledged, sequence)
+
+    def problems(self, *, between: bool = True) -> list[str]:
+        """What must never be, whatever happens outside; `between` two steps, all that was accepted is accounted for."""
+        failures = [str(failure) for failure in self.failures if not isinstance(failure.cause, Boom)]
+        return failures + (unaccounted(self.kernel) if between else [])
 
     @property
     def bindings(self) -> dict[str, Any]:
         """The rows of the location table by address-of-record."""
-        (table,) = self.tables.tables.values()
-        return {key: group.rows for key, group in table._groups.items()}
+        return {
+            key: group.rows for table in self.tables.tables.values() for key, group in table._groups.items()
+        }

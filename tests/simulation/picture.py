@@ -6,6 +6,8 @@ It is read from the kernel's objects, not from the journal's codec: so it is a s
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
 from typing import Any
 
 from slee.kernel.context import Context
@@ -53,6 +55,12 @@ def _tree(entity: SbbEntity) -> tuple[Any, ...]:
     return entity.env.descriptor.id.name, entity.priority, state, masks, children
 
 
+def logged(picture: Picture) -> Iterator[int]:
+    """The serial numbers of the work that the picture's keepers have done."""
+    for _, _, state, _, _ in picture["trees"].values():
+        yield from ast.literal_eval(state.get("log", "()"))
+
+
 def differences(before: Picture, after: Picture) -> list[str]:
     """What differs, part by part and key by key."""
     told: list[str] = []
@@ -66,4 +74,4 @@ def differences(before: Picture, after: Picture) -> list[str]:
     return told
 
 
-__all__ = ["Picture", "differences", "picture"]
+__all__ = ["Picture", "differences", "logged", "picture"]
