@@ -182,7 +182,7 @@ class Clients(threading.Thread):
         self.request("REGISTER", f"sip:{DOMAIN}", f"sip:{user}@{DOMAIN}", headers, done, now)
 
     def _promise(self, kind: dict[str, float] | dict[int, float], what: str | int) -> None:
-        kind[what] = time.monotonic()  # type: ignore[index]
+        kind[what] = time.monotonic()
         if self.on_answer is not None:
             told, self.on_answer = self.on_answer, None
             told()
