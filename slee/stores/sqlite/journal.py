@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from slee.api.errors import FencedError, JournalError
+from slee.api.errors import FencedError, JournalError, JournalInUseError
 from slee.kernel.journal import Entry, JournalCondition, JournalStatus, Recovery
 from slee.stores.sqlite.compaction import LOG_OCTETS, Compaction
-from slee.stores.sqlite.database import Database, create
+from slee.stores.sqlite.database import Database, Fenced, create
 from slee.stores.sqlite.owner import Ownership
 from slee.stores.sqlite.reading import Contents, read
 from slee.stores.sqlite.writer import Pending, Writer
@@ -62,6 +62,11 @@ class SqliteJournal:
             if contents is None:
                 contents = Contents(create(directory), 0)
             database = Database(directory, contents.meta, contents.sequence, full=full)
+        except Fenced as error:
+            self._ownership.close()
+            raise JournalInUseError(
+                f"{directory}: another process writes to the journal, though it holds no lock [DUR-16]; stop it"
+            ) from error
         except (sqlite3.Error, OSError) as error:
             self._ownership.close()
             raise _unwritable(directory, error) from error

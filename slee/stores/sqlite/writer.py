@@ -10,6 +10,7 @@ While FAILING the thread tries again after a pause that doubles up to `_LONGEST_
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -30,6 +31,7 @@ _BATCH_OCTETS: Final = 4 << 20
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
 """Seconds between two tries while writing fails."""
+_LOG: Final = logging.getLogger(__name__)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _BEYOND_REPAIR: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -169,19 +171,21 @@ class Writer:
         return due and time.monotonic() >= self._next_maintenance
 
     def _maintain(self) -> None:
-        """Do one slice of compaction, or a checkpoint. If it cannot be done, writing shows that soon enough."""
-        if not self._has_maintenance:
-            return
+        """Do one slice of compaction, or more if the log grows faster than that; and a checkpoint."""
         try:
-            if self._database.is_checkpoint_due:
-                self._database.checkpoint()
-            else:
-                part = self._compaction.next()
-                self._database.apply(part)
-                self._compaction.done(part)
+            while self._has_maintenance:
+                if self._database.is_checkpoint_due:
+                    self._database.checkpoint()
+                else:
+                    part = self._compaction.next()
+                    self._database.apply(part)
+                    self._compaction.done(part)
+                if not self._compaction.is_behind:
+                    break
         except (sqlite3.Error, OSError) as error:
             if _is_final(error):
                 raise
+            _LOG.warning("the journal is not compacted now, and grows: %s [DUR-15]; make room", _told(error))
             self._next_maintenance = time.monotonic() + _LONGEST_PAUSE
 
     def _wait(self, seconds: float) -> bool:

@@ -103,7 +103,7 @@ class Gate:
 
 
 class SqliteStorage:
-    """A journal in a directory; a crash is a copy of its files, made while no system call of the writer is under way."""
+    """A journal in a directory; a crash is a copy of its files, made while no call of the writer is under way."""
 
     keeps = True
     can_fail = True

@@ -78,7 +78,7 @@ def make_read_only(place: Path) -> Callable[[], None]:
     saved: list[tuple[int, int]] = []
     for link in Path("/proc/self/fd").iterdir():
         try:
-            target = os.readlink(link)
+            target = str(link.readlink())
         except FileNotFoundError:
             continue
         if target in names and not target.endswith("-shm"):

@@ -1,7 +1,7 @@
 """A journal whose files are cut or changed anywhere is recovered to a whole record, or refused and left as it is.
 
-The suite takes a sample. `SLEE_DAMAGE=whole python -m pytest tests/slee/stores/sqlite/test_damage.py` takes every octet of
-the last 64 KiB, and every octet of the files for the changes, which is some minutes' work.
+The suite takes a sample; `SLEE_DAMAGE=whole python -m pytest tests/slee/stores/sqlite/test_damage.py` cuts at every
+octet of the last 64 KiB and changes every octet of the files, which is some minutes' work.
 """
 
 from __future__ import annotations
