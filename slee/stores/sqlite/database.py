@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -40,6 +42,7 @@ __all__ = [
 
 _CHECKPOINT_OCTETS: Final = 16 << 20
 """The WAL is copied into the database when so much has been written to it."""
+_LOG: Final = logging.getLogger(__name__)
 _ROW_PAGES: Final = 2
 """Pages that a row of the log costs beside its data."""
 
@@ -60,6 +63,8 @@ class Database:
         self._full = full
         self._sequence = sequence
         self._since = 0
+        self._directory = directory
+        self._helper: threading.Thread | None = None
         self._connection = connect(directory, writing=True)
         try:
             execute = self._connection.execute
@@ -132,8 +137,22 @@ class Database:
 
     @property
     def is_checkpoint_due(self) -> bool:
-        """Whether much has been written since the last one."""
+        """Whether much has been written since the last one, and no thread is at it."""
+        if self._helper is not None:
+            return not self._helper.is_alive()
         return self._since >= _CHECKPOINT_OCTETS
+
+    def maintain(self) -> None:
+        """Begin a checkpoint on a thread of its own, or end it here, once that has done the most.
+
+        It waits for the disk, some hundred milliseconds perhaps, in which records are written all the same.
+        """
+        if self._helper is None:
+            self._helper = threading.Thread(target=_copy_wal, args=(self._directory,), name="journal-checkpoint")
+            self._helper.start()
+        else:
+            self._helper = None
+            self.checkpoint()
 
     def checkpoint(self) -> None:
         """Bring the WAL to disk and into the database, and note in the mark that all of it is there."""
@@ -146,8 +165,22 @@ class Database:
 
     def close(self) -> None:
         """Close the files; SQLite makes a checkpoint."""
+        if self._helper is not None:
+            self._helper.join()
         self._connection.close()
         self._mark.close()
+
+
+def _copy_wal(directory: Path) -> None:
+    """Make a checkpoint of what is in the WAL by now; on a thread beside the writer's."""
+    try:
+        connection = connect(directory, writing=True)
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        _LOG.warning("%s: no checkpoint beside the writer, which makes it itself: %s", directory, error)
 
 
 def create(directory: Path, entries: Mapping[bytes, bytes] | None = None, sequence: int = 0, epoch: int = 0) -> Meta:

@@ -111,8 +111,8 @@ def log_checksum(first: int, last: int, data: bytes) -> int:
 
 
 def state_checksum(key: bytes, sequence: int, value: bytes) -> int:
-    """Checksum of a row of the state; it begins with the lengths, so that key and value cannot trade octets."""
-    return zlib.crc32(value, zlib.crc32(key, zlib.crc32(_PAIR.pack(sequence, len(key)))))
+    """Checksum of a row of the state; the key's length is in it, so that key and value cannot trade octets."""
+    return zlib.crc32(value, zlib.crc32(key, sequence * 31 + len(key) & 0xFFFFFFFF))
 
 
 def meta_checksum(meta: Meta) -> int:

@@ -26,6 +26,8 @@ from slee.stores.sqlite.database import Database, Fenced
 
 __all__ = ["Pending", "Writer"]
 
+_HURRIED: Final = 0.002
+"""Seconds in which records gather when somebody waits for them."""
 _BATCH_OCTETS: Final = 4 << 20
 """A row of the log holds no more, unless one record does."""
 _FIRST_PAUSE: Final = 0.05
@@ -72,7 +74,9 @@ class Writer:
         self._held: Pending | None = None
         self._stopping = threading.Lock()
         self._stopping.acquire()
-        self._next_commit = 0.0
+        self._hurry = threading.Lock()
+        self._hurry.acquire()
+        self._last_commit = 0.0
         self._next_maintenance = 0.0
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -81,10 +85,16 @@ class Writer:
         """Take a record."""
         self._queue.put(record)
 
+    def hasten(self) -> None:
+        """Gather no longer than `_HURRIED`. Called by one thread only, that of `put` and `stop`."""
+        if self._hurry.locked():
+            self._hurry.release()
+
     def stop(self) -> None:
         """Write what was put, if it can be written, and end the thread."""
         if self._stopping.locked():
             self._stopping.release()
+        self.hasten()
         self._queue.put(None)
         self._thread.join()
 
@@ -124,9 +134,7 @@ class Writer:
         if first is None:
             return None
         self.oldest = first.at
-        pause = self._next_commit - time.monotonic()
-        if pause > 0.0:
-            self._wait(pause)
+        self._linger()
         batch = [first]
         octets = first.octets
         for _ in range(queue.qsize()):
@@ -158,7 +166,7 @@ class Writer:
             if self._wait(pause):
                 return False
             pause = min(2 * pause, _LONGEST_PAUSE)
-        self._next_commit = time.monotonic() + self._gather
+        self._last_commit = time.monotonic()
         self._compaction.add(row, records)
         self.oldest = 0.0
         self._acknowledge(last, sum(record.octets for record in batch))
@@ -175,7 +183,7 @@ class Writer:
         try:
             while self._has_maintenance:
                 if self._database.is_checkpoint_due:
-                    self._database.checkpoint()
+                    self._database.maintain()
                 else:
                     part = self._compaction.next()
                     self._database.apply(part)
@@ -187,6 +195,14 @@ class Writer:
                 raise
             _LOG.warning("the journal is not compacted now, and grows: %s [DUR-15]; make room", _told(error))
             self._next_maintenance = time.monotonic() + _LONGEST_PAUSE
+
+    def _linger(self) -> None:
+        """Let records gather, until it is time for the next commit."""
+        pause = self._last_commit + self._gather - time.monotonic()
+        if pause > 0.0 and self._hurry.acquire(timeout=pause):
+            pause = self._last_commit + _HURRIED - time.monotonic()
+            if pause > 0.0:
+                self._wait(pause)
 
     def _wait(self, seconds: float) -> bool:
         """Wait, or less if the journal is closed meanwhile; True if it is."""
