@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import random
 import sys
+import threading
 from pathlib import Path
 
 from slee.kernel.journal import Entry
 from slee.stores.sqlite import SqliteJournal, database
+
+AHEAD = 20
 
 
 def record(number: int) -> list[Entry]:
@@ -21,17 +24,22 @@ def record(number: int) -> list[Entry]:
 def main(place: Path, *, full: bool) -> None:
     """Append the records after the recovered ones, at most twenty ahead of the acknowledgements."""
     database._CHECKPOINT_OCTETS = 300_000
-    journal = SqliteJournal(
-        place, full=full, log_octets=100_000, on_acknowledged=lambda last: os.write(1, b"%d\n" % last) and None
-    )
-    number = journal.recovery.sequence
+    room = threading.Semaphore(AHEAD)
+    told = 0
+
+    def acknowledged(last: int) -> None:
+        nonlocal told
+        os.write(1, b"%d\n" % last)
+        room.release(last - told)
+        told = last
+
+    journal = SqliteJournal(place, full=full, gather=0.0, log_octets=100_000, on_acknowledged=acknowledged)
+    number = told = journal.recovery.sequence
     os.write(1, b"%d\n" % number)
     while True:
-        if number - journal.acknowledged < 20:
-            number += 1
-            journal.append(record(number))
-        else:
-            os.sched_yield()
+        room.acquire()
+        number += 1
+        journal.append(record(number))
 
 
 if __name__ == "__main__":
