@@ -229,6 +229,8 @@ class Router:
             statistics.rolled_back += 1
             if told is not None:
                 self._rolled_back(told, RolledBack(firing))
+        if firing.number:
+            kernel.dirty[firing] = None
         elapsed = kernel.ticks() - started
         statistics.seconds += elapsed
         statistics.buckets[bisect_left(DURATION_BOUNDS, elapsed)] += 1
@@ -272,6 +274,8 @@ class Router:
         """No candidate is left: the outcome callbacks, then what follows for the context (RTR-33)."""
         context = firing.context
         firing.done = True
+        if firing.number:
+            firing.note()
         context.dequeue()
         statistics = firing.statistics
         statistics.delivered += 1
@@ -289,6 +293,8 @@ class Router:
             self.kernel.reports.event_failed(firing, reason, cause)
             return
         firing.done = True
+        if firing.number:
+            firing.note()
         context.dequeue()
         firing.statistics.fail(reason)
         self.kernel.reports.event_failed(firing, reason, cause)
@@ -317,6 +323,7 @@ class Router:
             late = context.first
             if isinstance(late, Firing):
                 late.done = True
+                late.note()
                 late.statistics.fail(FailureReason.CONTEXT_GONE)
                 self.kernel.reports.event_failed(late, FailureReason.CONTEXT_GONE, None)
             context.dequeue()
@@ -370,6 +377,8 @@ class Router:
         for entity in list(root.tree()):
             entity.removed = True
             entity.env.entities -= 1
+            if entity.key is not None:
+                self.kernel.dirty[entity] = None
             left.extend(entity.contexts)
             for context in tuple(entity.contexts):
                 context.drop(entity)

@@ -99,5 +99,8 @@ class RecordingObserver(Incidents):
         super().adaptor_failed(entity_name, callback, error)
         self.failures.append(Failure("adaptor", f"{entity_name} {callback}", error))
 
+    def activity_not_restored(self, entity_name: str, handle: object) -> None:
+        self.not_restored.append((entity_name, handle))
+
     def command_failed(self, entity_name: str, command: object, reason: object) -> None:
         self.failures.append(Failure("command", f"{entity_name} {command!r}", reason))
