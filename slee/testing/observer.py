@@ -54,6 +54,8 @@ class RecordingObserver(Incidents):
     def __init__(self, facilities: Facilities | None = None) -> None:
         super().__init__(facilities or Facilities(now=lambda: 0.0, random=bytes))
         self.failures: list[Failure] = []
+        self.not_restored: list[tuple[str, object]] = []
+        """Activities that ended after a restart, with their entities: no adaptor took them back (DUR-7)."""
         self.changes: list[StateChange] = []
         self.messages: list[Message] = []
         self.alarm_notifications: list[AlarmNotification] = []
