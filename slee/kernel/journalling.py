@@ -17,6 +17,7 @@ from slee.kernel.recovery import RecoveryReport, recover, settle
 
 if TYPE_CHECKING:
     from slee.kernel.context import Context
+    from slee.kernel.firing import Firing
     from slee.kernel.kernel import Kernel
     from slee.kernel.resource import ResourceEntity
     from slee.kernel.transaction import Transaction
@@ -73,12 +74,10 @@ class Journalling:
         """Recovered activities that their adaptors have not been asked for."""
         self.offers: dict[str, list[tuple[bytes, str, bytes | None]]] = {}
         """Recovered outputs by entity: key, class name and octets of the command."""
-        self.blocked = False
-        """Whether no new delivery of a durable service begins: too much is unacknowledged (DUR-13)."""
-        self.refusing = False
+        self._parked: dict[Context, None] = {}
+        """Contexts with something to deliver once nothing is blocked (DUR-13)."""
+        self.is_refusing = False
         """Whether initial work of durable services is refused: the journal is not written (DUR-13)."""
-        self.parked: dict[Context, None] = {}
-        """Contexts with something to deliver once nothing is blocked."""
         kernel.journalling = self
         kernel.sequence = max(journal.recovery.epoch - 1, 0) << EPOCH_BITS
 
@@ -181,6 +180,41 @@ class Journalling:
                     kernel.outputs.append(output)
         if self._held:
             self._held = {item: number for item, number in self._held.items() if number > sequence}
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether outputs wait for an acknowledgement."""
+        return bool(self._waiting)
+
+    # A journal that is not written (DUR-13).
+
+    def restrain(self, *, refusing: bool, blocked: bool) -> None:
+        """Refuse initial work of durable services, and begin no delivery of theirs, or let either go on."""
+        self.is_refusing = refusing
+        self._kernel.is_blocked = blocked
+        if not blocked:
+            parked, self._parked = self._parked, {}
+            for context in parked:
+                context.schedule()
+
+    def parks(self, firing: Firing) -> bool:
+        """Keep a context back whose next delivery could be one of a durable service."""
+        if not any(entity.env.rank for entity in firing.context.attached) and not self._is_durable(firing):
+            return False
+        self._parked[firing.context] = None
+        return True
+
+    def refuses(self, context: Context, event_class: type) -> bool:
+        """Whether an event is initial work of a durable service that is refused now."""
+        if not self.is_refusing or context.attached or context.continuing:
+            return False
+        return any(handler.service.root.rank for handler in self._kernel.initial.get(event_class, ()))
+
+    def _is_durable(self, firing: Firing) -> bool:
+        handlers = firing.initial
+        if handlers is None:
+            handlers = self._kernel.continuing.get(firing.cls, ())
+        return any(handler.service.root.rank for handler in handlers)
 
     # Recovery.
 
