@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -19,6 +20,7 @@ import click
 from deploy.configuration import ServerConfiguration, parse_address
 from deploy.shipment import SHIPPED, Shipment, sip_section
 from slee.api.errors import InvalidConfigurationError, SleeError
+from slee.facilities.journalwatch import JournalBounds
 from slee.management.failures import EXIT_JOURNAL, EXIT_UNEXPECTED, EXIT_USAGE
 from slee.management.management import Equipment
 from slee.management.resources import checked_properties
@@ -26,6 +28,7 @@ from slee.management.store import SOCKET, StateDirectory
 from slee.runtime.logs import configure_logging
 from slee.runtime.slee import Slee
 from slee.server.listening import bind_tcp, bind_unix, require_short
+from slee.stores import open_store
 
 if TYPE_CHECKING:
     from slee.kernel.kernel import Kernel
@@ -133,9 +136,7 @@ def _compose(prepared: Prepared) -> Slee:
     """Put the SLEE together, with the journal that is configured."""
     configuration = prepared.configuration
     store = configuration.store
-    open_journal = partial(
-        open_store, store.kind, configuration.state_dir, synchronous=store.synchronous
-    )
+    open_journal = partial(open_store, store.kind, configuration.state_dir, synchronous=store.synchronous)
     if store.kind == "memory":
         _LOG.warning("store.kind is memory: services of every durability class end with the process [DUR-1]")
     return Slee(

@@ -1,4 +1,4 @@
-"""Keeps what lasts of a kernel in a journal: dirty objects are encoded at the flush, and outputs wait for it (DUR, OUT).
+"""Keeps what lasts of a kernel in a journal: dirty objects are encoded at the flush, outputs wait for it (DUR, OUT).
 
 A commit encodes nothing: what it changed is noted in `Kernel.dirty`. A flush happens between two steps of the router,
 when no transaction is open, so that what it encodes is a boundary of the order of commits (DUR-3). An object that has
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from slee.api.errors import JournalError
 from slee.kernel.environment import SYNC
 from slee.kernel.journal import Entry, Journal
 from slee.kernel.records import Gone, Output, Records
@@ -143,7 +144,8 @@ class Journalling:
         To be called between two steps.
 
         Raises:
-            FencedError: another owner has the journal (DUR-16).
+            JournalError: another owner has the journal (DUR-16); or something cannot be encoded, and since it is not
+                in any record now, nothing later may be: end the process, and the next one recovers.
         """
         kernel = self._kernel
         if not self.is_due:
@@ -154,7 +156,10 @@ class Journalling:
         while kernel.dirty:
             batch, kernel.dirty = kernel.dirty, {}
             for item in batch:
-                entry = encoders[item.__class__](item)
+                try:
+                    entry = encoders[item.__class__](item)
+                except Exception as error:
+                    raise JournalError(f"{item} cannot be recorded: {error!r} [DUR-2]; mend its component") from error
                 if entry is not None:
                     entries.append(entry)
         if entries or self._sequence + 1 in self._waiting:

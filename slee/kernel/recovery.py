@@ -77,7 +77,7 @@ def recover(kernel: Kernel, journalling: Journalling, entries: Mapping[bytes, by
 
 
 def settle(kernel: Kernel, journalling: Journalling) -> None:
-    """The adaptors that are to work have begun: end what none was asked for, and reclaim what nothing holds (ATT-23)."""
+    """The adaptors have begun: end what none was asked for, and reclaim what nothing holds (DUR-7, ATT-23)."""
     for resource in list(journalling.unsettled):
         if resource.state is not ResourceState.ACTIVE:
             for context in journalling.unsettled.pop(resource):
@@ -95,7 +95,7 @@ def settle(kernel: Kernel, journalling: Journalling) -> None:
 
 
 def settle_resource(resource: ResourceEntity) -> None:
-    """An adaptor has begun: ask it for each recovered activity, once, and offer the outputs in doubt (DUR-7, OUT-16)."""
+    """An adaptor has begun: ask for each recovered activity, once, and offer outputs in doubt (DUR-7, OUT-16)."""
     journalling = resource.kernel.journalling
     if journalling is None:
         return

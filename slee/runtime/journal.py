@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
-from slee.api.errors import FencedError
+from slee.api.errors import JournalError
 from slee.facilities.journalwatch import JournalBounds, JournalWatch
 from slee.kernel.journalling import Journalling
 
@@ -103,11 +103,9 @@ class JournalKeeper:
         """Append a record of what has changed; an error in that ends the process rather than leave something out."""
         try:
             self.journalling.flush(self._now())
-        except FencedError as error:
+        except JournalError as error:
+            _log.critical("journal: no record could be made", exc_info=error, extra={"component": "journal"})
             self._give_up(str(error))
-        except Exception as error:
-            _log.critical("journal: a record could not be made", exc_info=error, extra={"component": "journal"})
-            self._give_up(f"a record could not be made: {error!r}")
 
     def close(self) -> None:
         """Record what is left, and give the journal up."""

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from slee.api.ids import ProfileSpecificationID
     from slee.facilities.journalwatch import JournalBounds
     from slee.kernel.resource import ResourceEntity
-    from slee.runtime.journal import OpenJournal
     from slee.management.store import StateDirectory
+    from slee.runtime.journal import OpenJournal
     from slee.spi.adaptor import ResourceAdaptor
 
 
@@ -88,7 +88,7 @@ class Slee:
                 self.facilities,
                 pump=self.pump,
                 now=clock.now,
-                lost=lambda: self.shutdown_asked.set(),
+                lost=self._lose,
                 bounds=bounds,
                 spread=spread,
             )
@@ -170,6 +170,9 @@ class Slee:
     def shut_down(self) -> None:
         """End the process once the present operation has been answered."""
         self.is_shut_down = True
+        self.shutdown_asked.set()
+
+    def _lose(self) -> None:
         self.shutdown_asked.set()
 
     @property
