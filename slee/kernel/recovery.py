@@ -131,7 +131,7 @@ def _offer(resource: ResourceEntity, journalling: Journalling, name: str, octets
     carrier = None if cls is None else journalling.records.carrier(cls)
     if carrier is None or octets is None:
         resource.failed_commands += 1
-        observer.command_failed(resource.name, name, "outcome_unknown")
+        observer.command_failed(resource.name, LostCommand(name), "outcome_unknown")
         return
     command = carrier.value(msgspec.msgpack.decode(octets), _NoReferences())
     try:
@@ -145,6 +145,14 @@ def _offer(resource: ResourceEntity, journalling: Journalling, name: str, octets
     else:
         resource.failed_commands += 1
         observer.command_failed(resource.name, command, "outcome_unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class LostCommand:
+    """Stands for a command of a `sync` service that may have been sent, and that cannot be repeated (OUT-16)."""
+
+    kind: str
+    """The name of its class."""
 
 
 class _NoReferences:

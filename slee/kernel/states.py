@@ -63,6 +63,7 @@ SERVICE: Final[Mapping[tuple[ServiceState, str], ServiceState]] = {
     (ServiceState.INACTIVE, "recovered trees"): ServiceState.STOPPING,
     (ServiceState.ACTIVE, "DEACTIVATE"): ServiceState.STOPPING,
     (ServiceState.STOPPING, "no tree left"): ServiceState.INACTIVE,
+    (ServiceState.STOPPING, "RESUME"): ServiceState.ACTIVE,
 }
 
 RESOURCE: Final[Mapping[tuple[ResourceState, str], ResourceState]] = {
