@@ -140,19 +140,20 @@ def test_upg_4_an_entity_that_does_not_declare_the_type_keeps_nothing(world: Wor
     assert "Loud" in LOG
 
 
-def test_upg_4_the_new_version_takes_what_no_old_entity_was_left_to_take(world: World) -> None:
-    """One of higher priority detaches the old entity before its turn."""
+@pytest.mark.parametrize("priority", [0, 100])
+def test_upg_4_the_new_version_takes_what_no_old_entity_was_left_to_take(world: World, priority: int) -> None:
+    """One of higher priority detaches the old entity before its turn, and after that of the new version."""
 
     class Bouncer(Sbb, name="Bouncer", vendor="test", version="1.0"):
         @initial_event(selector=key)
         def on_do(self, event: Do, aci: ActivityContext) -> None:
             LOG.append("Bouncer")
-            for entity in list(aci.attached):
-                if type(entity.env.descriptor.cls) is type and entity.env.descriptor.cls is Old:
-                    aci.detach_entity(entity, world.kernel.transaction)
+            for entity in [e for e in aci.attached if e.env.descriptor.cls is Old]:
+                aci.detach_entity(entity, world.kernel.transaction)
 
+    new = world.slee.install(New, name="Call", version="3.0", default_priority=priority, activate=False)
     world.do("a", key="1")
-    switch(world)
+    switch(world, V1, new)
     world.slee.install(Bouncer, default_priority=50)
     world.do("a", key="2")
     assert LOG == ["Old.on_do 1", "Bouncer", "New.on_do 2"]
