@@ -69,6 +69,7 @@ class ServiceRegistry:
         """Inactive to Active, all or none (SVC-2, SVC-3, SVC-7)."""
         services = self._chosen(identities, "ACTIVATE")
         _require_links(services)
+        self._require_consent(services)
         for service in services:
             self._renew(service)
             self._move(service, "ACTIVATE")
@@ -107,6 +108,7 @@ class ServiceRegistry:
         olds = self._chosen(tuple(old for old, _ in pairs), "DEACTIVATE")
         news = self._successors(tuple(new for _, new in pairs), resume=resume)
         _require_links(news)
+        self._require_consent(news, leaving=olds)
         changes: list[tuple[ServiceRuntime, ServiceState]] = []
         for old, new in zip(olds, news, strict=True):
             changes += [(old, old.state), (new, new.state)]
@@ -200,6 +202,15 @@ class ServiceRegistry:
         for service in services:
             next_state(SERVICE, service.state, event, str(service.id), "SVC-2")
         return services
+
+    def _require_consent(self, services: list[ServiceRuntime], leaving: Sequence[ServiceRuntime] = ()) -> None:
+        """Ask every adaptor whether it can serve the services beside those that stay Active (RA-37)."""
+        active = [service for service in self.active() if service not in leaving]
+        for service in services:
+            for resource in self._kernel.resources.values():
+                others = [receivable_service(resource, other) for other in active]
+                resource.adaptor.verify_service(receivable_service(resource, service), others)
+            active.append(service)
 
     def _successors(self, identities: tuple[ServiceID, ...], *, resume: bool) -> list[ServiceRuntime]:
         """The new services of a switch, of which some may be Stopping where that is asked for (SVC-14, UPG-13)."""
