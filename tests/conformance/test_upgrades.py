@@ -11,8 +11,6 @@ import pytest
 from slee.api.errors import InvalidStateError, UpgradeError
 from slee.api.ids import ServiceID
 from slee.management import store as store_module
-from slee.management.store import StateDirectory
-from slee.management.upgrade_results import UpgradePlan
 from tests.deploy.echo import Heard
 from tests.deploy.workshop import Server, build, manifest, sbb, service, write
 
@@ -351,5 +349,5 @@ def test_upg_15_a_crash_at_any_write_ends_in_old_or_new(
     again = server.restart()
     found = states(again)
     assert sorted(found.values()) == ["Active", "Inactive"]
-    assert found["1.0" if step != "make_permanent" or crashed and moment != "after" else "2.0"] == "Active"
+    assert found["1.0" if step != "make_permanent" or (crashed and moment != "after") else "2.0"] == "Active"
     assert states(again.restart()) == found
