@@ -1,4 +1,4 @@
-"""The invariant of versions that are switched to and fro (UPG-7); `python -m tests.stateful.versions` plays for long."""
+"""Versions that are switched to and fro (UPG-7); `python -m tests.stateful.versions` plays for long."""
 
 from __future__ import annotations
 
