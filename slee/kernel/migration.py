@@ -43,6 +43,7 @@ def migrate_tree(root: SbbEntity, service: ServiceRuntime) -> None:
         _move(root, service, tx)
         for entity in tuple(root.tree()):
             _carry(entity, service, tx)
+            _note(entity, tx)
     except BaseException:
         kernel.roll_back(tx)
         raise
@@ -69,6 +70,15 @@ def _carry(entity: SbbEntity, service: ServiceRuntime, tx: Transaction) -> None:
     new.entities += 1
     entity.env, entity.state = new, state
     service.kernel.changes += 1
+
+
+def _note(entity: SbbEntity, tx: Transaction) -> None:
+    """The record after the commit says whose the entity is now, and what became of its masks (UPG-15)."""
+    if entity.env.rank or entity.key is not None:
+        tx.when_committed(entity.env.kernel.dirty.__setitem__, entity, None)
+        for context in entity.contexts:
+            if context.lasting:
+                tx.when_committed(entity.env.kernel.dirty.__setitem__, context, None)
 
 
 def _state(entity: SbbEntity, new: SbbEnvironment) -> dict[str, object]:

@@ -185,13 +185,16 @@ class Upgrades:
                     self._tell(upgrade, "rolled back: the server was restarted while it was tentative")
 
     def resume(self) -> None:
-        """Go on with drains and migrations that a restart has interrupted; services are Active as desired."""
+        """Go on with drains and migrations that a restart has interrupted; services are Active as desired.
+
+        Trees are there, and services that are not to be Active are Stopping, once the SLEE runs.
+        """
         for upgrade, record in self._store.desired.upgrades.items():
             self._progress[upgrade] = Progress()
             for old, new in turn(record):
                 if old in self._engine.services and new in self._engine.services:
                     self._engine.registry.succeed(old, new, follow=record.follow_convergence)
-            self._begin(upgrade, record)
+            self._at(upgrade, "begin", self._engine.now, partial(self._begin, upgrade, record))
 
     # Parts.
 

@@ -61,7 +61,7 @@ class Tally(Sbb, vendor="test", version="1.0"):
     def on_timer(self, event: TimerEvent, aci: ActivityContext) -> None:
         assert aci == self.home
         self.count.closed.increment()
-        # version 2: self.count.migrated.increment(self.origin == "one")
+        # version 2: self.count.migrated.increment(int(self.origin == "one"))
         aci.detach(self)
 
     @staticmethod
