@@ -135,3 +135,24 @@ def test_upg_15_a_crash_in_the_migration_leaves_each_tree_to_one_version_whole(
     again.clock.advance(2_000)
     assert sorted(SAID) == ["one 1"] * (TREES - moved) + ["two 1 migrated"] * moved
     assert (one.roots, two.roots) == ({}, {})
+
+
+def test_upg_1_the_journal_lets_go_of_a_service_that_is_removed() -> None:
+    disk = SimulatedDisk()
+    slee = SleeHarness(journal=disk, leftovers_allowed=True)
+    equip(slee, Keeper1)
+    ra = next(iter(slee.kernel.resources.values()))
+    ra.start_activity("a", "a")
+    ra.fire("a", Do(key="1"))
+    slee.run()
+    slee.clock.advance(1)
+    schemas = [key for key in disk.entries if key.startswith(b"Ms")]
+    assert schemas
+    slee.clock.advance(1_001)
+    slee.kernel.deactivate_service(V1)
+    slee.run()
+    slee.kernel.remove_service(V1)
+    slee.run()
+    slee.clock.advance(1)
+    assert [key for key in disk.entries if key.startswith(b"Ms")] == []
+    assert slee.recovery.journalling.records.schemas == {}
