@@ -17,6 +17,7 @@ FAMILIES: Final = {
     "trace": "Read and assign trace levels.",
     "alarm": "Look at active alarms, and clear them.",
     "usage": "Read what components count, and manage usage parameter sets.",
+    "upgrade": "Come to another version of a bundle while calls are up, and back.",
 }
 """The families of operations, known without importing what they need; a test holds them against the table."""
 
