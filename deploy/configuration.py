@@ -56,12 +56,6 @@ class MetricsSection(Section):
     listen: Address = "127.0.0.1:9464"
 
 
-class HttpSection(Section):
-    """`[http]`: the HTTP resource adaptor's listener; checked, and not yet opened."""
-
-    listen: Address = "127.0.0.1:8080"
-
-
 class ServerConfiguration(Section):
     """`slee.toml`, whole."""
 
@@ -73,9 +67,10 @@ class ServerConfiguration(Section):
     """Seconds between two checks that no event is unaccounted for (CON-15)."""
     log: LogSection = LogSection()
     metrics: MetricsSection = MetricsSection()
-    http: HttpSection = HttpSection()
     sip: dict[str, Any] = Field(default_factory=dict)
     """Configuration of the SIP resource adaptor, checked by its own model."""
+    http: dict[str, Any] = Field(default_factory=dict)
+    """Configuration of the HTTP resource adaptor, checked by its own model."""
     _places: Places = PrivateAttr(Places("options"))
 
     def read_from(self, places: Places) -> ServerConfiguration:

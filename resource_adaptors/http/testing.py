@@ -1,11 +1,11 @@
 """HTTP for service tests: the adaptor itself without a socket, clients that speak to it, and servers that it asks.
 
-    with SleeHarness() as slee:
-        http = slee.add_resource("http-main", HttpSimulator())
-        slee.install(ClickToDial)
-        answer = http.client().post("/calls", json={"to": "sip:bob@example.test"})
-        assert answer.status == 201
-        http.calls[0].answer(200, b"{}")        # a request that the service has made
+with SleeHarness() as slee:
+    http = slee.add_resource("http-main", HttpSimulator())
+    slee.install(ClickToDial)
+    answer = http.client().post("/calls", json={"to": "sip:bob@example.test"})
+    assert answer.status == 201
+    http.calls[0].answer(200, b"{}")        # a request that the service has made
 """
 
 from __future__ import annotations

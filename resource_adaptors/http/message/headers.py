@@ -14,7 +14,9 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UNFIT: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_FRAMING: Final = frozenset({"connection", "content-length", "date", "keep-alive", "trailer", "transfer-encoding", "te"})
+_FRAMING: Final = frozenset(
+    {"connection", "content-length", "date", "keep-alive", "trailer", "transfer-encoding", "te"}
+)
 """Fields that say how the message is framed, which is the adaptor's business alone (HTTP-7)."""
 
 STATUS_LINES: Final[dict[int, bytes]] = {
