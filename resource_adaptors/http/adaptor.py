@@ -31,7 +31,7 @@ from resource_adaptors.http.provider import (
     Tell,
 )
 from resource_adaptors.http.sender import HttpxSender
-from resource_adaptors.http.serving import Serving
+from resource_adaptors.http.serving import Owner, Serving
 from resource_adaptors.http.sessions import Sessions
 from resource_adaptors.http.streams import EventStreams
 from resource_adaptors.http.webhooks import Webhooks
@@ -178,6 +178,7 @@ class HttpAdaptor(ResourceAdaptor):
         if not self._is_active or now < self._next_look:
             return
         self._next_look = now + _LOOK_EVERY
+        self.serving.now()
         self.serving.pass_deadlines(now)
         self.streams.comment(now)
         for connection in tuple(self.serving.connections):
@@ -193,9 +194,6 @@ class HttpAdaptor(ResourceAdaptor):
 
     def activity_unreferenced(self, handle: Hashable) -> None:
         self.serving.unreferenced(handle)
-
-    def activity_ended(self, handle: Hashable) -> None:
-        self.serving.forget(handle)
 
     def administrative_remove(self, handle: Hashable) -> None:
         self.serving.remove(handle)
@@ -240,7 +238,7 @@ class HttpAdaptor(ResourceAdaptor):
         """Work out anew which routes there are, and which events are received; the latest service goes first."""
         services = [service for service in reversed(self._services.values()) if service.id != stopping]
         self.serving.routes = RouteTable(
-            (route, service.id)
+            (route, Owner(service.id, event_class))
             for service in services
             for event_class, option in _options(service)
             for route in _routes(event_class, option)
@@ -255,6 +253,7 @@ class HttpAdaptor(ResourceAdaptor):
         return HttpProvider(self)
 
     def perform(self, command: object) -> None:
+        self.serving.now()
         self._commands[type(command)](command)
 
     def _answer(self, command: Answer) -> None:

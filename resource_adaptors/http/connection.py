@@ -30,16 +30,17 @@ _SPECIAL: Final = frozenset({b"host", b"expect", b"transfer-encoding", b"content
 _TOKEN_OCTETS: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _LINGER: Final = 2.0
 """Seconds that a refused client has to read its answer before the connection is cut."""
-IDLE, HEAD, BODY, BUSY, LINGERING = "idle", "head", "body", "busy", "lingering"
 
 
 class Gate(Protocol):
     """What a connection asks of the adaptor."""
 
     limits: LimitSection
+    moment: float
+    """Seconds since the epoch, as of the last thing that happened."""
 
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """Seconds since the epoch; becomes the moment."""
         ...
 
     def common(self, exchange: Exchange) -> bytes:
@@ -92,9 +93,12 @@ class Connection(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)  # a new one: without the leniency that uvicorn asks for
         self.gate = gate
         self.source = Source("", 0)
-        self.phase = IDLE
-        self.since = 0.0
-        """When the phase began."""
+        self.idle_since = 0.0
+        """When it last had nothing to do."""
+        self.head_since = 0.0
+        """When the header section that is being received began."""
+        self.lingering_since = 0.0
+        """Since when a refused client has time to read its answer; 0 if none does."""
         self.version = "1.1"
         self.requests = 0
         self.is_ending = False
@@ -111,7 +115,7 @@ class Connection(HttpToolsProtocol):
         """Since when the peer has taken nothing of what waits to be sent; 0 while it does."""
         self._fields: list[tuple[bytes, bytes]] = []
         self._head_octets = 0
-        self._field_octets = 0
+        self._trailer_octets = 0
         self._in_head = True
         self._refusal: RemoteProtocolError | None = None
         self._opening = b""
@@ -125,7 +129,7 @@ class Connection(HttpToolsProtocol):
         self.source = Source(peer[0], peer[1], "https" if is_ssl(self.transport) else "http")
         self.transport.set_write_buffer_limits(high=self.gate.limits.unsent)
         self.connections.add(self)
-        self._turn(IDLE)
+        self.idle_since = self.gate.now()
         refusal = self.gate.opened(self)
         if refusal is not None:
             self._give_up(refusal)
@@ -148,10 +152,9 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.is_deaf:
             return
+        self.gate.now()
         if not self.requests and len(self._opening) < 16:
             self._opening += data[:16]
-        if self.phase is IDLE:
-            self._turn(HEAD)
         if self._in_head:
             self._head_octets += len(data)
         self._read(data)
@@ -182,7 +185,7 @@ class Connection(HttpToolsProtocol):
     def shutdown(self) -> None:
         """The listener closes: nothing more is read; what is being answered is answered."""
         self.is_ending = True
-        if self.current is None and self.phase in (IDLE, HEAD):
+        if self.current is None and self.incoming is None and not self.lingering_since:
             self.cut()
 
     def cut(self) -> None:
@@ -195,8 +198,8 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self.url = b""
         self._fields = []
-        self._field_octets = 0
         self._in_head = True
+        self.head_since = self.gate.moment
         if len(self.queue) + (self.current is not None) >= self.gate.limits.pipelined:
             self._refuse(self._limit(429, "pipelined"))
 
@@ -206,33 +209,28 @@ class Connection(HttpToolsProtocol):
             self._refuse(self._limit(414, "request_line"))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        limits = self.gate.limits
-        self._field_octets += len(name) + len(value) + 4
-        if not self._in_head:  # a trailer: counted, and never mixed with the header section
-            if self._field_octets > limits.trailers:
-                self._refuse(self._limit(431, "trailers"))
+        if self._in_head:
+            self._fields.append((name.lower(), value))
             return
-        if len(self._fields) >= limits.header_fields:
-            self._refuse(self._limit(431, "header_fields"))
-        if self._field_octets > limits.header_section:
-            self._refuse(self._limit(431, "header_section"))
-        self._fields.append((name.lower(), value))
+        self._trailer_octets += len(name) + len(value) + 4  # counted, and never mixed with the header section
+        if self._trailer_octets > self.gate.limits.trailers:
+            self._refuse(self._limit(431, "trailers"))
 
     def on_headers_complete(self) -> None:
-        parser = self.parser
+        parser, limits, fields = self.parser, self.gate.limits, self._fields
         self._in_head = False
-        self._head_octets = self._field_octets = 0
+        self._head_octets = self._trailer_octets = 0
         self.requests += 1
         self.version = version = parser.get_http_version()
         method = parser.get_method().decode("ascii")
         keep_alive = version == "1.1" and parser.should_keep_alive()
-        if self.requests >= self.gate.limits.requests_per_connection:
+        if self.requests >= limits.requests_per_connection:
             self.gate.limit_hit("requests_per_connection")
             keep_alive = False
-        exchange = Exchange(self, method, self._fields, keep_alive=keep_alive, started=self.gate.now())
-        self.incoming = exchange
-        self._turn(BODY, exchange.started)
+        exchange = self.incoming = Exchange(self, method, fields, keep_alive, self.gate.moment)
         try:
+            if len(fields) > limits.header_fields:
+                raise self._limit(431, "header_fields")
             self._judge(exchange, version)
             exchange.target = parse_target(self.url, method)
             self.gate.admit(exchange)
@@ -245,14 +243,16 @@ class Connection(HttpToolsProtocol):
 
     def _judge(self, exchange: Exchange, version: str) -> None:
         """What a header section must and must not say (HTTP-2, HTTP-3); the parser has judged its form."""
-        special = [field for field in exchange.headers if field[0] in _SPECIAL]
-        hosts = [value for name, value in special if name == b"host"]
         if version not in ("1.1", "1.0"):
             raise RemoteProtocolError(505, "version", "HTTP/1.1 and 1.0 are served.", close=True)
-        if len(hosts) > 1 or (version == "1.1" and not hosts):
-            raise RemoteProtocolError(400, "host", "One Host header is needed.", close=True)
-        for name, value in special:
-            if name == b"transfer-encoding":
+        octets = hosts = 0
+        for name, value in exchange.headers:
+            octets += len(name) + len(value) + 4
+            if name not in _SPECIAL:
+                continue
+            if name == b"host":
+                hosts += 1
+            elif name == b"transfer-encoding":
                 if version == "1.0":
                     raise RemoteProtocolError(400, "framing", "HTTP/1.0 has no transfer codings.", close=True)
                 if value.strip().lower() != b"chunked":
@@ -263,6 +263,10 @@ class Connection(HttpToolsProtocol):
                 if value.strip().lower() != b"100-continue":
                     raise RemoteProtocolError(417, "expect", "Only 100-continue can be expected.", close=True)
                 exchange.is_expecting = True
+        if octets > self.gate.limits.header_section:
+            raise self._limit(431, "header_section")
+        if hosts > 1 or (version == "1.1" and not hosts):
+            raise RemoteProtocolError(400, "host", "One Host header is needed.", close=True)
 
     def on_body(self, body: bytes) -> None:
         exchange = self.incoming
@@ -293,9 +297,8 @@ class Connection(HttpToolsProtocol):
             return
         exchange.is_complete = True
         self._in_head = True
-        self._head_octets = 0
         self.url = b""
-        self._turn(BUSY)
+        self._fields = []
         if exchange.is_streamed and exchange.has_begun:
             self.gate.body_arrived(exchange)
         elif self.current is None and not exchange.is_done:
@@ -341,18 +344,15 @@ class Connection(HttpToolsProtocol):
         if self.queue:
             self._start(self.queue.popleft())
         elif self.incoming is None:
-            self._turn(HEAD if self.url or self._head_octets else IDLE)
+            self.idle_since = self.gate.moment
         else:
             self._ask_for_body(self.incoming)
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
 
     def resume_reading(self) -> None:
         """Read on: somebody has asked for more of a body."""
         self.flow.resume_reading()
-
-    def _turn(self, phase: str, now: float | None = None) -> None:
-        self.phase = phase
-        self.since = self.gate.now() if now is None else now
 
     # Refusals.
 
@@ -388,7 +388,7 @@ class Connection(HttpToolsProtocol):
             exchange.gone = True
             self.gate.gone(exchange)
         if exchange is None or exchange.has_begun:
-            exchange = Exchange(self, "GET", (), keep_alive=False, started=self.gate.now())
+            exchange = Exchange(self, "GET", (), False, self.gate.now())
         exchange.keep_alive = False
         exchange.refusal = error
         if self.current is not None and self.current.gone and self.current.status:
@@ -404,7 +404,7 @@ class Connection(HttpToolsProtocol):
         if at_once or not self.transport.can_write_eof():
             self.transport.close()
             return
-        self._turn(LINGERING)
+        self.lingering_since = self.gate.now()
         self.transport.write_eof()
         self.flow.resume_reading()
 
@@ -413,18 +413,21 @@ class Connection(HttpToolsProtocol):
 
     def look(self, now: float) -> None:
         """Have the time limits of HTTP-13 looked at, about once a second."""
-        limits, phase, passed = self.gate.limits, self.phase, now - self.since
-        if phase is IDLE and passed >= limits.idle:
-            self.cut()
-        elif phase is HEAD and passed >= limits.header_time:
-            self._give_up(self._slow("header_time"))
-        elif phase is BODY and self._is_slow(now):
-            self._give_up(self._slow("body_rate"))
-        elif (phase is LINGERING and passed >= _LINGER) or (
-            self.stalled_since and now - self.stalled_since >= limits.stalled
-        ):
-            self.gate.limit_hit("stalled" if self.stalled_since else "lingering")
+        limits = self.gate.limits
+        if self.stalled_since and now - self.stalled_since >= limits.stalled:
+            self.gate.limit_hit("stalled")
             self.transport.abort()
+        elif self.lingering_since:
+            if now - self.lingering_since >= _LINGER:
+                self.transport.abort()
+        elif self.incoming is not None:
+            if self._is_slow(now):
+                self._give_up(self._slow("body_rate"))
+        elif self.current is None and (self.url or self._fields):
+            if now - self.head_since >= limits.header_time:
+                self._give_up(self._slow("header_time"))
+        elif self.current is None and now - self.idle_since >= limits.idle:
+            self.cut()
 
     def _is_slow(self, now: float) -> bool:
         """A body that comes more slowly than it may, unless it is we who do not read."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from resource_adaptors.http.message.request import Principal
     from resource_adaptors.http.message.target import Target
     from resource_adaptors.http.protocol.routes import Match
-    from slee.api.ids import ServiceID
+    from resource_adaptors.http.serving import Owner
 
 _PROBLEM: Final = b"content-type: " + TYPE.encode() + b"\r\n"
 
@@ -24,41 +24,51 @@ _PROBLEM: Final = b"content-type: " + TYPE.encode() + b"\r\n"
 class Exchange:
     """A request that has arrived, from its header section to the end of its answer."""
 
-    __slots__ = (
-        "activity",
-        "answered",
-        "body_since",
-        "connection",
-        "credit",
-        "extra",
-        "gone",
-        "handle",
-        "has_begun",
-        "headers",
-        "in_process",
-        "is_chunked",
-        "is_complete",
-        "is_done",
-        "is_expecting",
-        "is_late",
-        "is_open_ended",
-        "is_streamed",
-        "keep_alive",
-        "match",
-        "method",
-        "parts",
-        "principal",
-        "received",
-        "refusal",
-        "session",
-        "started",
-        "status",
-        "stream",
-        "target",
-    )
+    # Most of it stays as it is for most requests: what is not set costs nothing.
+    target: Target | None = None
+    match: Match[Owner] | None = None
+    extra = b""
+    """Header lines that every answer to it carries."""
+    refusal: RemoteProtocolError | None = None
+    """Why no service will see it."""
+    # Of the body.
+    received = 0
+    """Octets of the body received."""
+    is_complete = False
+    """The whole request has been received."""
+    is_streamed = False
+    """Its body is handed over in pieces."""
+    is_expecting = False
+    """The client waits for a 100 before it sends the body."""
+    credit = 0
+    """Octets of the body that the service still asks for."""
+    # Of the answer.
+    is_chunked = False
+    is_open_ended = False
+    """A service sends the answer's body in pieces, and has not ended it."""
+    is_done = False
+    """The answer has been written whole."""
+    status = 0
+    # Of the activity.
+    activity: RequestActivity | None = None
+    handle: Hashable = None
+    has_begun = False
+    in_process = False
+    """The request's own event has not been processed yet."""
+    answered = False
+    """A service has given the final answer."""
+    gone = False
+    """The client has gone before its answer."""
+    is_late = False
+    """The deadline has passed, and the service has its last chance."""
+    stream: Hashable = None
+    """Handle of the event stream that the answer has become."""
+    session: Hashable = None
+    """Handle of the session that it belongs to."""
+    principal: Principal | None = None
 
     def __init__(
-        self, connection: Connection, method: str, headers: RawHeaders, *, keep_alive: bool, started: float
+        self, connection: Connection, method: str, headers: RawHeaders, keep_alive: bool, started: float
     ) -> None:
         self.connection = connection
         self.method = method
@@ -66,49 +76,8 @@ class Exchange:
         self.keep_alive = keep_alive
         self.started = started
         """When the header section was complete."""
-        self.target: Target | None = None
-        self.match: Match[ServiceID] | None = None
-        self.extra = b""
-        """Header lines that every answer to it carries."""
-        # Of the body.
         self.parts: list[bytes] = []
-        self.received = 0
-        """Octets of the body received."""
         self.body_since = started
-        self.is_complete = False
-        """The whole request has been received."""
-        self.is_streamed = False
-        """Its body is handed over in pieces."""
-        self.is_expecting = False
-        """The client waits for a 100 before it sends the body."""
-        self.refusal: RemoteProtocolError | None = None
-        """Why no service will see it."""
-        self.credit = 0
-        """Octets of the body that the service still asks for."""
-        # Of the answer.
-        self.is_chunked = False
-        self.is_open_ended = False
-        """A service sends the answer's body in pieces, and has not ended it."""
-        self.is_done = False
-        """The answer has been written whole."""
-        self.status = 0
-        # Of the activity.
-        self.activity: RequestActivity | None = None
-        self.handle: Hashable = None
-        self.has_begun = False
-        self.in_process = False
-        """The request's own event has not been processed yet."""
-        self.answered = False
-        """A service has given the final answer."""
-        self.gone = False
-        """The client has gone before its answer."""
-        self.is_late = False
-        """The deadline has passed, and the service has its last chance."""
-        self.stream: Hashable = None
-        """Handle of the event stream that the answer has become."""
-        self.session: Hashable = None
-        """Handle of the session that it belongs to."""
-        self.principal: Principal | None = None
 
     @property
     def is_open(self) -> bool:

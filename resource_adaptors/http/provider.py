@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -188,7 +189,8 @@ class HttpProvider(Http):
 
     def _exchange(self, aci: ActivityContext, what: str) -> Exchange:
         adaptor = self._adaptor
-        exchange = adaptor.serving.exchanges.get(adaptor.context.handle_of(aci))
+        handle = adaptor.context.handle_of(aci)
+        exchange = adaptor.serving.exchanges.get(handle) or adaptor.serving.left.get(handle)
         if exchange is None:
             raise LocalProtocolError(f"{what}: {aci!r} is no request that waits for its answer [HTTP-18, COM-4]")
         return exchange
@@ -332,6 +334,10 @@ class HttpProvider(Http):
 
 
 def _fields(content_type: str | None, headers: Sequence[tuple[str, str]]) -> bytes:
-    if content_type is not None:
-        headers = [("Content-Type", content_type), *headers]
-    return header_lines(headers) if headers else b""
+    lines = b"" if content_type is None else _type_line(content_type)
+    return lines + header_lines(headers) if headers else lines
+
+
+@functools.lru_cache(maxsize=256)
+def _type_line(content_type: str) -> bytes:
+    return header_lines([("Content-Type", content_type)])

@@ -8,6 +8,8 @@ from collections.abc import Callable, Hashable
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from resource_adaptors.http import events
 from resource_adaptors.http.exchange import Exchange
 from resource_adaptors.http.message.errors import RemoteProtocolError
@@ -16,7 +18,7 @@ from resource_adaptors.http.message.json import parse_json
 from resource_adaptors.http.message.request import Principal, Request
 from resource_adaptors.http.metrics import Counts
 from resource_adaptors.http.protocol.routes import KNOWN_METHODS, RouteTable
-from slee.api.errors import ActivityError, FireEventError, InvalidStateError, SleeError
+from slee.api.errors import ActivityError, FireEventError, InvalidStateError, SleeError, UnrecognizedActivityHandleError
 from slee.spi import ActivityFlags, EventFlags, FailureReason, ResourceAdaptorContext
 
 if TYPE_CHECKING:
@@ -28,10 +30,17 @@ if TYPE_CHECKING:
 _OUTCOME: Final = int(EventFlags.PROCESSING_SUCCESSFUL | EventFlags.PROCESSING_FAILED)
 _PROCESSED: Final = int(EventFlags.SBB_PROCESSED)
 _ROLLED_BACK: Final = int(EventFlags.SBB_ROLLED_BACK)
-_ACTIVITY: Final = int(ActivityFlags.UNREFERENCED | ActivityFlags.ENDED)
+_ACTIVITY: Final = int(ActivityFlags.UNREFERENCED)
 _RETRY_LATER: Final = (("Retry-After", "10"),)
 _REQUESTS: Final = frozenset({*events.REQUEST_EVENTS.values(), events.OtherRequest})
 _JSON: Final = "application/json"
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Whose a route is, and the event that its requests are."""
+
+    service: ServiceID
+    event_class: type
 
 
 class Serving:
@@ -45,15 +54,18 @@ class Serving:
         self._serial = 0
         self.counts = Counts()
         self.exchanges: dict[Hashable, Exchange] = {}
-        """Requests by handle, the oldest first."""
+        """Requests that wait for the end of their answer, by handle, the oldest first."""
+        self.left: dict[Hashable, Exchange] = {}
+        """Requests whose clients have gone, as long as services may know their contexts."""
         self.connections: dict[Connection, None] = {}
-        self.routes: RouteTable[ServiceID] = RouteTable()
+        self.routes: RouteTable[Owner] = RouteTable()
         self.received: frozenset[type] = frozenset()
         """Event classes that an active service receives."""
         self.is_stopping = False
         self.stream_closed: Callable[[Exchange], None] = lambda exchange: None
         """Told when the client of an event stream has gone."""
         self._sources: dict[str, int] = {}
+        self.moment = context.now
         self._second = 0
         self._common = b""
         self.take(settings)
@@ -68,14 +80,15 @@ class Serving:
     # What connections ask.
 
     def now(self) -> float:
-        return self._context.now
+        self.moment = now = self._context.now
+        return now
 
     def read_all(self) -> None:
         """Let the SLEE work."""
         self._context.pump()
 
     def common(self, exchange: Exchange) -> bytes:
-        second = int(self._context.now)
+        second = int(self.moment)
         if second != self._second:
             self._second = second
             lines = [("Server", self.settings.server)] if self.settings.server else []
@@ -172,7 +185,7 @@ class Serving:
         except RemoteProtocolError as error:
             exchange.refuse(error)
             return
-        event_class = events.REQUEST_EVENTS.get(match.route.method, events.OtherRequest)
+        owner = match.owner
         self._serial += 1
         handle = exchange.handle = f"{self._boot}-{self._serial}"
         exchange.activity = activity = events.RequestActivity(request)
@@ -180,7 +193,7 @@ class Serving:
             self._endpoint.start_activity(handle, activity, _ACTIVITY)
             self.exchanges[handle] = exchange
             exchange.in_process = True
-            self._endpoint.fire(handle, event_class(request), None, match.owner, _OUTCOME)
+            self._endpoint.fire(handle, owner.event_class(request), None, owner.service, _OUTCOME)
         except (InvalidStateError, FireEventError):
             exchange.keep_alive = False
             self.refuse(exchange, self._unavailable("overload"))  # COM-10: stopping, or the queue is full
@@ -231,6 +244,7 @@ class Serving:
             self.stream_closed(exchange)
         elif exchange.handle in self.exchanges:
             self.fire(exchange, events.ClientDisconnected)
+            self.left[exchange.handle] = exchange
             self._end(exchange)
 
     def writable(self, exchange: Exchange) -> None:
@@ -279,12 +293,10 @@ class Serving:
             exchange.is_open_ended = False
             exchange.abort()
 
-    def forget(self, handle: Hashable) -> None:
-        """The activity has ended."""
-        self.exchanges.pop(handle, None)
-
     def pass_deadlines(self, now: float) -> None:
         """Requests that have waited too long get their service's last word, or 504 (HTTP-19)."""
+        for handle in [h for h in self.left if self._context.activity_context(h) is None]:
+            del self.left[handle]
         before = now - self.settings.deadlines.response
         late: list[Exchange] = []
         for exchange in self.exchanges.values():
@@ -321,7 +333,7 @@ class Serving:
 
     def conclude(self, exchange: Exchange) -> None:
         """The answer has been sent: tell it, and end the activity."""
-        self.counts.answered(exchange, self._context.now)
+        self.counts.answered(exchange, self.moment)
         if exchange.handle in self.exchanges:
             if events.ResponseSent in self.received:
                 self.fire(exchange, events.ResponseSent, exchange.status)
@@ -331,7 +343,7 @@ class Serving:
         """Fire a later event on a request, if a service receives it; `False` if not."""
         if event_class not in self.received:
             return False
-        owner = None if exchange.match is None else exchange.match.owner
+        owner = None if exchange.match is None else exchange.match.owner.service
         try:
             self._endpoint.fire(exchange.handle, event_class(*fields), None, owner, flags)
         except (ActivityError, FireEventError, InvalidStateError):
@@ -340,8 +352,13 @@ class Serving:
         return True
 
     def _end(self, exchange: Exchange) -> None:
-        if self._context.activity_context(exchange.handle) is not None:
-            self._endpoint.end_activity(exchange.handle)
+        handle = exchange.handle
+        if self.exchanges.pop(handle, None) is None:
+            return
+        try:
+            self._endpoint.end_activity(handle)
+        except UnrecognizedActivityHandleError:
+            self.counts.drop("ended_by_others")
 
 
 def _judge_type(exchange: Exchange, accepts: tuple[str, ...]) -> None:

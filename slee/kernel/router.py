@@ -105,7 +105,8 @@ class Router:
         if target is not None:
             if kernel.services.get(target.id) is not target:
                 return FailureReason.SERVICE_GONE
-            handlers = tuple(initial for initial in handlers if initial.service is target)
+            if len(handlers) != 1 or handlers[0].service is not target:
+                handlers = tuple([initial for initial in handlers if initial.service is target])
         firing.initial = handlers
         return None
 

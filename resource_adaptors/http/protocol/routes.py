@@ -96,6 +96,10 @@ class Match(msgspec.Struct, Generic[T], frozen=True):
     fields: dict[str, str]
 
 
+_End = tuple[Route, T, tuple[str, ...]]
+"""A route, whose it is, and the names of its fields."""
+
+
 class _Node(Generic[T]):
     """A place in the trie of templates."""
 
@@ -104,9 +108,9 @@ class _Node(Generic[T]):
     def __init__(self) -> None:
         self.literals: dict[str, _Node[T]] = {}
         self.field: _Node[T] | None = None
-        self.here: dict[str, tuple[Route, T]] = {}
+        self.here: dict[str, _End[T]] = {}
         """Routes that end here, by method."""
-        self.rest: dict[str, tuple[Route, T]] = {}
+        self.rest: dict[str, _End[T]] = {}
         """Routes whose last field takes all from here, by method."""
 
 
@@ -125,14 +129,14 @@ class RouteTable(Generic[T]):
         node = self._root
         for segment in route.segments:
             if is_rest(segment):
-                node.rest.setdefault(route.method, (route, owner))
+                node.rest.setdefault(route.method, (route, owner, route.names))
                 return
             if segment.startswith("{"):
                 node.field = node.field or _Node()
                 node = node.field
             else:
                 node = node.literals.setdefault(segment, _Node())
-        node.here.setdefault(route.method, (route, owner))
+        node.here.setdefault(route.method, (route, owner, route.names))
         if "{" not in route.template:
             self._static.setdefault((route.method, route.template), Match(route, owner, {}))
 
@@ -148,7 +152,7 @@ class RouteTable(Generic[T]):
     ) -> Match[T] | None:
         if place == len(segments):
             ends = node.here.get(method)
-            return None if ends is None else _match(*ends, values)
+            return None if ends is None else _match(ends, values)
         segment = segments[place]
         literal = node.literals.get(segment)
         if literal is not None and (found := self._walk(literal, method, segments, place + 1, values)) is not None:
@@ -158,7 +162,7 @@ class RouteTable(Generic[T]):
             if found is not None:
                 return found
         rest = node.rest.get(method)
-        return None if rest is None else _match(*rest, (*values, "/".join(segments[place:])))
+        return None if rest is None else _match(rest, (*values, "/".join(segments[place:])))
 
     def methods(self, segments: tuple[str, ...]) -> list[str]:
         """The methods that any route has for a path, in the usual order."""
@@ -177,5 +181,6 @@ class RouteTable(Generic[T]):
         return [*(m for m in KNOWN_METHODS if m in found), *sorted(found.difference(KNOWN_METHODS))]
 
 
-def _match(route: Route, owner: T, values: tuple[str, ...]) -> Match[T]:
-    return Match(route, owner, dict(zip(route.names, values, strict=True)))
+def _match(end: _End[T], values: tuple[str, ...]) -> Match[T]:
+    route, owner, names = end
+    return Match(route, owner, dict(zip(names, values, strict=True)))
