@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import socket
 import sys
 import tempfile
@@ -43,9 +44,7 @@ async def serve_slee() -> None:
     """Run a SLEE with the service, without the interfaces of management and metrics."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         sections = {"http": {"listeners": [{"port": 0}], "static": {}}}
-        slee = Slee(
-            store=StateDirectory(Path(folder)), adaptors=[HttpAdaptor], sections=sections, limits=Limits()
-        )
+        slee = Slee(store=StateDirectory(Path(folder)), adaptors=[HttpAdaptor], sections=sections, limits=Limits())
         slee.start(Equipment((), (EntityEquipment("http", "http", "http", ("http-main",)),), ()))
         adaptor = slee.kernel.resources["http"].adaptor
         assert isinstance(adaptor, HttpAdaptor)
@@ -65,6 +64,7 @@ async def hello(
     send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
 ) -> None:
     """The same answer as an ASGI application."""
+    del scope, receive
     length = str(len(BODY)).encode()
     headers = [(b"content-type", b"text/plain"), (b"content-length", length)]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -94,9 +94,7 @@ def quieten() -> None:
 def run(main: Callable[[], Coroutine[Any, Any, None]], loop: str) -> None:
     """Run on the loop of that name."""
     if loop == "uvloop":
-        import uvloop
-
-        uvloop.run(main())
+        importlib.import_module("uvloop").run(main())
     else:
         asyncio.run(main())
 

@@ -73,21 +73,7 @@ class HttpAdaptor(ResourceAdaptor):
         self._next_look = 0.0
         self._serial = 0
         self._boot = ""
-        self._commands: dict[type, Callable[[Any], None]] = {
-            Answer: lambda c: self._answer(c),
-            OpenBody: lambda c: self._open_body(c),
-            SendChunk: lambda c: self._send_chunk(c),
-            CloseBody: lambda c: self._close_body(c),
-            ReadBody: lambda c: self.serving.read_body(c.exchange, c.octets),
-            OpenEvents: lambda c: self.streams.begin(c),
-            SendEvent: lambda c: self.streams.send(c.stream, c.data),
-            Publish: lambda c: self.streams.publish(c.key, c.data, c.event),
-            CloseEvents: lambda c: self.streams.close(c.stream),
-            EndSession: lambda c: self.sessions.end(c.session),
-            StartCall: lambda c: self.outgoing.start(c.call),
-            CancelCall: lambda c: self.outgoing.cancel(c.handle),
-            Tell: lambda c: self.webhooks.tell(c.record),
-        }
+        self._commands: dict[type, Callable[[Any], None]] = {}
 
     # Life cycle.
 
@@ -106,9 +92,28 @@ class HttpAdaptor(ResourceAdaptor):
         self.streams = EventStreams(context, serving)
         self.outgoing = Outgoing(context, settings.client, self._sender(), serving)
         self.webhooks = Webhooks(context, settings.webhooks, self.outgoing, serving)
+        self._commands = self._table()
         self._choose_routes()
         self._open_listeners()
         self._is_active = True
+
+    def _table(self) -> dict[type, Callable[[Any], None]]:
+        """What carries out each command."""
+        return {
+            Answer: self._answer,
+            OpenBody: self._open_body,
+            SendChunk: self._send_chunk,
+            CloseBody: self._close_body,
+            ReadBody: lambda c: self.serving.read_body(c.exchange, c.octets),
+            OpenEvents: self.streams.begin,
+            SendEvent: lambda c: self.streams.send(c.stream, c.data),
+            Publish: lambda c: self.streams.publish(c.key, c.data, c.event),
+            CloseEvents: lambda c: self.streams.close(c.stream),
+            EndSession: lambda c: self.sessions.end(c.session),
+            StartCall: lambda c: self.outgoing.start(c.call),
+            CancelCall: lambda c: self.outgoing.cancel(c.handle),
+            Tell: lambda c: self.webhooks.tell(c.record),
+        }
 
     def _sender(self) -> Sender:
         return HttpxSender(self.context, self.settings.client)

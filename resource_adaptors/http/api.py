@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from resource_adaptors.http.events import (
+    REASONS,
+    REQUEST_EVENTS,
     BodyChunk,
     BodyComplete,
     ClientActivity,
@@ -32,8 +34,6 @@ from resource_adaptors.http.events import (
     PatchRequest,
     PostRequest,
     PutRequest,
-    REASONS,
-    REQUEST_EVENTS,
     RequestActivity,
     Response,
     ResponseDeadline,

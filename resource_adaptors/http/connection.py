@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -24,55 +24,12 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-    from resource_adaptors.http.config import LimitSection
+    from resource_adaptors.http.gate import Gate
 
 _SPECIAL: Final = frozenset({b"host", b"expect", b"transfer-encoding", b"content-length", b"upgrade"})
 _TOKEN_OCTETS: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _LINGER: Final = 2.0
 """Seconds that a refused client has to read its answer before the connection is cut."""
-
-
-class Gate(Protocol):
-    """What a connection asks of the adaptor."""
-
-    limits: LimitSection
-    moment: float
-    """Seconds since the epoch, as of the last thing that happened."""
-
-    def now(self) -> float:
-        """Seconds since the epoch; becomes the moment."""
-        ...
-
-    def common(self, exchange: Exchange) -> bytes:
-        """Header lines of every answer: Date, and what is configured."""
-        ...
-
-    def opened(self, connection: Connection) -> RemoteProtocolError | None:
-        """Count a connection in; an error refuses it."""
-
-    def closed(self, connection: Connection) -> None:
-        """Count a connection out."""
-
-    def admit(self, exchange: Exchange) -> None:
-        """Judge a request by its header section; `RemoteProtocolError` refuses it."""
-
-    def begin(self, exchange: Exchange) -> None:
-        """Have a request served whose turn has come."""
-
-    def body_arrived(self, exchange: Exchange) -> None:
-        """Something of a streamed body, or its end, has arrived."""
-
-    def gone(self, exchange: Exchange) -> None:
-        """The client has gone before its answer."""
-
-    def writable(self, exchange: Exchange) -> None:
-        """An answer that had filled the buffer can go on."""
-
-    def limit_hit(self, limit: str) -> None:
-        """Count a limit that was hit (COM-12)."""
-
-    def read_all(self) -> None:
-        """All that was read has been taken in: let the SLEE work."""
 
 
 class Connection(HttpToolsProtocol):
@@ -146,7 +103,6 @@ class Connection(HttpToolsProtocol):
                 continue
             exchange.gone = True
             self.gate.gone(exchange)
-        self.parser = None
         self.gate.read_all()
 
     def data_received(self, data: bytes) -> None:
@@ -319,7 +275,7 @@ class Connection(HttpToolsProtocol):
             self.gate.begin(exchange)
 
     def _ask_for_body(self, exchange: Exchange) -> None:
-        """Tell a client that waits for it to send the body; one that is refused hears that instead (RFC 9110 10.1.1)."""
+        """Tell a client that waits for a 100 to send the body, or that it is refused (RFC 9110 10.1.1)."""
         if not exchange.is_expecting:
             return
         exchange.is_expecting = False

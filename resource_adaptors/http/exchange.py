@@ -10,8 +10,8 @@ from resource_adaptors.http.message.problem import TYPE, problem
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from resource_adaptors.http.events import RequestActivity
     from resource_adaptors.http.connection import Connection
+    from resource_adaptors.http.events import RequestActivity
     from resource_adaptors.http.message.errors import RemoteProtocolError
     from resource_adaptors.http.message.request import Principal
     from resource_adaptors.http.message.target import Target

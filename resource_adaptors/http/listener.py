@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
-from resource_adaptors.http.connection import Connection, Gate
+from resource_adaptors.http.connection import Connection
 
 if TYPE_CHECKING:
     import asyncio
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 
     from resource_adaptors.http.config import ListenerSection, TlsSection
+    from resource_adaptors.http.gate import Gate
     from slee.spi import ResourceAdaptorContext
 
 _BACKLOG = 2048
@@ -81,7 +82,7 @@ class HttpListener:
 
 async def _no_application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     """Never called: connections hand their requests to the adaptor themselves."""
-    raise RuntimeError(f"{scope['type']}: there is no ASGI application here; Connection serves requests")
+    raise RuntimeError(f"no ASGI application for {scope}, {receive}, {send}: Connection serves requests")
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,8 +19,6 @@ from resource_adaptors.http.protocol.calls import Call, new_call
 from resource_adaptors.http.protocol.webhooks import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from resource_adaptors.http.adaptor import HttpAdaptor
     from slee.api.activity import ActivityContext
 

@@ -19,13 +19,13 @@ from resource_adaptors.http.message.request import Principal, Request
 from resource_adaptors.http.metrics import Counts
 from resource_adaptors.http.protocol.routes import KNOWN_METHODS, RouteTable
 from slee.api.errors import ActivityError, FireEventError, InvalidStateError, SleeError, UnrecognizedActivityHandleError
+from slee.api.ids import ServiceID
 from slee.spi import ActivityFlags, EventFlags, FailureReason, ResourceAdaptorContext
 
 if TYPE_CHECKING:
     from resource_adaptors.http.config import AuthSection, HttpConfiguration
     from resource_adaptors.http.connection import Connection
     from resource_adaptors.http.sessions import Sessions
-    from slee.api.ids import ServiceID
 
 _OUTCOME: Final = int(EventFlags.PROCESSING_SUCCESSFUL | EventFlags.PROCESSING_FAILED)
 _PROCESSED: Final = int(EventFlags.SBB_PROCESSED)
@@ -62,7 +62,7 @@ class Serving:
         self.received: frozenset[type] = frozenset()
         """Event classes that an active service receives."""
         self.is_stopping = False
-        self.stream_closed: Callable[[Exchange], None] = lambda exchange: None
+        self.stream_closed: Callable[[Exchange], None] = lambda _: None
         """Told when the client of an event stream has gone."""
         self._sources: dict[str, int] = {}
         self.moment = context.now
@@ -75,7 +75,7 @@ class Serving:
         self.settings = settings
         self.limits = settings.limits
         self._second = 0
-        self._auth = {route: section for route, section in settings.auth.items()}
+        self._auth = dict(settings.auth)
 
     # What connections ask.
 

@@ -117,7 +117,7 @@ def _cookie(header: str | None, name: str) -> str | None:
     if not header:
         return None
     try:
-        found = SimpleCookie[str](header).get(name)
+        found = SimpleCookie(header).get(name)
     except CookieError:
         return None
     return None if found is None else found.value

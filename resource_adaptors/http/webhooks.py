@@ -17,8 +17,8 @@ from slee.api.errors import ActivityError, FireEventError, InvalidStateError
 
 if TYPE_CHECKING:
     from resource_adaptors.http.config import WebhookSection, WebhookTarget
-    from resource_adaptors.http.serving import Serving
     from resource_adaptors.http.outgoing import Outgoing
+    from resource_adaptors.http.serving import Serving
     from slee.spi import ResourceAdaptorContext, TimerTask
 
 _ALARM = "http.webhook_dead_letter"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, NoReturn
 
 from resource_adaptors.http.message.errors import RemoteProtocolError
 
@@ -38,7 +37,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(name: str) -> NoReturn:
-    raise RemoteProtocolError(400, "json_number", "NaN and Infinity are no JSON.")
+    raise RemoteProtocolError(400, "json_number", f"{name} is no JSON.")
 
 
 def _bound(value: Json) -> None:
@@ -65,8 +64,8 @@ def pointed(value: Json, pointer: str) -> Json:
     """What a JSON pointer points to (RFC 6901); `None` if there is nothing."""
     for part in pointer.split("/")[1:]:
         key = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(value, Mapping):
-            value = cast("dict[str, Any]", value).get(key)
+        if isinstance(value, dict):
+            value = value.get(key)
         elif isinstance(value, list) and key.isascii() and key.isdecimal() and int(key) < len(value):
             value = value[int(key)]
         else:

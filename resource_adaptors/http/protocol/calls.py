@@ -129,7 +129,7 @@ def retry_delay(
     """
     if tries > most or not call.may_repeat:
         return None
-    delay = backoff * 2 ** (tries - 1) * (0.5 + jitter / 2)
+    delay = backoff * (1 << (tries - 1)) * (0.5 + jitter / 2)
     if isinstance(outcome, Failure):
         return delay if outcome.reason in REPEATED_REASONS else None
     if outcome.status not in REPEATED_STATUSES:
