@@ -24,7 +24,7 @@ T2: Final = 4.0
 PATIENCE: Final = 32.0
 PER_KEY: Final = 5
 """Serial numbers that share a key, and so a keeper."""
-_VIA: Final = re.compile(rb"^Via: .*?\r\n", re.M)
+_VIA: Final = re.compile(rb"^Via: .*?\r\n", re.MULTILINE)
 _BRANCH: Final = re.compile(rb"branch=([^;\s]+)")
 
 
@@ -100,7 +100,7 @@ class Clients(threading.Thread):
 
     def run(self) -> None:
         """Serve both sockets, repeat what is unanswered, and make new work."""
-        due = {make: 0.0 for make in self._rates}
+        due = dict.fromkeys(self._rates, 0.0)
         with selectors.DefaultSelector() as selector:
             selector.register(self._socket, selectors.EVENT_READ, self._answered)
             selector.register(self._callee, selectors.EVENT_READ, self._serve)
@@ -182,7 +182,7 @@ class Clients(threading.Thread):
         self.request("REGISTER", f"sip:{DOMAIN}", f"sip:{user}@{DOMAIN}", headers, done, now)
 
     def _promise(self, kind: dict[str, float] | dict[int, float], what: str | int) -> None:
-        kind[what] = time.monotonic()  # type: ignore[index]
+        kind[what] = time.monotonic()
         if self.on_answer is not None:
             told, self.on_answer = self.on_answer, None
             told()

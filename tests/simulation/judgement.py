@@ -102,9 +102,9 @@ def judge_keepers(world: World) -> list[str]:
             noted = Counter(ast.literal_eval(state.get("notes", "()")))
             if promised != noted:
                 problems.append(f"{key}: notes {promised} were fired, {noted} delivered [CON-13]")
-            armed = dict(root.state.get("armed", ()))  # type: ignore[call-overload]
-            firings = Counter(timer for timer, _ in root.state.get("firings", ()))  # type: ignore[attr-defined]
-            problems += _twice(f"{key}: firing", list(root.state.get("firings", ())))  # type: ignore[call-overload]
+            armed = dict(root.state.get("armed", ()))
+            firings = Counter(timer for timer, _ in root.state.get("firings", ()))
+            problems += _twice(f"{key}: firing", list(root.state.get("firings", ())))
             problems += [
                 f"{key}: {timer} is to fire {times} times and fired {firings[timer]} times [DUR-8]"
                 for timer, times in armed.items()

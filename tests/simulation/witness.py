@@ -1,4 +1,4 @@
-"""Stands between the kernel and its journal: kills at a record's boundary, and keeps what each record must bring back."""
+"""Stands between kernel and journal: kills at a record's boundary, and keeps what each record must bring back."""
 
 from __future__ import annotations
 
