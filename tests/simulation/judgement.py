@@ -38,6 +38,8 @@ def judge_recovery(world: World, node: Node) -> list[str]:
             problems.append(f"work {serial} was committed at {handed_at} and not journalled by {crash} [DUR-3]")
     if node.kernel.service(node.keepers["memory"]).roots:
         problems.append("trees of the memory keeper are recovered [DUR-11]")
+    world.covered = {serial: first for serial, first in world.covered.items() if first <= sequence}
+    world.acknowledged = sequence
     return problems + judge_bindings(world, node)
 
 

@@ -73,7 +73,8 @@ class Node(SleeHarness):
         self._time = time = world.time
         self._wire = wire = world.wire
         self.loop = VirtualLoop(time)
-        self.journal = Witness(world.disk.open(self._acknowledged), world, lambda: picture(self.kernel, self.bindings))
+        inner = world.disk.open(time.now, on_acknowledged=self._acknowledged, on_due=self._disk_due)
+        self.journal = Witness(inner, world, lambda: picture(self.kernel, self.bindings))
         self._world = world
         super().__init__(seed=seed, failures_allowed=True, leftovers_allowed=True, serialise=False)
         self.clock.move_to(time.now)
@@ -123,6 +124,9 @@ class Node(SleeHarness):
     def recovered_sequence(self) -> int:
         """The last record that it began with."""
         return self.journal.recovery.sequence
+
+    def _disk_due(self, when: float) -> None:
+        self.loop.call_at(when, self.journal.advance)
 
     def _acknowledged(self, sequence: int) -> None:
         self._world.acknowledged = max(self._world.acknowledged, sequence)

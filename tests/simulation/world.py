@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+from slee.stores.simulated import SimulatedDisk, StoreFaults
 from tests.simulation.judgement import judge_clients, judge_keepers, judge_recovery
 from tests.simulation.node import KEEPERS, Node
 from tests.simulation.picture import Picture, logged
 from tests.simulation.services import Work
-from tests.simulation.stub import StubDisk
 from tests.simulation.telephones import History, Telephone
 from tests.simulation.virtual import START, VirtualTime
 from tests.simulation.wire import SeededWire, Weather
@@ -29,11 +29,22 @@ class Broken(AssertionError):
     """An invariant does not hold."""
 
 
+def drawn_faults(lot: random.Random) -> StoreFaults:
+    """How the disk of one history behaves."""
+    slowest = lot.choice((0.0, 0.001, 0.02, 0.3))
+    return StoreFaults(
+        delay=(0.0, slowest),
+        acknowledgement_delay=(0.0, lot.choice((0.0, 0.001, 0.05))),
+        lost_acknowledgement=lot.choice((0.0, 0.0, 0.2)),
+        survives=lot.choice((0.0, 0.5, 0.9)),
+        torn=lot.choice((0.0, 0.5)),
+    )
+
+
 class World:
     """Everything in one seed."""
 
     node_class: type[Node] = Node
-    disk_class: type[StubDisk] = StubDisk
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -41,7 +52,7 @@ class World:
         self.time = VirtualTime()
         self.weather = Weather.drawn(lot)
         self.wire = SeededWire(self.time, random.Random(lot.random()), self.weather)
-        self.disk = self.disk_class(self.time, random.Random(lot.random()))
+        self.disk = SimulatedDisk(lot.randrange(2**32), drawn_faults(lot))
         self.history = History()
         self.problems: list[str] = []
         self.works: dict[int, tuple[Work, str, float]] = {}
@@ -79,6 +90,10 @@ class World:
             at(START + lot.uniform(0.0, BUSY), self.work)
         for _ in range(lot.randrange(4)):
             at(START + lot.uniform(0.5, BUSY), self.doom, lot.choice(("now", *PLACES)), lot.randrange(5))
+        if lot.random() < 0.2:
+            full = START + lot.uniform(1.0, BUSY)
+            at(full, self.disk.fill)
+            at(full + lot.choice((0.05, 0.5, 3.0)), self.disk.free)
 
     @property
     def how_to_repeat(self) -> str:
@@ -121,6 +136,7 @@ class World:
         self.crashes.append(self.time.now)
         self.problems += [f"before crash {len(self.crashes)}: {told}" for told in node.problems(between=between)]
         node.die()
+        node.journal.advance()
         self.disk.crash()
         self.time.after(self.lot.uniform(0.05, 4.0), self.start)
 
