@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.simulation.picture import Picture, differences, picture
 
 if TYPE_CHECKING:
+    from slee.kernel.entity import SbbEntity
     from tests.simulation.node import Node
     from tests.simulation.world import World
 
@@ -89,33 +89,44 @@ def judge_clients(world: World) -> list[str]:
 
 def judge_keepers(world: World) -> list[str]:
     """Nothing was done twice, and everything that a keeper's state promises was done."""
-    node = world.node
-    assert node is not None
+    assert world.node is not None
     problems: list[str] = []
-    for name, service in ((identity.name, service) for identity, service in node.kernel.services.items()):
-        if name not in ("sync", "async", "memory"):
-            continue
-        for root in service.roots:
-            state = {key: repr(value) for key, value in root.state.items()}
-            key = f"{name}/{root.state.get('key')}"
-            log = list(ast.literal_eval(state.get("log", "()")))
-            problems += _twice(f"{key}: work", log)
-            promised = Counter(serial for serial in log for task in world.works[serial][0].tasks if task == "note")
-            noted = Counter(ast.literal_eval(state.get("notes", "()")))
-            if promised != noted:
-                problems.append(f"{key}: notes {promised} were fired, {noted} delivered [CON-13]")
-            armed = dict(root.state.get("armed", ()))
-            firings = Counter(timer for timer, _ in root.state.get("firings", ()))
-            problems += _twice(f"{key}: firing", list(root.state.get("firings", ())))
-            problems += [
-                f"{key}: {timer} is to fire {times} times and fired {firings[timer]} times [DUR-8]"
-                for timer, times in armed.items()
-                if firings[timer] != times
-            ]
+    for identity, service in world.node.kernel.services.items():
+        if identity.name in world.node.keepers:
+            for root in service.roots:
+                problems += judge_keeper(world, f"{identity.name}/{root.state.get('key')}", root)
     return problems
 
 
-def _twice(what: str, values: list[object]) -> list[str]:
+def judge_keeper(world: World, key: str, root: SbbEntity) -> list[str]:
+    """What a keeper's state says about itself, and what those of its children say."""
+    log, notes, armed, firings = (_values(root, name) for name in ("log", "notes", "armed", "firings"))
+    problems = [*_twice(f"{key}: work", log), *_twice(f"{key}: firing", firings)]
+    promised = Counter(serial for serial in log for task in world.works[serial][0].tasks if task in ("note", "hold"))
+    if promised != Counter(notes):
+        problems.append(f"{key}: notes {dict(promised)} were fired, {notes} delivered [CON-13]")
+    count = Counter(timer for timer, _ in firings)
+    problems += [
+        f"{key}: {timer} is to fire {times} times and fired {count[timer]} times [DUR-8]"
+        for timer, times in armed
+        if count[timer] != times
+    ]
+    for helper in root.tree():
+        if helper is not root:
+            for name, whole in (("notes", notes), ("firings", firings)):
+                part = _values(helper, name)
+                if part != whole[len(whole) - len(part) :]:
+                    problems.append(f"{key}: a helper was given {name} {part}, the keeper {whole} [DUR-10]")
+    return problems
+
+
+def _values(entity: SbbEntity, field: str) -> list[Any]:
+    found = entity.state.get(field, ())
+    assert isinstance(found, tuple)
+    return list(found)
+
+
+def _twice(what: str, values: list[Any]) -> list[str]:
     return [f"{what} {value} was done {count} times" for value, count in Counter(values).items() if count > 1]
 
 

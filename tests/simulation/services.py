@@ -13,6 +13,7 @@ from slee import (
     ActivityContext,
     ActivityEnd,
     Cmp,
+    EventContext,
     PreserveMissed,
     Sbb,
     TimerEvent,
@@ -44,9 +45,10 @@ class Work:
 
 @event_type("simulation.Note", vendor="test", version="1.0")
 class Note:
-    """What the keeper tells itself and its children."""
+    """What the keeper tells itself and its children; it holds the event for so many seconds before they get it."""
 
     serial: int
+    hold: float
 
 
 RA = recording_type(Work, Note)
@@ -121,16 +123,18 @@ class Keeper(Sbb, vendor="test", version="1.0"):
         elif task == "help":
             if len(self.helpers) < 3:
                 home.attach(self.helpers.create())
-        elif task == "note":
-            self.note(Note(event.serial), home)
+        elif task in ("note", "hold"):
+            self.note(Note(event.serial, event.after if task == "hold" else 0.0), home)
         elif task == "end":
             home.activity.end()
         else:
             raise Boom(task)
 
     @handles
-    def on_note(self, event: Note, aci: ActivityContext) -> None:
+    def on_note(self, event: Note, aci: ActivityContext, event_context: EventContext) -> None:
         self.notes = (*self.notes, event.serial)
+        if event.hold:
+            event_context.suspend(timeout=event.hold)
         self.ra.send(f"note {self.service_id.name} {self.key} {event.serial}")
 
     @handles

@@ -19,7 +19,7 @@ BUSY = 60.0
 """Seconds of virtual time in which the telephones and keepers are used and the server is killed."""
 SETTLING = 140.0
 """Seconds after that, in which calls end and requests get their answers."""
-TASKS = ("timer", "timer", "repeat", "cancel", "help", "note", "note", "end", "boom")
+TASKS = ("timer", "timer", "repeat", "cancel", "help", "note", "note", "hold", "end", "boom")
 PLACES = ("before append", "after append", "hand-over", "after hand-over", "send")
 FLUSH = 0.002
 """Seconds within which a commit is given to the journal."""
