@@ -54,7 +54,10 @@ class Prepared:
 
 def run(configuration: ServerConfiguration, sip: tuple[str, int] | None, shipment: Shipment = SHIPPED) -> int:
     """Run a server until it is told to end; returns the exit status."""
-    sections = {"sip": sip_section(configuration.sip, sip)}
+    sections = {
+        "sip": sip_section(configuration.sip, sip),
+        "timer": configuration.timer,
+    }
     try:
         prepared = prepare(configuration, sections, shipment)
     except SleeError as error:
@@ -79,9 +82,8 @@ def prepare(configuration: ServerConfiguration, sections: Sections, shipment: Sh
     for entity in shipment.entities:
         places = configuration.places(entity.section)
         checked_properties(by_name[entity.adaptor], sections.get(entity.section, {}), places)
-    for section in sections.values():
-        for host, port in shipment.addresses(section):
-            require_free(host, port)
+    for host, port in shipment.addresses(sections):
+        require_free(host, port)
     require_short(configuration.state_dir / SOCKET)
     metrics = _listen("metrics", *parse_address(configuration.metrics.listen))
     try:

@@ -29,7 +29,7 @@ class Shipment:
     entities: tuple[EntityEquipment, ...]
     services: tuple[str, ...]
     """Names of services that a first start activates."""
-    addresses: Callable[[Section], list[tuple[str, int]]]
+    addresses: Callable[[Mapping[str, Section]], list[tuple[str, int]]]
     """The UDP addresses that the configuration of the entities asks for."""
     announce: Callable[[Any], str] = lambda _: ""
     """What the announcement says of an adaptor at work, if anything."""
@@ -85,13 +85,21 @@ def _listeners(section: Section) -> list[dict[str, Any]]:
     return [cast("dict[str, Any]", member) for member in members if isinstance(member, dict)]
 
 
+def announcement(adaptor: Any) -> str:
+    """What the announcement says of an adaptor at work: where SIP listens."""
+    return f"SIP on {adaptor.address[0]}:{adaptor.address[1]} (UDP)" if adaptor.id.name == "sip" else ""
+
+
 SHIPPED: Final = Shipment(
-    adaptors=("resource_adaptors.sip.adaptor:SipAdaptor",),
+    adaptors=("resource_adaptors.sip.adaptor:SipAdaptor", "resource_adaptors.timer.adaptor:TimerAdaptor"),
     root=Path(__file__).resolve().parent.parent,
     bundles=("profiles/location", "sbbs/registrar", "sbbs/proxy"),
-    entities=(EntityEquipment("sip", "sip", "sip", ("sip-main",)),),
+    entities=(
+        EntityEquipment("sip", "sip", "sip", ("sip-main",)),
+        EntityEquipment("timer", "timer", "timer", ("timer-main",)),
+    ),
     services=("Registrar", "Proxy"),
-    addresses=sip_addresses,
-    announce=lambda adaptor: f"SIP on {adaptor.address[0]}:{adaptor.address[1]} (UDP)",
+    addresses=lambda sections: sip_addresses(sections["sip"]),
+    announce=announcement,
 )
 """The product."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 import msgspec
@@ -216,6 +216,14 @@ class ResourceAdaptorContext(Protocol):
         """Call `ready` on the kernel's thread whenever `fileno` can be read; the result stops that."""
         ...
 
+    def spawn(self, work: Callable[[], Coroutine[object, object, object]]) -> Callable[[], None]:
+        """Run a coroutine on the kernel's thread, for streams and foreign libraries; the result cancels it.
+
+        It runs between steps, never within one: call `pump` after firing from it. What it raises is logged and counted
+        like an exception of a callback (RA-35). Not for each event: a task costs more than a delivery.
+        """
+        ...
+
 
 class ResourceAdaptor:
     """Subclass it to bring a protocol into the SLEE; callbacks run on the kernel's thread and default to nothing.
@@ -314,6 +322,13 @@ class ResourceAdaptor:
 
     def event_unreferenced(self, handle: Hashable, event: object, flags: int) -> None:
         """Nothing refers to the event any more (RA-32)."""
+
+    def verify_service(self, service: ReceivableService, active: Sequence[ReceivableService]) -> None:
+        """Judge a service that is about to become Active beside those of `active`, by the options of its handlers.
+
+        Raise `VerificationError` to refuse the activation; nothing has changed then. It is asked in every state of the
+        entity, so answer by the arguments alone.
+        """
 
     def service_active(self, service: ReceivableService) -> None:
         """A service has become Active (RA-37)."""

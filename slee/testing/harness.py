@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, cast
@@ -256,6 +256,12 @@ class SleeHarness:
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         """There are no sockets here (TST-3)."""
         raise RuntimeError(f"a reader for descriptor {fileno} in a harness [TST-3]; give the adaptor no socket")
+
+    def spawn(
+        self, work: Callable[[], Coroutine[object, object, object]], failed: Callable[[BaseException], None]
+    ) -> Callable[[], None]:
+        """There is no event loop here (TST-3)."""
+        raise RuntimeError("a task in a harness [TST-3]; give the adaptor a double of what it would wait for")
 
     def advance(self, seconds: float) -> None:
         """Move the clock, and do everything due in between, each at its own instant (TST-1)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from slee.api.errors import SleeError
 from slee.management.management import EntityEquipment
 
 
-def echo_addresses(section: Section) -> list[tuple[str, int]]:
+def echo_addresses(sections: Mapping[str, Section]) -> list[tuple[str, int]]:
     """The address that the test adaptor would bind."""
-    port: Any = section.get("listen-port", 0)
+    port: Any = sections["echo"].get("listen-port", 0)
     return [("127.0.0.1", port)] if port > 1024 else []
 
 
