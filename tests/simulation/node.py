@@ -69,12 +69,14 @@ class SimulatedSip(SipAdaptor):
 class Node(SleeHarness):
     """From start to crash. Only what stands in the journal, and what clients have seen, outlives it."""
 
+    witness_class = Witness
+
     def __init__(self, world: World, seed: int) -> None:
         self._time = time = world.time
         self._wire = wire = world.wire
         self.loop = VirtualLoop(time)
         inner = world.disk.open(time.now, on_acknowledged=self._acknowledged, on_due=self._disk_due)
-        self.journal = Witness(inner, world, lambda: picture(self.kernel, self.bindings))
+        self.journal = self.witness_class(inner, world, lambda: picture(self.kernel, self.bindings))
         self._world = world
         super().__init__(seed=seed, failures_allowed=True, leftovers_allowed=True, serialise=False)
         self.clock.move_to(time.now)

@@ -44,10 +44,9 @@ def drawn_faults(lot: random.Random) -> StoreFaults:
 class World:
     """Everything in one seed."""
 
-    node_class: type[Node] = Node
-
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, node_class: type[Node] = Node) -> None:
         self.seed = seed
+        self._node_class = node_class
         self.lot = lot = random.Random(seed)
         self.time = VirtualTime()
         self.weather = Weather.drawn(lot)
@@ -104,7 +103,7 @@ class World:
     def start(self) -> None:
         self.life += 1
         try:
-            self.node = node = self.node_class(self, self.lot.randrange(2**32))
+            self.node = node = self._node_class(self, self.lot.randrange(2**32))
             if self.life > 1:
                 self.problems += judge_recovery(self, node)
             node.begin()
