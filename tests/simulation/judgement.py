@@ -29,7 +29,7 @@ def judge_recovery(world: World, node: Node) -> list[str]:
     crash = world.crashes[-1]
     for text, handed_at, life in world.handed:
         kind, keeper, _, serial = text.split()
-        if kind != "work" or life != world.life - 1 or "end" in world.works[int(serial)][0].tasks:
+        if kind != "work" or keeper == "memory" or life != world.life - 1 or "end" in world.works[int(serial)][0].tasks:
             continue
         first = world.covered.get(int(serial))
         if keeper == "sync" and (first is None or first > sequence) and not _ended(world, int(serial)):
@@ -90,7 +90,7 @@ def judge_clients(world: World) -> list[str]:
 def judge_keepers(world: World) -> list[str]:
     """Nothing was done twice, and everything that a keeper's state promises was done."""
     assert world.node is not None
-    problems: list[str] = []
+    problems = _twice("output", [text for text, _, _ in world.handed if text.startswith("work ")])
     for identity, service in world.node.kernel.services.items():
         if identity.name in world.node.keepers:
             for root in service.roots:

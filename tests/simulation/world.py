@@ -103,7 +103,7 @@ class World:
     def start(self) -> None:
         self.life += 1
         try:
-            self.node = node = self._node_class(self, self.lot.randrange(2**32))
+            node = self._node_class(self, self.lot.randrange(2**32))
             if self.life > 1:
                 self.problems += judge_recovery(self, node)
             node.begin()
