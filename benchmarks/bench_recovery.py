@@ -18,6 +18,7 @@ from benchmarks.command_line import take_load_core
 from benchmarks.contenders import LOAD_CORE, SERVER_CORE
 from benchmarks.process_tree import memory
 from benchmarks.report import machine, table
+from tests.interop.clients import Clients, keeper_uri
 from tests.interop.killing import deploy
 from tests.interop.peers import Sipp
 from tests.interop.servers import Slee
@@ -54,9 +55,20 @@ def measure(folder: Path, entities: int) -> tuple[float, float, float]:
             client.finish().require(entities)
         time.sleep(1.0)
         full = min(restart(server) for _ in range(ROUNDS))
+        _require(server, entities)
         return empty, full, memory(server.child.pid).rss
     finally:
         server.child.__exit__()
+
+
+def _require(server: Slee, entities: int) -> None:
+    """Raise AssertionError unless the first and the last keeper know what they were told."""
+    clients = Clients(server.sip, messages=0.0, registers=0.0, seed=0)
+    clients.start()
+    for number in (1, entities):
+        _, answer = clients.ask("MESSAGE", keeper_uri(number), keeper_uri(number))
+        assert f"X-Kept: -{number}\r\n".encode() in answer, f"keeper {number} is not recovered:\n{answer.decode()}"
+    clients.close()
 
 
 def main(arguments: list[str] | None = None) -> int:
