@@ -25,12 +25,7 @@ from slee.kernel.resource import ResourceEntity
 from slee.kernel.router import Router
 from slee.kernel.schedule import Schedule
 from slee.kernel.services import ServiceRegistry
-from slee.kernel.states import (
-    ContextState,
-    ResourceState,
-    ServiceState,
-    SleeState,
-)
+from slee.kernel.states import ContextState, ResourceState, ServiceState, SleeState
 from slee.kernel.statistics import KernelStatistics, snapshot
 from slee.kernel.timers import Timers
 from slee.kernel.transaction import Transaction
@@ -39,6 +34,7 @@ if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
     from slee.api.address import Address
     from slee.api.ids import SbbID, ServiceID
+    from slee.kernel.journalling import Journalling
     from slee.model.descriptor import ServiceDescriptor
     from slee.spi.adaptor import ResourceAdaptor
 
@@ -95,8 +91,12 @@ class Kernel:
         self._router = Router(self)
         self.sources = {event_class: {OWN_SOURCE: EventStatistics(expires=False)} for event_class in _LASTING}
         """The counters of every event type met, by source: an RA entity, a service, or the SLEE itself (CON-3)."""
-        self._outputs: list[tuple[ResourceEntity, object]] = []
-        self._sequence = 0
+        self.outputs: list[tuple[ResourceEntity, object]] = []
+        self.journalling: Journalling | None = None
+        """Keeps what lasts in a journal; to be set before services are added."""
+        self.dirty: dict[object, None] = {}
+        """What has changed since the last record, of that which the journal keeps."""
+        self.sequence = 0
         self._node = random(6).hex()
         self._outside: str | None = None
         self._lifecycle = Lifecycle(self)
@@ -134,9 +134,9 @@ class Kernel:
 
     def take_outputs(self) -> list[tuple[ResourceEntity, object]]:
         """The commands of committed transactions, in order; the shell hands each to its entity's `perform`."""
-        outputs = self._outputs
+        outputs = self.outputs
         if outputs:
-            self._outputs = []
+            self.outputs = []
         return outputs
 
     def statistics(self) -> KernelStatistics:
@@ -171,8 +171,10 @@ class Kernel:
                 function(*arguments)
         for firing in tx.fired:
             firing.context.accept(firing)
-        if tx.outputs:
-            self._outputs.extend(tx.outputs)
+        if self.journalling is not None:
+            self.journalling.committed(tx)
+        elif tx.outputs:
+            self.outputs.extend(tx.outputs)
         self._complete(tx)
         return True
 
@@ -258,6 +260,10 @@ class Kernel:
             context.end_now()
         else:
             context.resource.remove_activity(context.handle)
+
+    def reclaim(self, root: SbbEntity) -> None:
+        """Remove a tree that nothing attaches any more (ATT-23)."""
+        self._router.reclaim(root)
 
     def remove_tree(self, root: SbbEntity) -> None:
         """Remove one entity tree for an operator, between two deliveries, whatever it is attached to (SVC-23)."""
@@ -392,8 +398,8 @@ class Kernel:
 
     def next_sequence(self) -> int:
         """The next number of the one sequence of creations."""
-        self._sequence += 1
-        return self._sequence
+        self.sequence += 1
+        return self.sequence
 
     def new_id(self, kind: str) -> str:
         """An id that is unique across processes and restarts (AC-26, TMR-11)."""

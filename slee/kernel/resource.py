@@ -19,6 +19,8 @@ from slee.kernel.adaptor_transactions import close_transaction
 from slee.kernel.context import Context
 from slee.kernel.firing import EventStatistics, Firing
 from slee.kernel.marshalling import MARSHAL_EVENT, check_event, check_start, refused_event_bits, refused_flags
+from slee.kernel.records import handle_octets
+from slee.kernel.recovery import settle_resource
 from slee.kernel.services import tell
 from slee.kernel.states import RESOURCE, ContextState, ResourceState, SleeState, next_state
 from slee.spi.adaptor import ResourceAdaptor, SleeEndpoint
@@ -111,6 +113,7 @@ class ResourceEntity(SleeEndpoint):
         finally:
             close_transaction(self, before, "ra_active")
         self.kernel.reports.observer.adaptor_began(self.name)
+        settle_resource(self)
         for service in self.kernel.registry.active():
             tell(self, service)
 
@@ -206,6 +209,21 @@ class ResourceEntity(SleeEndpoint):
     def end_activity_transacted(self, handle: Hashable) -> None:
         tx = self._transaction("end_activity_transacted", "RA-20")
         self._known(handle, "end", own_transaction=True).end_in(tx)
+
+    def save_activity(self, handle: Hashable, state: bytes) -> None:
+        context = self._known(handle, "save", own_transaction=True)
+        if type(state) is not bytes:
+            raise TypeError(f"{self.name}: save of {state!r} for {handle!r} [DUR-2]; give bytes")
+        if self.kernel.journalling is None:
+            return
+        if not context.lasting:
+            handle_octets(self, handle)
+        tx = self.kernel.transaction
+        if tx is not None:
+            tx.undo.append((setattr, (context, "saved", context.saved)))
+        context.saved = state
+        context.last_on()
+        self.kernel.dirty[context] = None
 
     def _firing(
         self, context: Context, event: object, address: Address | None, service: ServiceID | None, flags: int

@@ -235,6 +235,8 @@ class Router:
             statistics.rolled_back += 1
             if told is not None:
                 self._rolled_back(told, RolledBack(firing))
+        if firing.number:
+            kernel.dirty[firing] = None
         elapsed = kernel.ticks() - started
         statistics.seconds += elapsed
         statistics.buckets[bisect_left(DURATION_BOUNDS, elapsed)] += 1
@@ -278,6 +280,8 @@ class Router:
         """No candidate is left: the outcome callbacks, then what follows for the context (RTR-33)."""
         context = firing.context
         firing.done = True
+        if firing.number:
+            firing.note()
         context.dequeue()
         statistics = firing.statistics
         statistics.delivered += 1
@@ -295,6 +299,8 @@ class Router:
             self.kernel.reports.event_failed(firing, reason, cause)
             return
         firing.done = True
+        if firing.number:
+            firing.note()
         context.dequeue()
         firing.statistics.fail(reason)
         self.kernel.reports.event_failed(firing, reason, cause)
@@ -323,6 +329,7 @@ class Router:
             late = context.first
             if isinstance(late, Firing):
                 late.done = True
+                late.note()
                 late.statistics.fail(FailureReason.CONTEXT_GONE)
                 self.kernel.reports.event_failed(late, FailureReason.CONTEXT_GONE, None)
             context.dequeue()
@@ -376,6 +383,8 @@ class Router:
         for entity in list(root.tree()):
             entity.removed = True
             entity.env.entities -= 1
+            if entity.key is not None:
+                self.kernel.dirty[entity] = None
             left.extend(entity.contexts)
             for context in tuple(entity.contexts):
                 context.drop(entity)

@@ -302,6 +302,8 @@ class Transaction:
             context.detach_entity(entity, self)
         entity.removed = True
         entity.env.entities -= 1
+        if entity.key is not None:
+            self.kernel.dirty[entity] = None
         self.undo.append((_unremove, (entity,)))
         instance = self.instances.get(entity)
         if instance is not None:

@@ -29,6 +29,7 @@ from slee.model.descriptor import Durability, SbbDescriptor, describe_service
 from slee.model.sharing import sharing_issues
 from slee.testing.callbacks import CallbackLog
 from slee.testing.clock import ManualClock
+from slee.testing.crash import CrashableJournal
 from slee.testing.faults import Faults
 from slee.testing.kernel import Watch, WatchedKernel
 from slee.testing.leftovers import left
@@ -44,8 +45,10 @@ if TYPE_CHECKING:
     from slee.api.sbb import Sbb
     from slee.api.view import ActivityContextView
     from slee.kernel.entity import SbbEntity
+    from slee.kernel.recovery import RecoveryReport
     from slee.spi.adaptor import ResourceAdaptor
     from slee.spi.interface import ResourceInterface
+    from slee.stores.simulated import SimulatedDisk
 
 A = TypeVar("A", bound="ResourceAdaptor")
 U = TypeVar("U", bound=UsageParameters)
@@ -83,6 +86,8 @@ class SleeHarness:
         leftovers_allowed: bool = False,
         serialise: bool = True,
         random_schedule: bool = False,
+        journal: SimulatedDisk | None = None,
+        start: bool = True,
     ) -> None:
         """Make a SLEE that runs.
 
@@ -93,6 +98,9 @@ class SleeHarness:
             leftovers_allowed: do not fail for what is left when the harness closes.
             serialise: send what is committed through the codec, and go on with the copy (TST-8).
             random_schedule: choose by lot which ready context goes next (TST-11).
+            journal: the disk that what lasts is kept on, so that `crash` and `restart` can be tried; every class is
+                `memory` without.
+            start: `False` leaves the SLEE Stopped, as `crash` does; `restart` starts it.
         """
         self.clock = ManualClock()
         self.clock.drives(self._advance_to)
@@ -114,11 +122,13 @@ class SleeHarness:
         )
         self.kernel = self._engine(limits)
         self.kernel.serialises = serialise
+        self.kernel.now = self.clock.now
         self.tables = VolatileTables(self.kernel)
         self._links: dict[str, ResourceAdaptor] = {}
-        self.kernel.now = self.clock.now
-        self.kernel.start()
-        self.run()
+        self.recovery = None if journal is None else CrashableJournal(self.kernel, self.tables, journal)
+        if start:
+            self.kernel.start()
+            self.run()
 
     def _engine(self, limits: Limits | None) -> Kernel:
         return WatchedKernel(
@@ -129,6 +139,31 @@ class SleeHarness:
             limits=limits,
             thread=threading.get_ident,
         )
+
+    # Crash and restart.
+
+    def crash(self, *, survivors: int | None = None, downtime: float = 0.0) -> Self:
+        """End the process at this instant; returns a harness on the same journal that is not started (TST-9).
+
+        Add the resources and install the services again, then call `restart()`. This harness is of no use any more.
+
+        Args:
+            survivors: how many of the records that are not acknowledged are on the disk all the same; by lot if `None`.
+            downtime: seconds until the restart.
+        """
+        return self._journal().crash(self, survivors, downtime)
+
+    def restart(self) -> RecoveryReport:
+        """Recover what the journal holds, and run; says what was recovered (TST-9)."""
+        report = self._journal().journalling.recover()
+        self.kernel.start()
+        self.run()
+        return report
+
+    def _journal(self) -> CrashableJournal:
+        if self.recovery is None:
+            raise LookupError("there is no journal [TST-9]; make the harness with journal=SimulatedDisk()")
+        return self.recovery
 
     # Set-up.
 
@@ -226,6 +261,9 @@ class SleeHarness:
         Raises:
             RuntimeError: `limit` steps were made and something is ready still.
         """
+        if self.recovery is not None:
+            self.recovery.flush(self.clock.now)
+            self._hand_over()
         steps = 0
         while self.kernel.step(self.clock.now):
             self._perform()
@@ -283,14 +321,22 @@ class SleeHarness:
 
     def _next_deadline(self) -> float | None:
         deadlines = [self.kernel.next_deadline(), *(a.next_deadline() for a in self._links.values())]
+        if self.recovery is not None:
+            deadlines.append(self.recovery.journal.due)
         return min((d for d in deadlines if d is not None), default=None)
 
     def _perform(self) -> None:
         """After a step: hand over its outputs, and check that it lost no event (CON-15)."""
-        for resource, command in self.kernel.take_outputs():
-            resource.perform(command)
+        self._hand_over()
+        if self.recovery is not None:
+            self.recovery.flush(self.clock.now)
+            self._hand_over()
         if lost := unaccounted(self.kernel):
             raise AssertionError("\n".join([*lost, self.how_to_repeat]))
+
+    def _hand_over(self) -> None:
+        for resource, command in self.kernel.take_outputs():
+            resource.perform(command)
 
     # Looking.
 
@@ -351,6 +397,8 @@ class SleeHarness:
         Raises:
             AssertionError: lists what is wrong, and says how to repeat it.
         """
+        if self.recovery is not None and self.recovery.is_crashed:
+            return
         problems = [str(failure) for failure in self.failures if not self.failures_allowed]
         problems += unaccounted(self.kernel)
         for link, adaptor in self._links.items():
