@@ -13,6 +13,7 @@ from sbbs.proxy.sbb import Proxy
 from sbbs.registrar.sbb import Registrar
 from slee import ServiceID
 from slee.kernel.conservation import unaccounted
+from slee.kernel.journalling import Journalling
 from slee.kernel.kernel import Kernel
 from slee.kernel.ports import Limits
 from slee.model.descriptor import Durability
@@ -66,6 +67,18 @@ class SimulatedSip(SipAdaptor):
         self.context.pump()
 
 
+class FlushingDriver(Driver):
+    def pump(self) -> None:
+        super().pump()
+        for _ in range(100):
+            if self._is_pumping or not self._kernel.journalling.is_due and not self._kernel.outputs:
+                break
+            self._kernel.journalling.flush(self._clock.now())
+            for resource, command in self._kernel.take_outputs():
+                resource.perform(command)
+            super().pump()
+
+
 class Node(SleeHarness):
     """From start to crash. Only what stands in the journal, and what clients have seen, outlives it."""
 
@@ -79,10 +92,13 @@ class Node(SleeHarness):
         inner = world.disk.open(time.now, on_acknowledged=self._acknowledged, on_due=self._disk_due)
         self.journal = self.witness_class(inner, world, lambda: picture(self.kernel, self.bindings))
         self._world = world
-        super().__init__(seed=seed, failures_allowed=True, leftovers_allowed=True, serialise=False)
+        super().__init__(seed=seed, failures_allowed=True, leftovers_allowed=True, serialise=False, start=False)
         self.clock.move_to(time.now)
+        self.kernel.now = time.now
+        self.journalling = Journalling(self.kernel, self.journal)
+        self.journalling.join(self.tables)
         with self.loop.running():
-            self.driver = Driver(self.kernel, self.loop)
+            self.driver = FlushingDriver(self.kernel, self.loop)
         self.sip = self.add_resource(
             "sip",
             SimulatedSip(wire, world.reach),
@@ -94,6 +110,7 @@ class Node(SleeHarness):
         }
         self.install(Proxy)
         self.install(Registrar, durability=Durability.SYNC)
+        self.report = self.journalling.recover()
 
     def _engine(self, limits: Limits | None) -> Kernel:
         """The product's kernel; a simulation needs no watch."""
@@ -121,6 +138,7 @@ class Node(SleeHarness):
 
     def begin(self) -> None:
         """Work on what is ready and due."""
+        self.kernel.start()
         self.pump()
 
     @property
@@ -132,7 +150,13 @@ class Node(SleeHarness):
         self.loop.call_at(when, self.journal.advance)
 
     def _acknowledged(self, sequence: int) -> None:
+        """Called as from the store's own thread."""
+        self.loop.call_soon_threadsafe(self._hear, sequence)
+
+    def _hear(self, sequence: int) -> None:
         self._world.acknowledged = max(self._world.acknowledged, sequence)
+        self.journalling.acknowledged(sequence)
+        self.pump()
 
     def problems(self, *, between: bool = True) -> list[str]:
         """What must never be, whatever happens outside; `between` two steps, all that was accepted is accounted for."""
