@@ -65,7 +65,7 @@ def judge_bindings(world: World, node: Node) -> list[str]:
         last = answered[-1]
         later = [attempt for attempt in attempts if attempt.cseq > last.cseq]
         allowed = {last.cseq if last.expires else 0, *(one.cseq if one.expires else 0 for one in later)}
-        if last.sent_at + last.expires <= world.time.now:
+        if any(one.sent_at + one.expires <= world.time.now for one in (last, *later)):
             allowed.add(0)
         if not last.expires:
             # A copy of an earlier REGISTER may have come after it, to a server that knew no binding any more.

@@ -71,7 +71,7 @@ class FlushingDriver(Driver):
     def pump(self) -> None:
         super().pump()
         for _ in range(100):
-            if self._is_pumping or not self._kernel.journalling.is_due and not self._kernel.outputs:
+            if self._is_pumping or (not self._kernel.journalling.is_due and not self._kernel.outputs):
                 break
             self._kernel.journalling.flush(self._clock.now())
             for resource, command in self._kernel.take_outputs():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from slee.kernel.journal import Entry, Recovery
 from slee.kernel.journalling import Journalling
+from slee.kernel.recovery import _Recovery as Recovered
 from tests.simulation.node import Node
 from tests.simulation.witness import Witness
 from tests.simulation.world import Broken, World
@@ -93,3 +94,17 @@ def test_output_that_does_not_wait_is_found(monkeypatch: pytest.MonkeyPatch) -> 
     """OUT-6."""
     monkeypatch.setattr(Journalling, "_hold", lambda self, tx, _: self._kernel.outputs.extend(tx.outputs))
     assert "OUT-6" in found(Witness)
+
+
+def test_forgotten_progress_of_an_event_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DUR-10: an entity that was served before the crash is served again."""
+    monkeypatch.setattr(Recovered, "_event", forgets_who_was_served(Recovered._event))
+    assert "notes" in found(Witness)
+
+
+def forgets_who_was_served(original: Callable[..., None]) -> Callable[..., None]:
+    def event(self: object, key: bytes, value: list[object]) -> None:
+        value[8] = []
+        original(self, key, value)
+
+    return event
