@@ -131,7 +131,7 @@ class SbbEnvironment:
         self.local_functions = {name: getattr(self.cls, name) for name in descriptor.local_methods}
         self.entities = 0
         self.rank = 0 if kernel.journalling is None else DURABILITY_RANKS[service.descriptor.durability]
-        """Durability class of its entities as a number: 0 for memory, which is every class without a journal (DUR-1)."""
+        """Durability class as a number: 0 for memory, which is every class without a journal (DUR-1)."""
         defined = descriptor.callbacks
         self.creates = "sbb_create" in defined
         self.post_creates = "sbb_post_create" in defined

@@ -1,4 +1,4 @@
-"""Keeps what lasts of a kernel in a journal: dirty objects are encoded at the flush, and outputs wait for it (DUR, OUT).
+"""Keeps what lasts of a kernel in a journal: dirty objects are encoded at the flush, outputs wait for it (DUR, OUT).
 
 A commit encodes nothing: what it changed is noted in `Kernel.dirty`. A flush happens between two steps of the router,
 when no transaction is open, so that what it encodes is a boundary of the order of commits (DUR-3). An object that has
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from slee.api.errors import JournalError
 from slee.kernel.environment import SYNC
 from slee.kernel.journal import Entry, Journal
 from slee.kernel.records import Gone, Output, Records
@@ -17,6 +18,7 @@ from slee.kernel.recovery import RecoveryReport, recover, settle
 
 if TYPE_CHECKING:
     from slee.kernel.context import Context
+    from slee.kernel.firing import Firing
     from slee.kernel.kernel import Kernel
     from slee.kernel.resource import ResourceEntity
     from slee.kernel.transaction import Transaction
@@ -73,12 +75,10 @@ class Journalling:
         """Recovered activities that their adaptors have not been asked for."""
         self.offers: dict[str, list[tuple[bytes, str, bytes | None]]] = {}
         """Recovered outputs by entity: key, class name and octets of the command."""
-        self.blocked = False
-        """Whether no new delivery of a durable service begins: too much is unacknowledged (DUR-13)."""
-        self.refusing = False
+        self._parked: dict[Context, None] = {}
+        """Contexts with something to deliver once nothing is blocked (DUR-13)."""
+        self.is_refusing = False
         """Whether initial work of durable services is refused: the journal is not written (DUR-13)."""
-        self.parked: dict[Context, None] = {}
-        """Contexts with something to deliver once nothing is blocked."""
         kernel.journalling = self
         kernel.sequence = max(journal.recovery.epoch - 1, 0) << EPOCH_BITS
 
@@ -144,7 +144,8 @@ class Journalling:
         To be called between two steps.
 
         Raises:
-            FencedError: another owner has the journal (DUR-16).
+            JournalError: another owner has the journal (DUR-16); or something cannot be encoded, and since it is not
+                in any record now, nothing later may be: end the process, and the next one recovers.
         """
         kernel = self._kernel
         if not self.is_due:
@@ -155,7 +156,10 @@ class Journalling:
         while kernel.dirty:
             batch, kernel.dirty = kernel.dirty, {}
             for item in batch:
-                entry = encoders[item.__class__](item)
+                try:
+                    entry = encoders[item.__class__](item)
+                except Exception as error:
+                    raise JournalError(f"{item} cannot be recorded: {error!r} [DUR-2]; mend its component") from error
                 if entry is not None:
                     entries.append(entry)
         if entries or self._sequence + 1 in self._waiting:
@@ -181,6 +185,41 @@ class Journalling:
                     kernel.outputs.append(output)
         if self._held:
             self._held = {item: number for item, number in self._held.items() if number > sequence}
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether outputs wait for an acknowledgement."""
+        return bool(self._waiting)
+
+    # A journal that is not written (DUR-13).
+
+    def restrain(self, *, refusing: bool, blocked: bool) -> None:
+        """Refuse initial work of durable services, and begin no delivery of theirs, or let either go on."""
+        self.is_refusing = refusing
+        self._kernel.is_blocked = blocked
+        if not blocked:
+            parked, self._parked = self._parked, {}
+            for context in parked:
+                context.schedule()
+
+    def parks(self, firing: Firing) -> bool:
+        """Keep a context back whose next delivery could be one of a durable service."""
+        if not any(entity.env.rank for entity in firing.context.attached) and not self._is_durable(firing):
+            return False
+        self._parked[firing.context] = None
+        return True
+
+    def refuses(self, context: Context, event_class: type) -> bool:
+        """Whether an event is initial work of a durable service that is refused now."""
+        if not self.is_refusing or context.attached or context.continuing:
+            return False
+        return any(handler.service.root.rank for handler in self._kernel.initial.get(event_class, ()))
+
+    def _is_durable(self, firing: Firing) -> bool:
+        handlers = firing.initial
+        if handlers is None:
+            handlers = self._kernel.continuing.get(firing.cls, ())
+        return any(handler.service.root.rank for handler in handlers)
 
     # Recovery.
 

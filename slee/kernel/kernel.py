@@ -94,6 +94,8 @@ class Kernel:
         self.outputs: list[tuple[ResourceEntity, object]] = []
         self.journalling: Journalling | None = None
         """Keeps what lasts in a journal; to be set before services are added."""
+        self.is_blocked = False
+        """Whether deliveries of durable services wait, as too much is not in the journal yet (DUR-13)."""
         self.dirty: dict[object, None] = {}
         """What has changed since the last record, of that which the journal keeps."""
         self.sequence = 0

@@ -151,14 +151,14 @@ class Records:
             root = entity.root
             if root.key is None and not _lasts(root):
                 return None
-            if root is not entity and root.key is None or entity.children is not None:
-                self._kernel.dirty.update((part, None) for part in root.tree() if part.key is None and part is not entity)
+            if (root is not entity and root.key is None) or entity.children is not None:
+                self._kernel.dirty.update(
+                    (part, None) for part in root.tree() if part.key is None and part is not entity
+                )
             entity.key = key = b"E%d" % entity.sequence
         schema = self.schema(entity.env)
         state = entity.state
-        fields = [
-            UNSET if name not in state else carrier.plain(state[name], self) for name, carrier in schema.fields
-        ]
+        fields = [UNSET if name not in state else carrier.plain(state[name], self) for name, carrier in schema.fields]
         parent = entity.parent
         if parent is None:
             where: list[object] = [self._name(entity), entity.env.service.roots.get(entity, 0.0)]
@@ -224,7 +224,9 @@ class Records:
                     self._kernel.dirty[entity] = None
         passing = context.passing or ()
         names = [name for name in context.names or () if ("name", name) not in passing]
-        shared = [self._shared_entry(name, value) for name, value in (context.shared or {}).items() if name not in passing]
+        shared = [
+            self._shared_entry(name, value) for name, value in (context.shared or {}).items() if name not in passing
+        ]
         spent = [timer.key for timer in context.spent_timers or ()]
         is_ending = context.state is _ENDING
         values = [context.flags, is_ending, context.continuing, context.saved, attached, names, shared, spent]
@@ -403,4 +405,16 @@ def shared_name(key: Hashable) -> object:
     return key
 
 
-__all__ = ["FORMAT", "UNSET", "Gone", "Output", "Records", "Schema", "as_tuples", "digest", "handle_octets", "handle_of", "own_handle"]
+__all__ = [
+    "FORMAT",
+    "UNSET",
+    "Gone",
+    "Output",
+    "Records",
+    "Schema",
+    "as_tuples",
+    "digest",
+    "handle_octets",
+    "handle_of",
+    "own_handle",
+]

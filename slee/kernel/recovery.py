@@ -77,7 +77,7 @@ def recover(kernel: Kernel, journalling: Journalling, entries: Mapping[bytes, by
 
 
 def settle(kernel: Kernel, journalling: Journalling) -> None:
-    """The adaptors that are to work have begun: end what none was asked for, and reclaim what nothing holds (ATT-23)."""
+    """The adaptors have begun: end what none was asked for, and reclaim what nothing holds (DUR-7, ATT-23)."""
     for resource in list(journalling.unsettled):
         if resource.state is not ResourceState.ACTIVE:
             for context in journalling.unsettled.pop(resource):
@@ -95,7 +95,7 @@ def settle(kernel: Kernel, journalling: Journalling) -> None:
 
 
 def settle_resource(resource: ResourceEntity) -> None:
-    """An adaptor has begun: ask it for each recovered activity, once, and offer the outputs in doubt (DUR-7, OUT-16)."""
+    """An adaptor has begun: ask for each recovered activity, once, and offer outputs in doubt (DUR-7, OUT-16)."""
     journalling = resource.kernel.journalling
     if journalling is None:
         return
@@ -131,7 +131,7 @@ def _offer(resource: ResourceEntity, journalling: Journalling, name: str, octets
     carrier = None if cls is None else journalling.records.carrier(cls)
     if carrier is None or octets is None:
         resource.failed_commands += 1
-        observer.command_failed(resource.name, name, "outcome_unknown")
+        observer.command_failed(resource.name, LostCommand(name), "outcome_unknown")
         return
     command = carrier.value(msgspec.msgpack.decode(octets), _NoReferences())
     try:
@@ -145,6 +145,14 @@ def _offer(resource: ResourceEntity, journalling: Journalling, name: str, octets
     else:
         resource.failed_commands += 1
         observer.command_failed(resource.name, command, "outcome_unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class LostCommand:
+    """Stands for a command of a `sync` service that may have been sent, and that cannot be repeated (OUT-16)."""
+
+    kind: str
+    """The name of its class."""
 
 
 class _NoReferences:

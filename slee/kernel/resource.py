@@ -243,6 +243,10 @@ class ResourceEntity(SleeEndpoint):
         if context.queued >= self.kernel.limits.queue:
             statistics.refuse(FailureReason.QUEUE_FULL)
             raise FireEventError(f"{context}: its queue is full [CON-6]; refuse the work", FailureReason.QUEUE_FULL)
+        journalling = self.kernel.journalling
+        if journalling is not None and journalling.is_refusing and journalling.refuses(context, type(event)):
+            statistics.refuse(FailureReason.OVERLOAD)
+            raise FireEventError(f"{context}: the journal is not written [DUR-13]; refuse it", FailureReason.OVERLOAD)
         target = None if service is None else self.kernel.service(service)
         return Firing(event, context, statistics, address, target, flags)
 

@@ -47,6 +47,10 @@ class Router:
             context = ready[0]
             entry = context.first
             if type(entry) is Firing and not entry.suspended:
+                if self.kernel.is_blocked and self._parks(entry):
+                    ready.popleft()
+                    context.scheduled = False
+                    continue
                 try:
                     self._advance(entry)
                 except BaseException as error:
@@ -69,6 +73,10 @@ class Router:
                 ready.popleft()
                 context.scheduled = False
         return False
+
+    def _parks(self, firing: Firing) -> bool:
+        journalling = self.kernel.journalling
+        return journalling is not None and journalling.parks(firing)
 
     def _advance(self, firing: Firing) -> None:
         """Serve the next candidate of the event, or finish the event if none is left."""

@@ -31,6 +31,8 @@ class FailureDocument:
 EXIT_UNEXPECTED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_UNREACHABLE: Final = 9
+EXIT_JOURNAL: Final = 10
+"""The server ended because its journal was lost, or could not be written for too long (DUR-14)."""
 
 _STATUS: Final[dict[type[Exception], tuple[int, int]]] = {
     errors.InvalidArgumentError: (400, EXIT_USAGE),

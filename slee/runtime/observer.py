@@ -103,7 +103,7 @@ class LoggingObserver(Incidents):
 
     def activity_not_restored(self, entity_name: str, handle: object) -> None:
         _log.warning(
-            "resource adaptor entity %s does not take activity %r back after the restart: it ends, not_restored [DUR-7]",
+            "resource adaptor entity %s does not restore activity %r: it ends, not_restored [DUR-7]",
             entity_name,
             handle,
             extra={"component": entity_name, "activity": repr(handle), "reason": "not_restored"},
