@@ -31,24 +31,37 @@ def judge_recovery(world: World, node: Node) -> list[str]:
         kind, keeper, _, serial = text.split()
         if kind != "work" or keeper == "memory" or life != world.life - 1 or "end" in world.works[int(serial)][0].tasks:
             continue
-        first = world.covered.get(int(serial))
-        if keeper == "sync" and (first is None or first > sequence) and not _ended(world, int(serial)):
+        first = world.covered.get((keeper, int(serial)))
+        if keeper == "sync" and (first is None or first > sequence) and not _ended(world, keeper, int(serial)):
             problems.append(f"work {serial} was answered at {handed_at} and is lost [OUT-6]")
-        if keeper == "async" and first is None and handed_at < crash - FLUSH and not _ended(world, int(serial)):
+        if keeper == "async" and first is None and handed_at < crash - FLUSH and not _ended(world, keeper, int(serial)):
             problems.append(f"work {serial} was committed at {handed_at} and not journalled by {crash} [DUR-3]")
     if node.kernel.service(node.keepers["memory"]).roots:
         problems.append("trees of the memory keeper are recovered [DUR-11]")
-    world.covered = {serial: first for serial, first in world.covered.items() if first <= sequence}
+    world.covered = {done: first for done, first in world.covered.items() if first <= sequence}
     world.acknowledged = sequence
     return problems + judge_bindings(world, node)
 
 
-def _ended(world: World, serial: int) -> bool:
+def judge_hand_over(world: World, node: Node, keeper: str, serial: int) -> list[str]:
+    """An output waits for its own `sync` transaction's record, and for one before it on the same activity."""
+    problems: list[str] = []
+    for who, rule in {"sync": "OUT-7", keeper: "OUT-6"}.items():
+        if who == "sync" and any(
+            serial in _values(root, "log") for root in node.kernel.service(node.keepers[who]).roots
+        ):
+            first = world.covered.get((who, serial))
+            if first is None or first > world.acknowledged:
+                problems.append(f"output of {keeper} for work {serial} did not wait for record {first} [{rule}]")
+    return problems
+
+
+def _ended(world: World, keeper: str, serial: int) -> bool:
     """Whether the keeper's key has been ended since, so that no state tells of the work."""
-    work, keeper, _ = world.works[serial]
+    key = world.works[serial][0].key
     return any(
-        later.key == work.key and at == keeper and "end" in later.tasks
-        for number, (later, at, _) in world.works.items()
+        work.key == key and keepers in (keeper, "all") and "end" in work.tasks
+        for number, (work, keepers, _) in world.works.items()
         if number > serial
     )
 
@@ -130,4 +143,4 @@ def _twice(what: str, values: list[Any]) -> list[str]:
     return [f"{what} {value} was done {count} times" for value, count in Counter(values).items() if count > 1]
 
 
-__all__ = ["FLUSH", "Picture", "judge_bindings", "judge_clients", "judge_keepers", "judge_recovery"]
+__all__ = ["FLUSH", "Picture", "judge_bindings", "judge_clients", "judge_hand_over", "judge_keepers", "judge_recovery"]

@@ -13,11 +13,12 @@ from sbbs.proxy.sbb import Proxy
 from sbbs.registrar.sbb import Registrar
 from slee import ServiceID
 from slee.kernel.conservation import unaccounted
-from slee.kernel.journalling import Journalling
+from slee.kernel.journal import JournalStatus
 from slee.kernel.kernel import Kernel
 from slee.kernel.ports import Limits
 from slee.model.descriptor import Durability
 from slee.runtime.driver import Driver
+from slee.runtime.journal import JournalKeeper
 from slee.testing import SleeHarness
 from tests.simulation.picture import picture
 from tests.simulation.services import Boom, Keeper, Prober
@@ -67,18 +68,6 @@ class SimulatedSip(SipAdaptor):
         self.context.pump()
 
 
-class FlushingDriver(Driver):
-    def pump(self) -> None:
-        super().pump()
-        for _ in range(100):
-            if self._is_pumping or (not self._kernel.journalling.is_due and not self._kernel.outputs):
-                break
-            self._kernel.journalling.flush(self._clock.now())
-            for resource, command in self._kernel.take_outputs():
-                resource.perform(command)
-            super().pump()
-
-
 class Node(SleeHarness):
     """From start to crash. Only what stands in the journal, and what clients have seen, outlives it."""
 
@@ -89,16 +78,17 @@ class Node(SleeHarness):
         self._time = time = world.time
         self._wire = wire = world.wire
         self.loop = VirtualLoop(time)
-        inner = world.disk.open(time.now, on_acknowledged=self._acknowledged, on_due=self._disk_due)
-        self.journal = self.witness_class(inner, world, lambda: picture(self.kernel, self.bindings))
         self._world = world
         super().__init__(seed=seed, failures_allowed=True, leftovers_allowed=True, serialise=False, start=False)
         self.clock.move_to(time.now)
         self.kernel.now = time.now
-        self.journalling = Journalling(self.kernel, self.journal)
-        self.journalling.join(self.tables)
         with self.loop.running():
-            self.driver = FlushingDriver(self.kernel, self.loop)
+            self.driver = Driver(self.kernel, self.loop)
+            self.keeper = JournalKeeper(
+                self.kernel, self._open, self.facilities, pump=self.pump, now=self.now, lost=self._lost
+            )
+        self.keeper.journalling.join(self.tables)
+        self.driver.pumped = self.keeper.pumped
         self.sip = self.add_resource(
             "sip",
             SimulatedSip(wire, world.reach),
@@ -110,7 +100,7 @@ class Node(SleeHarness):
         }
         self.install(Proxy)
         self.install(Registrar, durability=Durability.SYNC)
-        self.report = self.journalling.recover()
+        self.keeper.recover()
 
     def _engine(self, limits: Limits | None) -> Kernel:
         """The product's kernel; a simulation needs no watch."""
@@ -146,17 +136,29 @@ class Node(SleeHarness):
         """The last record that it began with."""
         return self.journal.recovery.sequence
 
-    def _disk_due(self, when: float) -> None:
-        self.loop.call_at(when, self.journal.advance)
+    @property
+    def journal(self) -> Witness:
+        journal = self.keeper.journal
+        assert isinstance(journal, Witness)
+        return journal
 
-    def _acknowledged(self, sequence: int) -> None:
-        """Called as from the store's own thread."""
-        self.loop.call_soon_threadsafe(self._hear, sequence)
+    def _open(self, *, on_acknowledged: Callable[[int], None], on_status: Callable[[JournalStatus], None]) -> Witness:
+        """The journal on the simulated disk."""
+        world = self._world
 
-    def _hear(self, sequence: int) -> None:
-        self._world.acknowledged = max(self._world.acknowledged, sequence)
-        self.journalling.acknowledged(sequence)
-        self.pump()
+        def acknowledged(sequence: int) -> None:
+            world.acknowledged = max(world.acknowledged, sequence)
+            on_acknowledged(sequence)
+
+        def due(when: float) -> None:
+            self.loop.call_at(when, witness.advance)
+
+        disk = world.disk.open(world.time.now, on_acknowledged=acknowledged, on_status=on_status, on_due=due)
+        witness = self.witness_class(disk, world, lambda: picture(self.kernel, self.bindings))
+        return witness
+
+    def _lost(self) -> None:
+        self._world.problems.append("the server gave its journal up [DUR-14]")
 
     def problems(self, *, between: bool = True) -> list[str]:
         """What must never be, whatever happens outside; `between` two steps, all that was accepted is accounted for."""

@@ -26,6 +26,7 @@ from slee import (
     initial_event,
     resource,
 )
+from slee.api.errors import FireEventError
 from slee.testing import RecordingResource, recording_type
 
 
@@ -101,7 +102,8 @@ class Keeper(Sbb, vendor="test", version="1.0"):
             if home.is_ending:
                 break
             self._do(task, event, home)
-        self.ra.send(f"work {self.service_id.name} {event.key} {event.serial}")
+        if "quiet" not in event.tasks:
+            self.ra.send(f"work {self.service_id.name} {event.key} {event.serial}")
 
     def _do(self, task: str, event: Work, home: ActivityContext) -> None:
         if task == "timer":
@@ -127,7 +129,7 @@ class Keeper(Sbb, vendor="test", version="1.0"):
             self.note(Note(event.serial, event.after if task == "hold" else 0.0), home)
         elif task == "end":
             home.activity.end()
-        else:
+        elif task == "boom":
             raise Boom(task)
 
     @handles
@@ -161,12 +163,18 @@ class Prober(RecordingResource):
     def perform(self, command: Any) -> None:
         self._handed(command.command)
 
-    def ask(self, work: Work, service: Any) -> None:
+    def ask(self, work: Work, service: Any) -> bool:
+        """Ask, and say whether that was accepted (DUR-13)."""
         handle = f"work-{work.serial}"
         self.endpoint.start_activity(handle, handle)
-        self.endpoint.fire(handle, work, None, service)
-        self.endpoint.end_activity(handle)
-        self.context.pump()
+        try:
+            self.endpoint.fire(handle, work, None, service)
+        except FireEventError:
+            return False
+        finally:
+            self.endpoint.end_activity(handle)
+            self.context.pump()
+        return True
 
 
 __all__ = ["RA", "Boom", "Helper", "Keeper", "Note", "Prober", "Work"]

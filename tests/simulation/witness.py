@@ -32,8 +32,8 @@ class Witness:
         sequence = self._inner.append(entries)
         picture = self._draw()
         world.pictures[sequence] = picture
-        for serial in logged(picture):
-            world.covered.setdefault(serial, sequence)
+        for done in logged(picture):
+            world.covered.setdefault(done, sequence)
         world.reach("after append")
         return sequence
 

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 
 from slee.stores.simulated import SimulatedDisk, StoreFaults
-from tests.simulation.judgement import judge_clients, judge_keepers, judge_recovery
+from tests.simulation.judgement import judge_clients, judge_hand_over, judge_keepers, judge_recovery
 from tests.simulation.node import KEEPERS, Node
 from tests.simulation.picture import Picture, logged
 from tests.simulation.services import Work
@@ -19,7 +19,7 @@ BUSY = 60.0
 """Seconds of virtual time in which the telephones and keepers are used and the server is killed."""
 SETTLING = 140.0
 """Seconds after that, in which calls end and requests get their answers."""
-TASKS = ("timer", "timer", "repeat", "cancel", "help", "note", "note", "hold", "end", "boom")
+TASKS = ("timer", "timer", "repeat", "cancel", "help", "note", "note", "hold", "quiet", "end", "boom")
 PLACES = ("before append", "after append", "hand-over", "after hand-over", "send")
 FLUSH = 0.002
 """Seconds within which a commit is given to the journal."""
@@ -60,11 +60,13 @@ class World:
         """What was handed over, when, and in which life of the server."""
         self.pictures: dict[int, Picture] = {}
         """What each record must bring back."""
-        self.covered: dict[int, int] = {}
-        """The first record that brings back a work."""
+        self.covered: dict[tuple[str, int], int] = {}
+        """The first record that brings back that a keeper has done a work."""
         self.acknowledged = 0
         """The last record that the server was told to be durable."""
         self.crashes: list[float] = []
+        self.refused = 0
+        """Works refused while the disk was full."""
         self.life = 0
         self._countdown: dict[str, int] = {}
         """Places at which the process dies the next time but so many."""
@@ -143,6 +145,9 @@ class World:
         """The prober is given a command."""
         self.reach("hand-over")
         self.handed.append((text, self.time.now, self.life))
+        kind, keeper, _, serial = text.split()
+        if kind == "work" and self.node is not None:
+            self.problems += judge_hand_over(self, self.node, keeper, int(serial))
         self.reach("after hand-over")
 
     # What is done to it.
@@ -155,10 +160,13 @@ class World:
         lot = self.lot
         serial = len(self.works) + 1
         tasks = tuple(lot.choice(TASKS) for _ in range(lot.randrange(4)))
-        keeper = lot.choice(tuple(KEEPERS))
+        keeper = lot.choice((*KEEPERS, "all"))
         work = Work(serial, f"k{lot.randrange(4)}", tasks, lot.choice((0.2, 1.0, 5.0)))
         self.works[serial] = work, keeper, self.time.now
-        node.prober.ask(work, node.keepers[keeper])
+        if not node.prober.ask(work, node.keepers.get(keeper)):
+            self.refused += 1
+            if keeper == "memory" or not self.disk.is_full:
+                self.problems.append(f"work {serial} of the {keeper} keeper was refused [DUR-13]")
 
     # Playing.
 
@@ -190,6 +198,7 @@ class World:
                 "works that a record covers": len(self.covered),
                 "confirmed calls": sum(call.confirmed_at is not None for call in calls),
                 "refused calls": sum(call.refused is not None for call in calls),
+                "refused works": self.refused,
                 "outputs": len(self.handed),
             }
         )
