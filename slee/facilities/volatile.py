@@ -18,7 +18,7 @@ from slee.api.event import RowExpired
 from slee.api.facilities import Rows, VolatileTable
 from slee.api.ids import ProfileSpecificationID
 from slee.kernel.journal import Entry
-from slee.kernel.records import pack
+from slee.kernel.keys import pack
 from slee.kernel.states import ContextState, SleeState
 
 if TYPE_CHECKING:

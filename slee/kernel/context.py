@@ -97,7 +97,6 @@ class Context(ActivityContext):
         self.lasting = False
         """Whether the journal keeps it: what changes here is noted as dirty (DUR-2)."""
         self.key: bytes | None = None
-        """Under which the journal has it; `None` if it has not."""
         self.saved: bytes | None = None
         """What its adaptor last saved of the activity."""
         self.passing: set[Hashable] | None = None
@@ -284,7 +283,8 @@ class Context(ActivityContext):
         self.lasting = True
         dirty = self.kernel.dirty
         dirty[self] = None
-        dirty.update(self.timers or {})
+        for record in self.timers or ():
+            dirty[record] = None
         entry = self.first
         while entry is not None:
             if isinstance(entry, Firing):
@@ -376,11 +376,6 @@ class Context(ActivityContext):
         if self.timers:
             for record in tuple(self.timers):
                 self.kernel.timers.drop(record)
-
-    def go_on_ending(self) -> None:
-        """A recovered context that was ending gets its `ActivityEnd`, unless that was recorded (AC-3)."""
-        if self.state is ContextState.ENDING and not (isinstance(self.last, Firing) and self.last.cls is ActivityEnd):
-            self.accept(self._end_firing())
 
     def complete_end(self) -> None:
         """Ending to Invalid (AC-10)."""

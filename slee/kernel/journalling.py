@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from slee.api.errors import JournalError
+from slee.api.errors import FireEventError, JournalError
 from slee.kernel.environment import SYNC
 from slee.kernel.journal import Entry, Journal
 from slee.kernel.records import Gone, Output, Records
-from slee.kernel.recovery import RecoveryReport, recover, settle
+from slee.kernel.recovery import RecoveryReport, recover
+from slee.kernel.settling import settle
+from slee.spi.flags import FailureReason
 
 if TYPE_CHECKING:
     from slee.kernel.context import Context
-    from slee.kernel.firing import Firing
+    from slee.kernel.firing import EventStatistics, Firing
     from slee.kernel.kernel import Kernel
     from slee.kernel.resource import ResourceEntity
     from slee.kernel.transaction import Transaction
@@ -77,8 +79,6 @@ class Journalling:
         """Recovered outputs by entity: key, class name and octets of the command."""
         self._parked: dict[Context, None] = {}
         """Contexts with something to deliver once nothing is blocked (DUR-13)."""
-        self.is_refusing = False
-        """Whether initial work of durable services is refused: the journal is not written (DUR-13)."""
         kernel.journalling = self
         kernel.sequence = max(journal.recovery.epoch - 1, 0) << EPOCH_BITS
 
@@ -195,25 +195,31 @@ class Journalling:
 
     def restrain(self, *, refusing: bool, blocked: bool) -> None:
         """Refuse initial work of durable services, and begin no delivery of theirs, or let either go on."""
-        self.is_refusing = refusing
-        self._kernel.is_blocked = blocked
+        self._kernel.refuses = self._refuse if refusing else None
+        self._kernel.parks = self._park if blocked else None
         if not blocked:
             parked, self._parked = self._parked, {}
             for context in parked:
                 context.schedule()
 
-    def parks(self, firing: Firing) -> bool:
+    def _park(self, firing: Firing) -> bool:
         """Keep a context back whose next delivery could be one of a durable service."""
         if not any(entity.env.rank for entity in firing.context.attached) and not self._is_durable(firing):
             return False
         self._parked[firing.context] = None
         return True
 
-    def refuses(self, context: Context, event_class: type) -> bool:
-        """Whether an event is initial work of a durable service that is refused now."""
-        if not self.is_refusing or context.attached or context.continuing:
-            return False
-        return any(handler.service.root.rank for handler in self._kernel.initial.get(event_class, ()))
+    def _refuse(self, context: Context, event: object, statistics: EventStatistics) -> None:
+        """Refuse an event that is initial work of a durable service.
+
+        Raises:
+            FireEventError: it is; its adaptor says so in its protocol.
+        """
+        if context.attached or context.continuing:
+            return
+        if any(handler.service.root.rank for handler in self._kernel.initial.get(type(event), ())):
+            statistics.refuse(FailureReason.OVERLOAD)
+            raise FireEventError(f"{context}: the journal is not written [DUR-13]; refuse it", FailureReason.OVERLOAD)
 
     def _is_durable(self, firing: Firing) -> bool:
         handlers = firing.initial

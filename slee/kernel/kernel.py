@@ -88,22 +88,19 @@ class Kernel:
         self.timers = Timers(self)
         self.naming = Naming(self)
         self.null_activities = NullActivityFactory(self)
-        self._router = Router(self)
+        self.router = Router(self)
         self.sources = {event_class: {OWN_SOURCE: EventStatistics(expires=False)} for event_class in _LASTING}
         """The counters of every event type met, by source: an RA entity, a service, or the SLEE itself (CON-3)."""
         self.outputs: list[tuple[ResourceEntity, object]] = []
         self.journalling: Journalling | None = None
-        """Keeps what lasts in a journal; to be set before services are added."""
-        self.is_blocked = False
-        """Whether deliveries of durable services wait, as too much is not in the journal yet (DUR-13)."""
+        self.parks: Callable[[Firing], bool] | None = None
+        self.refuses: Callable[[Context, object, EventStatistics], None] | None = None
         self.dirty: dict[object, None] = {}
         """What has changed since the last record, of that which the journal keeps."""
         self.sequence = 0
         self._node = random(6).hex()
         self._outside: str | None = None
         self._lifecycle = Lifecycle(self)
-
-    # The engine's verbs.
 
     def step(self, now: float) -> bool:
         """Do one unit of work: one delivery, or the end of one event. `False` when nothing is ready.
@@ -124,7 +121,7 @@ class Kernel:
             self._lifecycle.run()
         if self.schedule.has_news:
             self.schedule.expire(self.now)
-        return self._router.step()
+        return self.router.step()
 
     def next_deadline(self) -> float | None:
         """When `step` has to be called next though nothing is ready; `None` if no timer runs."""
@@ -190,7 +187,7 @@ class Kernel:
                 if root.removed:
                     self.registry.judge(root.env.service)
                 elif root.count == 0:
-                    self._router.reclaim(root)
+                    self.router.reclaim(root)
         if tx.loosened is not None:
             for context in tx.loosened:
                 self.judge_context(context)
@@ -263,13 +260,9 @@ class Kernel:
         else:
             context.resource.remove_activity(context.handle)
 
-    def reclaim(self, root: SbbEntity) -> None:
-        """Remove a tree that nothing attaches any more (ATT-23)."""
-        self._router.reclaim(root)
-
     def remove_tree(self, root: SbbEntity) -> None:
         """Remove one entity tree for an operator, between two deliveries, whatever it is attached to (SVC-23)."""
-        self._router.reclaim(root, forced=True)
+        self.router.reclaim(root, forced=True)
 
     # The SLEE's state.
 
@@ -377,8 +370,7 @@ class Kernel:
     def event_statistics(self, event_class: type, source: str = OWN_SOURCE) -> EventStatistics:
         """The counters of one event type from one source."""
         sources = self.sources.setdefault(event_class, {})
-        statistics = sources.get(source)
-        if statistics is None:
+        if (statistics := sources.get(source)) is None:
             statistics = sources[source] = EventStatistics()
             statistics.installed = all(other.installed for other in sources.values())
         return statistics

@@ -21,6 +21,7 @@ from slee.kernel.context import Context
 from slee.kernel.entity import Local, SbbEntity
 from slee.kernel.firing import Firing
 from slee.kernel.journal import Entry
+from slee.kernel.keys import handle_octets, own_handle, pack, shared_name
 from slee.kernel.marshalling import MARSHAL_EVENT
 from slee.kernel.states import ContextState
 from slee.kernel.timers import TimerRecord
@@ -36,10 +37,7 @@ FORMAT: Final = 1
 """Version of the values' format."""
 UNSET: Final = msgspec.msgpack.Ext(0, b"")
 """Stands for a CMP field without value."""
-_SIMPLE: Final = (str, int, bytes)
 _ENDING: Final = ContextState.ENDING
-
-pack: Final = msgspec.msgpack.Encoder().encode
 
 
 class Schema:
@@ -179,9 +177,11 @@ class Records:
         kind = None if event_class is None else str(event_type_id(event_class))
         return [place, self.address.plain(address, self), kind, number, custom]
 
-    def _named_activity(self, root: SbbEntity, resource: ResourceEntity | None, handle: Hashable) -> object:
+    def _named_activity(self, root: SbbEntity, resource: ResourceEntity | str | None, handle: Hashable) -> object:
         if resource is None:
             return ["", *own_handle(handle)]
+        if isinstance(resource, str):  # recovered, and gone already then
+            return [resource, handle]
         context = resource.contexts.get(handle)
         if context is None or not context.lasting:
             return ["-", root.sequence]
@@ -353,68 +353,4 @@ def _relation(parent: SbbEntity, child: SbbEntity) -> str:
     return next(name for name, members in (parent.children or {}).items() if members is child.siblings)
 
 
-def handle_octets(resource: ResourceEntity, handle: Hashable) -> bytes:
-    """The stable octets of an adaptor's handle (AC-19, RA-45).
-
-    Raises:
-        TypeError: the adaptor has no marshaller, and the handle is no str, int, bytes or tuple of these.
-    """
-    marshaller = resource.adaptor.marshaller
-    if marshaller is not None:
-        return marshaller.encode_handle(handle)
-    if not _is_simple(handle):
-        raise TypeError(
-            f"{resource.name}: handle {handle!r} is to last [AC-19]; give the adaptor a marshaller, or make handles of "
-            f"str, int, bytes and tuples"
-        )
-    return pack(handle)
-
-
-def handle_of(resource: ResourceEntity, octets: bytes) -> Hashable:
-    """The handle behind the octets."""
-    marshaller = resource.adaptor.marshaller
-    if marshaller is not None:
-        return marshaller.decode_handle(octets)
-    return as_tuples(msgspec.msgpack.decode(octets))
-
-
-def _is_simple(value: object) -> bool:
-    if type(value) is tuple:
-        return all(_is_simple(part) for part in cast("tuple[object, ...]", value))
-    return type(value) in _SIMPLE
-
-
-def as_tuples(value: Any) -> Any:
-    """A decoded value with tuples in place of lists."""
-    return tuple(as_tuples(part) for part in value) if isinstance(value, list) else value
-
-
-def own_handle(handle: Hashable) -> tuple[str, str]:
-    """Kind and text of the handle of an activity of the SLEE's own."""
-    if isinstance(handle, tuple):
-        kind, identity = cast("tuple[str, object]", handle)
-        return kind, str(identity)
-    return "null", str(handle)
-
-
-def shared_name(key: Hashable) -> object:
-    """How the key of a shared attribute is written: an alias as it is, else SBB type, class and name (SHR-3)."""
-    if isinstance(key, tuple):
-        sbb, owner, name = cast("tuple[object, str, str]", key)
-        return [str(sbb), owner, name]
-    return key
-
-
-__all__ = [
-    "FORMAT",
-    "UNSET",
-    "Gone",
-    "Output",
-    "Records",
-    "Schema",
-    "as_tuples",
-    "digest",
-    "handle_octets",
-    "handle_of",
-    "own_handle",
-]
+__all__ = ["FORMAT", "UNSET", "Gone", "Output", "Records", "Schema", "digest"]

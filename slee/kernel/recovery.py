@@ -1,7 +1,8 @@
 """Rebuilds a kernel from what its journal held (DUR-6 to DUR-11).
 
 The order is contexts, entity trees, attachments with names and attributes, events, CMP, timers. Nothing is routed: the
-SLEE is Stopped. Activities of adaptors are settled when the SLEE runs and their adaptors have begun.
+SLEE is Stopped. Activities of adaptors are settled when the SLEE runs and their adaptors have begun: see
+`slee.kernel.settling`.
 """
 
 from __future__ import annotations
@@ -14,22 +15,23 @@ import msgspec
 
 from slee.api.activity import PreserveMissed, ServiceActivity, TableActivity
 from slee.api.errors import RecoveryError
-from slee.api.event import TimerID, event_type_id
+from slee.api.event import ActivityEnd, TimerID, event_type_id
 from slee.api.ids import ProfileSpecificationID, SbbID, ServiceID, parse_id
 from slee.kernel.context import Context
 from slee.kernel.entity import Local, SbbEntity
 from slee.kernel.firing import Firing
+from slee.kernel.keys import as_tuples, handle_of
 from slee.kernel.marshalling import MARSHAL_EVENT
 from slee.kernel.naming import KernelNullActivity
-from slee.kernel.records import FORMAT, as_tuples, handle_of
-from slee.kernel.states import ContextState, ResourceState, ServiceState
+from slee.kernel.records import FORMAT
+from slee.kernel.states import ContextState
 from slee.kernel.timers import TimerRecord
 
 if TYPE_CHECKING:
+    from slee.api.address import Address
     from slee.kernel.environment import SbbEnvironment
     from slee.kernel.journalling import Journalling
     from slee.kernel.kernel import Kernel
-    from slee.kernel.resource import ResourceEntity
     from slee.model.codec import Carrier
 
 _KINDS: Final = b"CEMOQT"
@@ -76,96 +78,7 @@ def recover(kernel: Kernel, journalling: Journalling, entries: Mapping[bytes, by
     return recovery.report
 
 
-def settle(kernel: Kernel, journalling: Journalling) -> None:
-    """The adaptors have begun: end what none was asked for, and reclaim what nothing holds (DUR-7, ATT-23)."""
-    for resource in list(journalling.unsettled):
-        if resource.state is not ResourceState.ACTIVE:
-            for context in journalling.unsettled.pop(resource):
-                _not_restored(resource, context, None)
-    for context in list(kernel.own_contexts):
-        if context.resource is None and isinstance(context.activity, _Orphan):
-            context.end_now()
-    for service in kernel.services.values():
-        if service.roots and service.state is ServiceState.INACTIVE:
-            kernel.registry.go_on_stopping(service)
-        for root in [root for root in service.roots if root.count == 0]:
-            kernel.reclaim(root)
-    for context in list(kernel.null_activities.contexts.values()):
-        kernel.judge_context(context)
-
-
-def settle_resource(resource: ResourceEntity) -> None:
-    """An adaptor has begun: ask for each recovered activity, once, and offer outputs in doubt (DUR-7, OUT-16)."""
-    journalling = resource.kernel.journalling
-    if journalling is None:
-        return
-    for context in journalling.unsettled.pop(resource, ()):
-        try:
-            activity = resource.adaptor.restore_activity(context.handle, context.saved)
-        except Exception as error:
-            _not_restored(resource, context, error)
-        else:
-            if activity is None:
-                _not_restored(resource, context, None)
-            else:
-                context.take_activity(activity)
-    for key, name, octets in journalling.offers.pop(resource.name, ()):
-        _offer(resource, journalling, name, octets)
-        journalling.drop_key(key)
-
-
-def _not_restored(resource: ResourceEntity, context: Context, error: Exception | None) -> None:
-    observer = resource.kernel.reports.observer
-    if error is not None:
-        resource.failed_callbacks += 1
-        observer.adaptor_failed(resource.name, "restore_activity", error)
-    observer.activity_not_restored(resource.name, context.handle)
-    context.end_now()
-
-
-def _offer(resource: ResourceEntity, journalling: Journalling, name: str, octets: bytes | None) -> None:
-    """Offer a command that was possibly sent: repeated if that is harmless, else failed (OUT-16)."""
-    adaptor = resource.adaptor
-    cls = next((cls for cls in adaptor.recovers if cls.__name__ == name), None)
-    observer = resource.kernel.reports.observer
-    carrier = None if cls is None else journalling.records.carrier(cls)
-    if carrier is None or octets is None:
-        resource.failed_commands += 1
-        observer.command_failed(resource.name, LostCommand(name), "outcome_unknown")
-        return
-    command = carrier.value(msgspec.msgpack.decode(octets), _NoReferences())
-    try:
-        is_repeated = adaptor.recover_output(command)
-    except Exception as error:
-        resource.failed_commands += 1
-        observer.command_failed(resource.name, command, error)
-        return
-    if is_repeated:
-        resource.performed_commands += 1
-    else:
-        resource.failed_commands += 1
-        observer.command_failed(resource.name, command, "outcome_unknown")
-
-
-@dataclass(frozen=True, slots=True)
-class LostCommand:
-    """Stands for a command of a `sync` service that may have been sent, and that cannot be repeated (OUT-16)."""
-
-    kind: str
-    """The name of its class."""
-
-
-class _NoReferences:
-    """Commands refer to nothing of the kernel's."""
-
-    def place(self, target: object) -> object:
-        return None
-
-    def target(self, place: Any) -> object:
-        return None
-
-
-class _Orphan:
+class Orphan:
     """The activity object of a recovered activity whose RA entity is gone."""
 
 
@@ -199,7 +112,7 @@ class _Recovery:
         for key, value in sorted(values[ord("Q")].items(), key=lambda item: int(item[0][1:])):
             self._event(key, value)
         for context in self._contexts.values():
-            context.go_on_ending()
+            self._go_on_ending(context)
         for entity, stored in fields:
             self._fill(entity, stored)
         for key, value in values[ord("C")].items():
@@ -258,7 +171,7 @@ class _Recovery:
             resource.contexts[context.handle] = context
             self._journalling.unsettled.setdefault(resource, []).append(context)
         elif owner:
-            context = kernel.own_context((owner, handle), _Orphan())
+            context = kernel.own_context((owner, handle), Orphan())
             self.report.dropped.append(f"an activity of {owner}, which is no RA entity")
         elif handle == "null":
             context = self._null(rest[0])
@@ -314,6 +227,9 @@ class _Recovery:
         self.report.entities += 1
         return entity
 
+    def _address(self, stored: Any) -> Address | None:
+        return cast("Address | None", self._records.address.value(stored, self))
+
     def _name(self, stored: Any) -> object:
         if stored is None:
             return None
@@ -329,7 +245,7 @@ class _Recovery:
                 activity = (None, ("table", parse_id(place[2], ProfileSpecificationID)))
             else:
                 activity = (None, place[2]) if place[0] == "" else tuple(place)
-        address = self._records.address.value(address, self)
+        address = self._address(address)
         return (activity, None, address, self._event_classes.get(kind), number, as_tuples(custom))
 
     def _fill(self, entity: SbbEntity, stored: list[Any]) -> None:
@@ -378,6 +294,12 @@ class _Recovery:
 
     # Events and timers.
 
+    def _go_on_ending(self, context: Context) -> None:
+        """A context that was ending gets its `ActivityEnd`, unless that is among the events (AC-3)."""
+        last = context.last
+        if context.state is ContextState.ENDING and not (isinstance(last, Firing) and last.cls is ActivityEnd):
+            context.accept(self._kernel.firing(ActivityEnd(), context))
+
     def _event(self, key: bytes, value: list[Any]) -> None:
         _, place, kind, octets, address, target, flags, initial, served, *progress = value
         context = self._contexts.get(place)
@@ -395,7 +317,7 @@ class _Recovery:
         service = None if target is None else kernel.services.get(parse_id(target, ServiceID))
         source = "slee" if context.resource is None else f"resource:{context.resource.name}"
         statistics = kernel.event_statistics(cls, source)
-        firing = Firing(event, context, statistics, self._records.address.value(address, self), service, flags)
+        firing = Firing(event, context, statistics, self._address(address), service, flags)
         if initial is not None:
             firing.initial = self._initial(firing, initial)
         firing.served = {entity for number in served if (entity := self._entities.get(number)) is not None} or None
@@ -418,7 +340,7 @@ class _Recovery:
         if context is None:
             self._journalling.drop_key(key)
             return None
-        where = self._records.address.value(address, self)
+        where = self._address(address)
         identity = TimerID(key[1:].decode())
         kept = PreserveMissed[preserve]
         record = TimerRecord(identity, context, start, period, repetitions, kept, timeout, where, sequence)
@@ -432,4 +354,4 @@ def digest_text(fields: list[tuple[str, str]]) -> str:
     return "; ".join(f"{name}: {text}" for name, text in fields) or "none"
 
 
-__all__ = ["RecoveryReport", "recover", "settle", "settle_resource"]
+__all__ = ["Orphan", "RecoveryReport", "recover"]

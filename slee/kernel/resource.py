@@ -19,9 +19,8 @@ from slee.kernel.adaptor_transactions import close_transaction
 from slee.kernel.context import Context
 from slee.kernel.firing import EventStatistics, Firing
 from slee.kernel.marshalling import MARSHAL_EVENT, check_event, check_start, refused_event_bits, refused_flags
-from slee.kernel.records import handle_octets
-from slee.kernel.recovery import settle_resource
 from slee.kernel.services import tell
+from slee.kernel.settling import save, settle_resource
 from slee.kernel.states import RESOURCE, ContextState, ResourceState, SleeState, next_state
 from slee.spi.adaptor import ResourceAdaptor, SleeEndpoint
 from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
@@ -211,19 +210,7 @@ class ResourceEntity(SleeEndpoint):
         self._known(handle, "end", own_transaction=True).end_in(tx)
 
     def save_activity(self, handle: Hashable, state: bytes) -> None:
-        context = self._known(handle, "save", own_transaction=True)
-        if type(state) is not bytes:
-            raise TypeError(f"{self.name}: save of {state!r} for {handle!r} [DUR-2]; give bytes")
-        if self.kernel.journalling is None:
-            return
-        if not context.lasting:
-            handle_octets(self, handle)
-        tx = self.kernel.transaction
-        if tx is not None:
-            tx.undo.append((setattr, (context, "saved", context.saved)))
-        context.saved = state
-        context.last_on()
-        self.kernel.dirty[context] = None
+        save(self, self._known(handle, "save", own_transaction=True), state)
 
     def _firing(
         self, context: Context, event: object, address: Address | None, service: ServiceID | None, flags: int
@@ -243,10 +230,8 @@ class ResourceEntity(SleeEndpoint):
         if context.queued >= self.kernel.limits.queue:
             statistics.refuse(FailureReason.QUEUE_FULL)
             raise FireEventError(f"{context}: its queue is full [CON-6]; refuse the work", FailureReason.QUEUE_FULL)
-        journalling = self.kernel.journalling
-        if journalling is not None and journalling.is_refusing and journalling.refuses(context, type(event)):
-            statistics.refuse(FailureReason.OVERLOAD)
-            raise FireEventError(f"{context}: the journal is not written [DUR-13]; refuse it", FailureReason.OVERLOAD)
+        if self.kernel.refuses is not None:
+            self.kernel.refuses(context, event, statistics)
         target = None if service is None else self.kernel.service(service)
         return Firing(event, context, statistics, address, target, flags)
 

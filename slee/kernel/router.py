@@ -47,7 +47,7 @@ class Router:
             context = ready[0]
             entry = context.first
             if type(entry) is Firing and not entry.suspended:
-                if self.kernel.is_blocked and self._parks(entry):
+                if self.kernel.parks is not None and self.kernel.parks(entry):
                     ready.popleft()
                     context.scheduled = False
                     continue
@@ -73,10 +73,6 @@ class Router:
                 ready.popleft()
                 context.scheduled = False
         return False
-
-    def _parks(self, firing: Firing) -> bool:
-        journalling = self.kernel.journalling
-        return journalling is not None and journalling.parks(firing)
 
     def _advance(self, firing: Firing) -> None:
         """Serve the next candidate of the event, or finish the event if none is left."""
