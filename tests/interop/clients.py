@@ -187,11 +187,10 @@ class Clients(threading.Thread):
             told, self.on_answer = self.on_answer, None
             told()
 
-    def ask(self, method: str, uri: str, to: str, headers: str = "") -> tuple[int, bytes]:
-        """Ask from another thread, and wait for the answer.
+    def begin_ask(self, method: str, uri: str, to: str, headers: str = "") -> Callable[[float], tuple[int, bytes]]:
+        """Ask from another thread; the result waits for the answer, so many seconds at most.
 
-        Raises:
-            TimeoutError: no answer came.
+        It raises TimeoutError if none came.
         """
         got: list[tuple[int, bytes]] = []
         came = threading.Event()
@@ -200,11 +199,22 @@ class Clients(threading.Thread):
             got.append((status, data))
             came.set()
 
+        def wait(seconds: float) -> tuple[int, bytes]:
+            if not came.wait(seconds):
+                raise TimeoutError(f"no answer to {method} {uri} within {seconds} s")
+            return got[0]
+
         with self.lock:
             self.request(method, uri, to, headers, done, time.monotonic())
-        if not came.wait(PATIENCE):
-            raise TimeoutError(f"no answer to {method} {uri} within {PATIENCE} s")
-        return got[0]
+        return wait
+
+    def ask(self, method: str, uri: str, to: str, headers: str = "") -> tuple[int, bytes]:
+        """Ask from another thread, and wait for the answer.
+
+        Raises:
+            TimeoutError: no answer came.
+        """
+        return self.begin_ask(method, uri, to, headers)(PATIENCE)
 
     # Answering.
 

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from tests.interop.clients import PER_KEY, Clients, keeper_uri
 from tests.interop.peers import DOMAIN, HOST, Sipp
@@ -64,7 +64,7 @@ class KillLane:
         self._clients = Clients(self.server.sip, messages=messages, registers=registers, seed=seed)
         self._checked = 0.0
 
-    def __enter__(self) -> KillLane:
+    def __enter__(self) -> Self:
         self.server.start()
         deploy(self.server, self._folder, "keeper", "Keeper")
         self._clients.start()
