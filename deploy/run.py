@@ -56,6 +56,7 @@ def run(configuration: ServerConfiguration, sip: tuple[str, int] | None, shipmen
     """Run a server until it is told to end; returns the exit status."""
     sections = {
         "sip": sip_section(configuration.sip, sip),
+        "diameter": configuration.diameter,
         "timer": configuration.timer,
     }
     try:

@@ -91,11 +91,16 @@ def announcement(adaptor: Any) -> str:
 
 
 SHIPPED: Final = Shipment(
-    adaptors=("resource_adaptors.sip.adaptor:SipAdaptor", "resource_adaptors.timer.adaptor:TimerAdaptor"),
+    adaptors=(
+        "resource_adaptors.sip.adaptor:SipAdaptor",
+        "resource_adaptors.diameter.adaptor:DiameterAdaptor",
+        "resource_adaptors.timer.adaptor:TimerAdaptor",
+    ),
     root=Path(__file__).resolve().parent.parent,
     bundles=("profiles/location", "sbbs/registrar", "sbbs/proxy"),
     entities=(
         EntityEquipment("sip", "sip", "sip", ("sip-main",)),
+        EntityEquipment("diameter", "diameter", "diameter", ("diameter-main",)),
         EntityEquipment("timer", "timer", "timer", ("timer-main",)),
     ),
     services=("Registrar", "Proxy"),
