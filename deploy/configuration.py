@@ -91,6 +91,8 @@ class ServerConfiguration(Section):
     """Configuration of the SIP resource adaptor, checked by its own model."""
     http: dict[str, Any] = Field(default_factory=dict)
     """Configuration of the HTTP resource adaptor, checked by its own model."""
+    diameter: dict[str, Any] = Field(default_factory=dict)
+    """Configuration of the Diameter resource adaptor, checked by its own model."""
     timer: dict[str, Any] = Field(default_factory=dict)
     """Configuration of the timer resource adaptor, checked by its own model."""
     _places: Places = PrivateAttr(Places("options"))

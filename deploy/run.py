@@ -59,7 +59,7 @@ def run(configuration: ServerConfiguration, listen: Mapping[str, tuple[str, int]
     """Run a server until it is told to end; returns the exit status."""
     given = {"sip": configuration.sip, "http": configuration.http}
     sections = {name: listening(name, section, listen.get(name)) for name, section in given.items()}
-    sections["timer"] = configuration.timer
+    sections |= {"diameter": configuration.diameter, "timer": configuration.timer}
     try:
         prepared = prepare(configuration, sections, shipment)
     except SleeError as error:
