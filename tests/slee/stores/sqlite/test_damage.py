@@ -64,7 +64,11 @@ def make(directory: Path, *, closed: bool) -> Sample:
         journal.close()
     else:
         storage.crash(journal)
-    files = {name: (storage.place / name).read_bytes() for name in (DATABASE, WAL, MARK_FILE) if (storage.place / name).exists()}
+    files = {
+        name: (storage.place / name).read_bytes()
+        for name in (DATABASE, WAL, MARK_FILE)
+        if (storage.place / name).exists()
+    }
     mark = read_mark(storage.place / MARK_FILE)
     assert mark is not None
     return Sample(files, states, mark.synchronised)
@@ -183,7 +187,9 @@ def flip(bench: Bench, name: str) -> None:
 
 @pytest.mark.parametrize("name", [WAL, DATABASE, MARK_FILE])
 def test_dur_5_missing_file(killed: Sample, fast_path: Path, name: str) -> None:
-    bench = Bench(Sample({k: v for k, v in killed.files.items() if k != name}, killed.states, killed.synchronised), fast_path)
+    bench = Bench(
+        Sample({k: v for k, v in killed.files.items() if k != name}, killed.states, killed.synchronised), fast_path
+    )
     other = next(iter(bench.sample.files))
     bench.judge(other, bench.sample.files[other])
     assert bench.recovered == (name == WAL)
