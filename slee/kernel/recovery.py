@@ -154,10 +154,10 @@ class _Recovery:
             return
         schema = records.adopt(env, number)
         if schema.digest != stored:
-            now = digest_text([(name, carrier.text) for name, carrier in schema.fields])
+            now = _text_of([(name, carrier.text) for name, carrier in schema.fields])
             raise RecoveryError(
                 f"{sbb_text} in {service_text}: the journal has entities with fields "
-                f"{digest_text([(name, text) for name, text in fields])}, the installed version has {now} [DUR-12]; "
+                f"{_text_of([(name, text) for name, text in fields])}, the installed version has {now} [DUR-12]; "
                 f"install the version that wrote them, or upgrade to this one with @migrates"
             )
 
@@ -349,7 +349,7 @@ class _Recovery:
         return record
 
 
-def digest_text(fields: list[tuple[str, str]]) -> str:
+def _text_of(fields: list[tuple[str, str]]) -> str:
     """Fields with their types, for an operator."""
     return "; ".join(f"{name}: {text}" for name, text in fields) or "none"
 
