@@ -284,7 +284,10 @@ class _Recovery:
             self._kernel.timers.recover_spent(context, [TimerID(identity) for identity in spent])
 
     def _shared_key(self, stored: Any) -> Hashable | None:
-        key: Hashable = (parse_id(stored[0], SbbID), stored[1], stored[2]) if isinstance(stored, list) else stored
+        key: Hashable = stored
+        if isinstance(stored, list):
+            sbb, owner, name = cast("list[str]", stored)
+            key = (parse_id(sbb, SbbID), owner, name)
         try:
             self._records.shared_carrier(key)
         except KeyError:

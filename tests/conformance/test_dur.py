@@ -358,7 +358,7 @@ def test_dur_7_an_activity_that_the_adaptor_declines_ends_for_those_attached() -
 
 def test_dur_7_an_adaptor_that_raises_declines() -> None:
     class Faulty(RecordingResource):
-        def restore_activity(self, handle: object, state: bytes | None) -> object | None:
+        def restore_activity(self, handle: object, state: bytes) -> object | None:
             raise RuntimeError("no")
 
     world = World()
