@@ -49,6 +49,12 @@ class Kernel:
     serialises = False
     """Whether what may be marshalled is encoded and decoded to see that it comes back equal: the test kit's."""
 
+    is_routing = False
+    """Whether the SLEE is Running or Stopping (RTR-34); kept by its life cycle."""
+    journalling: Journalling | None = None
+    parks: Callable[[Firing], bool] | None = None
+    refuses: Callable[[Context, object, EventStatistics, ServiceRuntime | None], None] | None = None
+
     def __init__(
         self,
         *,
@@ -76,8 +82,6 @@ class Kernel:
         """Time of the current step, in seconds since the epoch."""
         self.changes = 0
         """Number of changes so far to what the order of delivery depends on: attachments, masks, priorities."""
-        self.is_routing = False
-        """Whether the SLEE is Running or Stopping (RTR-34); kept by its life cycle."""
         self.transaction: Transaction | None = None
         self.ready: deque[Context] = deque()
         self.registry = registry = ServiceRegistry(self)
@@ -93,9 +97,6 @@ class Kernel:
         self.sources = {event_class: {OWN_SOURCE: EventStatistics(expires=False)} for event_class in _LASTING}
         """The counters of every event type met, by source: an RA entity, a service, or the SLEE itself (CON-3)."""
         self.outputs: list[tuple[ResourceEntity, object]] = []
-        self.journalling: Journalling | None = None
-        self.parks: Callable[[Firing], bool] | None = None
-        self.refuses: Callable[[Context, object, EventStatistics, ServiceRuntime | None], None] | None = None
         self.dirty: dict[object, None] = {}
         """What has changed since the last record, of that which the journal keeps."""
         self.sequence = 0

@@ -48,7 +48,9 @@ def _is_simple(value: object) -> bool:
 
 def as_tuples(value: Any) -> Any:
     """A decoded value with tuples in place of lists."""
-    return tuple(as_tuples(part) for part in value) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return tuple(as_tuples(part) for part in cast("list[object]", value))
+    return value
 
 
 def own_handle(handle: Hashable) -> tuple[str, str]:

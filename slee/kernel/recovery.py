@@ -154,10 +154,10 @@ class _Recovery:
             return
         schema = records.adopt(env, number)
         if schema.digest != stored:
-            now = digest_text([(name, carrier.text) for name, carrier in schema.fields])
+            now = _text_of([(name, carrier.text) for name, carrier in schema.fields])
             raise RecoveryError(
                 f"{sbb_text} in {service_text}: the journal has entities with fields "
-                f"{digest_text([(name, text) for name, text in fields])}, the installed version has {now} [DUR-12]; "
+                f"{_text_of([(name, text) for name, text in fields])}, the installed version has {now} [DUR-12]; "
                 f"install the version that wrote them, or upgrade to this one with @migrates"
             )
 
@@ -284,7 +284,10 @@ class _Recovery:
             self._kernel.timers.recover_spent(context, [TimerID(identity) for identity in spent])
 
     def _shared_key(self, stored: Any) -> Hashable | None:
-        key: Hashable = (parse_id(stored[0], SbbID), stored[1], stored[2]) if isinstance(stored, list) else stored
+        key: Hashable = stored
+        if isinstance(stored, list):
+            sbb, owner, name = cast("list[str]", stored)
+            key = (parse_id(sbb, SbbID), owner, name)
         try:
             self._records.shared_carrier(key)
         except KeyError:
@@ -349,7 +352,7 @@ class _Recovery:
         return record
 
 
-def digest_text(fields: list[tuple[str, str]]) -> str:
+def _text_of(fields: list[tuple[str, str]]) -> str:
     """Fields with their types, for an operator."""
     return "; ".join(f"{name}: {text}" for name, text in fields) or "none"
 

@@ -60,7 +60,7 @@ def settle_resource(resource: ResourceEntity) -> None:
         return
     for context in journalling.unsettled.pop(resource, ()):
         try:
-            activity = resource.adaptor.restore_activity(context.handle, context.saved)
+            activity = resource.adaptor.restore_activity(context.handle, context.saved or b"")
         except Exception as error:
             _not_restored(resource, context, error)
         else:

@@ -305,7 +305,7 @@ class ResourceAdaptor:
     def tick(self, now: float) -> None:
         """Do what has come due."""
 
-    def restore_activity(self, handle: Hashable, state: bytes | None) -> object | None:
+    def restore_activity(self, handle: Hashable, state: bytes) -> object | None:
         """Take back an activity after a restart, from what was last saved of it; returns the activity object.
 
         Called once for each, after `ra_active` and before any event. The state may be one output behind. `None`

@@ -76,7 +76,7 @@ class RecordingResource(ResourceAdaptor):
         """Every callback of the SLEE with its arguments, in order."""
         self.receivable: list[ReceivableService] = []
         """What the service callbacks were given, in order."""
-        self.restored: dict[Hashable, bytes | None] = {}
+        self.restored: dict[Hashable, bytes] = {}
         """The activities that a restart has asked for, with what was saved of them."""
         self.restores = True
         """Whether it takes activities back after a restart (DUR-7)."""
@@ -143,7 +143,7 @@ class RecordingResource(ResourceAdaptor):
     def ra_inactive(self) -> None:
         self.note("ra_inactive")
 
-    def restore_activity(self, handle: Hashable, state: bytes | None) -> object | None:
+    def restore_activity(self, handle: Hashable, state: bytes) -> object | None:
         self.note("restore_activity", handle, state)
         if not self.restores:
             return None

@@ -358,7 +358,7 @@ def test_dur_7_an_activity_that_the_adaptor_declines_ends_for_those_attached() -
 
 def test_dur_7_an_adaptor_that_raises_declines() -> None:
     class Faulty(RecordingResource):
-        def restore_activity(self, handle: object, state: bytes | None) -> object | None:
+        def restore_activity(self, handle: object, state: bytes) -> object | None:
             raise RuntimeError("no")
 
     world = World()
@@ -448,7 +448,7 @@ def test_dur_9_an_active_service_gets_a_new_service_started() -> None:
     assert context.state.value == "Active"
 
 
-def test_dur_9_a_service_that_is_not_to_be_active_goes_on_stopping_until_its_recovered_trees_are_gone() -> None:
+def test_svc_9_a_service_that_is_not_to_be_active_goes_on_stopping_until_its_recovered_trees_are_gone() -> None:
     world = World()
     world.open("a", 1)
     world.slee = world.slee.crash(survivors=0)
