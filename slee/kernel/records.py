@@ -177,9 +177,11 @@ class Records:
         kind = None if event_class is None else str(event_type_id(event_class))
         return [place, self.address.plain(address, self), kind, number, custom]
 
-    def _named_activity(self, root: SbbEntity, resource: ResourceEntity | None, handle: Hashable) -> object:
+    def _named_activity(self, root: SbbEntity, resource: ResourceEntity | str | None, handle: Hashable) -> object:
         if resource is None:
             return ["", *own_handle(handle)]
+        if isinstance(resource, str):  # recovered, and gone already then
+            return [resource, handle]
         context = resource.contexts.get(handle)
         if context is None or not context.lasting:
             return ["-", root.sequence]
