@@ -18,6 +18,7 @@ from slee.api.alarm import AlarmLevel
 from slee.api.errors import SleeError, UpgradeError
 from slee.api.ids import BundleID
 from slee.api.source import SubsystemSource
+from slee.facilities.notifications import UpgradeNotification
 from slee.management.engine import Engine, Host
 from slee.management.services import Services
 from slee.management.store import StateDirectory, UpgradeRecord
@@ -116,7 +117,7 @@ class Upgrades:
         self._plans.pop(plan, None)
         self._progress[plan] = Progress()
         self._begin(plan, record)
-        self._tell(plan, "applied, tentative: %s", _listed(pairs))
+        self._tell(plan, "applied", _listed(pairs))
         self._host.pump()
         return self._info(plan)
 
@@ -144,7 +145,7 @@ class Upgrades:
             timer = self._progress[upgrade].timers.pop("confirm", None)
             if timer is not None:
                 timer.cancel()
-        self._tell(upgrade, "permanent")
+        self._tell(upgrade, "permanent", "it holds from now on")
         return self._info(upgrade)
 
     def rollback(self, upgrade: str) -> UpgradeInfo:
@@ -171,7 +172,7 @@ class Upgrades:
         for old, _ in turn(record):
             if self._engine.service_state(old).value == "Stopping":
                 self._engine.registry.force(old)
-        self._tell(upgrade, "forced")
+        self._tell(upgrade, "forced", "what is left of the version that was replaced is removed")
         self._host.pump()
         return self._info(upgrade)
 
@@ -182,7 +183,7 @@ class Upgrades:
         for upgrade, record in self._store.desired.upgrades.items():
             if record.phase == "tentative":
                 with self._store.changing(self._rolled_back(upgrade, record, "the server was restarted")):
-                    self._tell(upgrade, "rolled back: the server was restarted while it was tentative")
+                    self._tell(upgrade, "rolled-back", "the server was restarted while it was tentative")
 
     def resume(self) -> None:
         """Go on with drains and migrations that a restart has interrupted; services are Active as desired.
@@ -229,7 +230,7 @@ class Upgrades:
             )
         self._progress[upgrade].stop()
         self._begin(upgrade, desired.upgrades[upgrade])
-        self._tell(upgrade, "rolled back: %s", reason)
+        self._tell(upgrade, "rolled-back", reason)
 
     def _rolled_back(self, upgrade: str, record: UpgradeRecord, reason: str) -> Any:
         pairs = [(new, old) for old, new in turn(record)]
@@ -270,7 +271,7 @@ class Upgrades:
                     old,
                     new,
                     failed=partial(self._failed, upgrade),
-                    done=partial(self._tell, upgrade, "migration of %s is over", old),
+                    done=partial(self._tell, upgrade, "migrated", f"of {old} no tree is left to migrate"),
                 )
         if record.confirm_by is not None:
             self._at(upgrade, "confirm", record.confirm_by, partial(self._unconfirmed, upgrade))
@@ -330,9 +331,11 @@ class Upgrades:
             if (alarm.alarm_type, alarm.instance_id) == (alarm_type, upgrade):
                 alarms.clear(alarm.id)
 
-    def _tell(self, upgrade: str, message: str, *arguments: object) -> None:
-        """One record of the log for each step; it stands for the notification and the audit record."""
-        _LOG.info(f"upgrade %s: {message}", upgrade, *arguments, extra={"component": upgrade})
+    def _tell(self, upgrade: str, step: str, message: str) -> None:
+        """One notification for each step; it goes to the log too (UPG-16)."""
+        notifications = self._host.facilities.notifications
+        number = notifications.next_number("upgrade", SOURCE)
+        notifications.emit(UpgradeNotification(SOURCE, number, self._host.now(), upgrade, step, message))
 
     def _record(self, upgrade: str) -> UpgradeRecord:
         record = self._store.desired.upgrades.get(upgrade)

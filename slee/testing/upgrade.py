@@ -1,4 +1,4 @@
-"""Tries an upgrade in a harness: the switch from one version of a service to another, and the migration of its trees."""
+"""Tries an upgrade in a harness: the switch from one version of a service to another, and the migration of trees."""
 
 from __future__ import annotations
 

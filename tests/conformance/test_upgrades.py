@@ -300,6 +300,23 @@ def test_upg_12_more_failures_than_allowed_begin_the_rollback(migrating: Server)
     assert server.fire("a", Heard("bob", "hi"))[-1] == "one 14"
 
 
+def test_upg_16_each_step_is_told_once(migrating: Server) -> None:
+    server = migrating
+    told = server.facilities.notifications.subscribe("upgrade")
+    server.fire("a", Heard("bob", "hi"))
+    upgrade = upgraded(server)
+    wait(server, 1)
+    server.management.upgrades.rollback(upgrade)
+    wait(server, 1)
+    server.management.upgrades.force(upgrade)
+    server.management.upgrades.make_permanent(upgraded(server))
+    steps = [(n.upgrade, n.step, n.sequence) for n in told.take()]
+    assert [step for _, step, _ in steps] == [
+        "applied", "migrated", "rolled-back", "migrated", "forced", "applied", "migrated", "permanent",
+    ]  # fmt: skip
+    assert [number for _, _, number in steps] == list(range(1, 9))
+
+
 class Crash(BaseException):
     """The process ends here."""
 
