@@ -16,7 +16,7 @@ import msgspec
 
 from slee.api.alarm import AlarmLevel
 from slee.api.errors import SleeError, UpgradeError
-from slee.api.ids import BundleID
+from slee.api.ids import BundleID, ServiceID
 from slee.api.source import SubsystemSource
 from slee.facilities.notifications import UpgradeNotification
 from slee.management.engine import Engine, Host
@@ -24,7 +24,7 @@ from slee.management.services import Services
 from slee.management.store import StateDirectory, UpgradeRecord
 from slee.management.upgrade_migration import Migration
 from slee.management.upgrade_plan import Planned, Planner, Request
-from slee.management.upgrade_progress import Pair, Progress, info, turn
+from slee.management.upgrade_progress import Pair, Progress, info, trees_left, turn
 from slee.management.upgrade_results import UpgradeInfo, UpgradePlan
 
 _LOG = logging.getLogger(__name__)
@@ -170,7 +170,7 @@ class Upgrades:
         for migration in self._progress[upgrade].migrations.values():
             migration.stop()
         for old, _ in turn(record):
-            if self._engine.service_state(old).value == "Stopping":
+            if self._state(old) == "Stopping":
                 self._engine.registry.force(old)
         self._tell(upgrade, "forced", "what is left of the version that was replaced is removed")
         self._host.pump()
@@ -251,13 +251,14 @@ class Upgrades:
         others = {
             name: other
             for name, other in desired.upgrades.items()
-            if name != upgrade and not (set(other.bundles) & set(record.bundles) and self._is_over(other))
+            if name != upgrade
+            and not (set(other.bundles) & set(record.bundles) and not trees_left(other, self._engine.services))
         }
         return msgspec.structs.replace(desired, upgrades={**others, upgrade: record})
 
-    def _is_over(self, record: UpgradeRecord) -> bool:
-        """Whether no tree is left of the versions that were replaced."""
-        return not any(self._engine.services[old].roots for old, _ in turn(record) if old in self._engine.services)
+    def _state(self, service: ServiceID) -> str | None:
+        """The state of a service; `None` if the start could not restore its bundle."""
+        return self._engine.service_state(service).value if service in self._engine.services else None
 
     def _begin(self, upgrade: str, record: UpgradeRecord) -> None:
         """What goes on by itself in the phase of an upgrade that has just begun, or goes on after a restart."""
@@ -265,7 +266,7 @@ class Upgrades:
         pairs = turn(record)
         for pair, (old, new) in zip(record.pairs, pairs, strict=True):
             mode = pair.down if record.phase == "rolled-back" else pair.up
-            if mode == "migrate" and self._engine.services[old].roots:
+            if mode == "migrate" and (self._state(old), self._state(new)) == ("Stopping", "Active"):
                 progress.migrations[old, new] = Migration(
                     self._engine,
                     old,
@@ -280,7 +281,7 @@ class Upgrades:
         if record.drain_within is not None:
             left = max(record.turned_at + record.drain_within - now, 0.0)
             for old, _ in pairs:
-                if self._engine.service_state(old).value == "Stopping":
+                if self._state(old) == "Stopping":
                     self._engine.registry.force(old, left)
 
     def _at(self, upgrade: str, what: str, time: float, function: Callable[[], None]) -> None:
@@ -317,7 +318,7 @@ class Upgrades:
     def _overdue(self, upgrade: str) -> None:
         """Tell of a drain beyond its expected duration until it is over (UPG-16)."""
         record = self._record(upgrade)
-        left = sum(len(self._engine.services[old].roots) for old, _ in turn(record))
+        left = trees_left(record, self._engine.services)
         if not left:
             self._clear(upgrade, DRAIN)
             return
