@@ -56,7 +56,7 @@ def main() -> None:
 @click.option("--config", type=click.Path(dir_okay=False), help="Configuration file; slee.toml if there is one.")
 @click.option("--state-dir", type=click.Path(file_okay=False), help="Where state is kept; ./.slee if not configured.")
 @click.option("--sip", metavar="HOST:PORT", help="Where SIP listens; 127.0.0.1:5060 if not configured.")
-@click.option("--http", metavar="HOST:PORT", help="Where the HTTP adaptor listens; checked, and not yet used.")
+@click.option("--http", metavar="HOST:PORT", help="Where HTTP listens; 127.0.0.1:8080 if not configured.")
 @click.option("--metrics", metavar="HOST:PORT", help="Where /metrics is; 127.0.0.1:9464 if not configured.")
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override one key: --set sip.t1=0.1")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="Form of the log on standard error.")
@@ -81,12 +81,12 @@ def run(
     start = importlib.import_module("deploy.start")
     given = {
         "state-dir": state_dir,
-        "http.listen": http,
         "metrics.listen": metrics,
         "log.format": log_format,
         "log.level": log_level,
     }
-    ctx.exit(start.start(config, sip, {key: value for key, value in given.items() if value is not None}, settings))
+    listen = {name: address for name, address in (("sip", sip), ("http", http)) if address is not None}
+    ctx.exit(start.start(config, listen, {key: value for key, value in given.items() if value is not None}, settings))
 
 
 if __name__ == "__main__":

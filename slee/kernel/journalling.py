@@ -210,15 +210,18 @@ class Journalling:
         self._parked[firing.context] = None
         return True
 
-    def _refuse(self, context: Context, event: object, statistics: EventStatistics) -> None:
-        """Refuse an event that is initial work of a durable service.
+    def _refuse(
+        self, context: Context, event: object, statistics: EventStatistics, target: ServiceRuntime | None
+    ) -> None:
+        """Refuse an event that is initial work of a durable service, or of the durable one that it is for alone.
 
         Raises:
             FireEventError: it is; its adaptor says so in its protocol.
         """
         if context.attached or context.continuing:
             return
-        if any(handler.service.root.rank for handler in self._kernel.initial.get(type(event), ())):
+        handlers = self._kernel.initial.get(type(event), ())
+        if any(handler.service.root.rank for handler in handlers if target is None or handler.service is target):
             statistics.refuse(FailureReason.OVERLOAD)
             raise FireEventError(f"{context}: the journal is not written [DUR-13]; refuse it", FailureReason.OVERLOAD)
 
@@ -226,7 +229,8 @@ class Journalling:
         handlers = firing.initial
         if handlers is None:
             handlers = self._kernel.continuing.get(firing.cls, ())
-        return any(handler.service.root.rank for handler in handlers)
+        target = firing.target
+        return any(handler.service.root.rank for handler in handlers if target is None or handler.service is target)
 
     # Recovery.
 

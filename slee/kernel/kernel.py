@@ -95,7 +95,7 @@ class Kernel:
         self.outputs: list[tuple[ResourceEntity, object]] = []
         self.journalling: Journalling | None = None
         self.parks: Callable[[Firing], bool] | None = None
-        self.refuses: Callable[[Context, object, EventStatistics], None] | None = None
+        self.refuses: Callable[[Context, object, EventStatistics, ServiceRuntime | None], None] | None = None
         self.dirty: dict[object, None] = {}
         """What has changed since the last record, of that which the journal keeps."""
         self.sequence = 0

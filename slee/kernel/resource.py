@@ -230,9 +230,9 @@ class ResourceEntity(SleeEndpoint):
         if context.queued >= self.kernel.limits.queue:
             statistics.refuse(FailureReason.QUEUE_FULL)
             raise FireEventError(f"{context}: its queue is full [CON-6]; refuse the work", FailureReason.QUEUE_FULL)
-        if self.kernel.refuses is not None:
-            self.kernel.refuses(context, event, statistics)
         target = None if service is None else self.kernel.service(service)
+        if self.kernel.refuses is not None:
+            self.kernel.refuses(context, event, statistics, target)
         return Firing(event, context, statistics, address, target, flags)
 
     def _other_event_type(self, event: object) -> EventStatistics:
