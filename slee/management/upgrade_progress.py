@@ -51,33 +51,39 @@ def info(upgrade: str, record: UpgradeRecord, progress: Progress, engine: Engine
         id=upgrade,
         phase=record.phase,
         reason=record.reason,
-        draining=now - record.turned_at if any(services[old].roots for old in gone) else None,
+        draining=now - record.turned_at if trees_left(record, services) else None,
         confirm_within=None if record.confirm_by is None else record.confirm_by - now,
         pairs=tuple(
             _pair(record, progress, services, (parse_id(pair.old, ServiceID), parse_id(pair.new, ServiceID)))
             for pair in record.pairs
         ),
         problems=tuple(progress.problems),
-        removed=tuple(f"{old} {tree}" for old in gone for tree in services[old].forced),
+        removed=tuple(f"{old} {tree}" for old in gone if old in services for tree in services[old].forced),
     )
 
 
+def trees_left(record: UpgradeRecord, services: Mapping[ServiceID, Any]) -> int:
+    """Trees of the versions that were replaced."""
+    return sum(len(services[old].roots) for old, _ in turn(record) if old in services)
+
+
 def _pair(record: UpgradeRecord, progress: Progress, services: Mapping[ServiceID, Any], pair: Pair) -> PairInfo:
-    old, new = pair
+    migration = progress.migrations.get((pair[1], pair[0]) if record.phase == "rolled-back" else pair)
+    # A service whose bundle the start could not restore is not there.
+    old, new = (services.get(identity) for identity in pair)
     ended = new if record.phase == "rolled-back" else old
-    migration = progress.migrations.get((new, old) if record.phase == "rolled-back" else pair)
     return PairInfo(
-        old=old,
-        new=new,
-        old_state=services[old].state.value,
-        new_state=services[new].state.value,
-        old_trees=len(services[old].roots),
-        new_trees=len(services[new].roots),
-        old_events=_events(services[old]),
-        new_events=_events(services[new]),
+        old=pair[0],
+        new=pair[1],
+        old_state=old.state.value if old else "-",
+        new_state=new.state.value if new else "-",
+        old_trees=len(old.roots) if old else 0,
+        new_trees=len(new.roots) if new else 0,
+        old_events=_events(old) if old else 0,
+        new_events=_events(new) if new else 0,
         migrated=migration.migrated if migration else 0,
         failed=migration.failures if migration else 0,
-        removed=len(services[ended].forced),
+        removed=len(ended.forced) if ended else 0,
     )
 
 

@@ -16,14 +16,15 @@ import msgspec
 
 from slee.api.alarm import AlarmLevel
 from slee.api.errors import SleeError, UpgradeError
-from slee.api.ids import BundleID
+from slee.api.ids import BundleID, ServiceID
 from slee.api.source import SubsystemSource
+from slee.facilities.notifications import UpgradeNotification
 from slee.management.engine import Engine, Host
 from slee.management.services import Services
 from slee.management.store import StateDirectory, UpgradeRecord
 from slee.management.upgrade_migration import Migration
 from slee.management.upgrade_plan import Planned, Planner, Request
-from slee.management.upgrade_progress import Pair, Progress, info, turn
+from slee.management.upgrade_progress import Pair, Progress, info, trees_left, turn
 from slee.management.upgrade_results import UpgradeInfo, UpgradePlan
 
 _LOG = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ class Upgrades:
         self._plans.pop(plan, None)
         self._progress[plan] = Progress()
         self._begin(plan, record)
-        self._tell(plan, "applied, tentative: %s", _listed(pairs))
+        self._tell(plan, "applied", _listed(pairs))
         self._host.pump()
         return self._info(plan)
 
@@ -144,7 +145,7 @@ class Upgrades:
             timer = self._progress[upgrade].timers.pop("confirm", None)
             if timer is not None:
                 timer.cancel()
-        self._tell(upgrade, "permanent")
+        self._tell(upgrade, "permanent", "it holds from now on")
         return self._info(upgrade)
 
     def rollback(self, upgrade: str) -> UpgradeInfo:
@@ -169,9 +170,9 @@ class Upgrades:
         for migration in self._progress[upgrade].migrations.values():
             migration.stop()
         for old, _ in turn(record):
-            if self._engine.service_state(old).value == "Stopping":
+            if self._state(old) == "Stopping":
                 self._engine.registry.force(old)
-        self._tell(upgrade, "forced")
+        self._tell(upgrade, "forced", "what is left of the version that was replaced is removed")
         self._host.pump()
         return self._info(upgrade)
 
@@ -182,7 +183,7 @@ class Upgrades:
         for upgrade, record in self._store.desired.upgrades.items():
             if record.phase == "tentative":
                 with self._store.changing(self._rolled_back(upgrade, record, "the server was restarted")):
-                    self._tell(upgrade, "rolled back: the server was restarted while it was tentative")
+                    self._tell(upgrade, "rolled-back", "the server was restarted while it was tentative")
 
     def resume(self) -> None:
         """Go on with drains and migrations that a restart has interrupted; services are Active as desired.
@@ -229,7 +230,7 @@ class Upgrades:
             )
         self._progress[upgrade].stop()
         self._begin(upgrade, desired.upgrades[upgrade])
-        self._tell(upgrade, "rolled back: %s", reason)
+        self._tell(upgrade, "rolled-back", reason)
 
     def _rolled_back(self, upgrade: str, record: UpgradeRecord, reason: str) -> Any:
         pairs = [(new, old) for old, new in turn(record)]
@@ -250,13 +251,14 @@ class Upgrades:
         others = {
             name: other
             for name, other in desired.upgrades.items()
-            if name != upgrade and not (set(other.bundles) & set(record.bundles) and self._is_over(other))
+            if name != upgrade
+            and not (set(other.bundles) & set(record.bundles) and not trees_left(other, self._engine.services))
         }
         return msgspec.structs.replace(desired, upgrades={**others, upgrade: record})
 
-    def _is_over(self, record: UpgradeRecord) -> bool:
-        """Whether no tree is left of the versions that were replaced."""
-        return not any(self._engine.services[old].roots for old, _ in turn(record) if old in self._engine.services)
+    def _state(self, service: ServiceID) -> str | None:
+        """The state of a service; `None` if the start could not restore its bundle."""
+        return self._engine.service_state(service).value if service in self._engine.services else None
 
     def _begin(self, upgrade: str, record: UpgradeRecord) -> None:
         """What goes on by itself in the phase of an upgrade that has just begun, or goes on after a restart."""
@@ -264,13 +266,13 @@ class Upgrades:
         pairs = turn(record)
         for pair, (old, new) in zip(record.pairs, pairs, strict=True):
             mode = pair.down if record.phase == "rolled-back" else pair.up
-            if mode == "migrate" and self._engine.services[old].roots:
+            if mode == "migrate" and (self._state(old), self._state(new)) == ("Stopping", "Active"):
                 progress.migrations[old, new] = Migration(
                     self._engine,
                     old,
                     new,
                     failed=partial(self._failed, upgrade),
-                    done=partial(self._tell, upgrade, "migration of %s is over", old),
+                    done=partial(self._tell, upgrade, "migrated", f"of {old} no tree is left to migrate"),
                 )
         if record.confirm_by is not None:
             self._at(upgrade, "confirm", record.confirm_by, partial(self._unconfirmed, upgrade))
@@ -279,7 +281,7 @@ class Upgrades:
         if record.drain_within is not None:
             left = max(record.turned_at + record.drain_within - now, 0.0)
             for old, _ in pairs:
-                if self._engine.service_state(old).value == "Stopping":
+                if self._state(old) == "Stopping":
                     self._engine.registry.force(old, left)
 
     def _at(self, upgrade: str, what: str, time: float, function: Callable[[], None]) -> None:
@@ -316,7 +318,7 @@ class Upgrades:
     def _overdue(self, upgrade: str) -> None:
         """Tell of a drain beyond its expected duration until it is over (UPG-16)."""
         record = self._record(upgrade)
-        left = sum(len(self._engine.services[old].roots) for old, _ in turn(record))
+        left = trees_left(record, self._engine.services)
         if not left:
             self._clear(upgrade, DRAIN)
             return
@@ -330,9 +332,11 @@ class Upgrades:
             if (alarm.alarm_type, alarm.instance_id) == (alarm_type, upgrade):
                 alarms.clear(alarm.id)
 
-    def _tell(self, upgrade: str, message: str, *arguments: object) -> None:
-        """One record of the log for each step; it stands for the notification and the audit record."""
-        _LOG.info(f"upgrade %s: {message}", upgrade, *arguments, extra={"component": upgrade})
+    def _tell(self, upgrade: str, step: str, message: str) -> None:
+        """One notification for each step; it goes to the log too (UPG-16)."""
+        notifications = self._host.facilities.notifications
+        number = notifications.next_number("upgrade", SOURCE)
+        notifications.emit(UpgradeNotification(SOURCE, number, self._host.now(), upgrade, step, message))
 
     def _record(self, upgrade: str) -> UpgradeRecord:
         record = self._store.desired.upgrades.get(upgrade)

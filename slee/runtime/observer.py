@@ -22,7 +22,7 @@ class LoggingObserver(Incidents):
     def __init__(self, facilities: Facilities) -> None:
         super().__init__(facilities)
         self.listeners: list[Callable[[StateChange], None]] = []
-        facilities.notifications.listen(log_notification, "alarm", "trace", "usage")
+        facilities.notifications.listen(log_notification, "alarm", "trace", "usage", "upgrade")
 
     def state_changed(self, change: StateChange) -> None:
         super().state_changed(change)

@@ -221,6 +221,16 @@ def test_upg_13_a_permanent_one_survives_the_restart(server: Server) -> None:
     assert states(server.restart()) == {"1.0": "Inactive", "2.0": "Active"}
 
 
+def test_upg_16_an_upgrade_whose_bundle_the_start_cannot_restore_is_shown_all_the_same(server: Server) -> None:
+    server.management.upgrades.make_permanent(upgraded(server))
+    digest = server.bundles.list()[1].digest
+    (server.path / "bundles" / f"{digest}.whl").write_bytes(b"damaged")
+    again = server.restart()
+    again.pump()
+    (info,) = again.management.upgrades.status()
+    assert (info.pairs[0].old_state, info.pairs[0].new_state) == ("-", "Active")
+
+
 def test_upg_14_a_drain_may_have_a_deadline_and_can_be_forced(server: Server) -> None:
     for number in range(3):
         server.fire(str(number), Heard("bob", "hi"))
@@ -298,6 +308,23 @@ def test_upg_12_more_failures_than_allowed_begin_the_rollback(migrating: Server)
     assert "1 trees failed" in info.reason
     assert states(server) == {"1.0": "Active", "2.0": "Inactive"}
     assert server.fire("a", Heard("bob", "hi"))[-1] == "one 14"
+
+
+def test_upg_16_each_step_is_told_once(migrating: Server) -> None:
+    server = migrating
+    told = server.facilities.notifications.subscribe("upgrade")
+    server.fire("a", Heard("bob", "hi"))
+    upgrade = upgraded(server)
+    wait(server, 1)
+    server.management.upgrades.rollback(upgrade)
+    wait(server, 1)
+    server.management.upgrades.force(upgrade)
+    server.management.upgrades.make_permanent(upgraded(server))
+    steps = [(n.upgrade, n.step, n.sequence) for n in told.take()]
+    assert [step for _, step, _ in steps] == [
+        "applied", "migrated", "rolled-back", "migrated", "forced", "applied", "migrated", "permanent",
+    ]  # fmt: skip
+    assert [number for _, _, number in steps] == list(range(1, 9))
 
 
 class Crash(BaseException):
