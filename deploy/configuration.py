@@ -56,12 +56,6 @@ class MetricsSection(Section):
     listen: Address = "127.0.0.1:9464"
 
 
-class HttpSection(Section):
-    """`[http]`: the HTTP resource adaptor's listener; checked, and not yet opened."""
-
-    listen: Address = "127.0.0.1:8080"
-
-
 class StoreSection(Section):
     """`[store]`: where what is to survive a crash is kept."""
 
@@ -93,9 +87,12 @@ class ServerConfiguration(Section):
     log: LogSection = LogSection()
     metrics: MetricsSection = MetricsSection()
     store: StoreSection = StoreSection()
-    http: HttpSection = HttpSection()
     sip: dict[str, Any] = Field(default_factory=dict)
     """Configuration of the SIP resource adaptor, checked by its own model."""
+    http: dict[str, Any] = Field(default_factory=dict)
+    """Configuration of the HTTP resource adaptor, checked by its own model."""
+    diameter: dict[str, Any] = Field(default_factory=dict)
+    """Configuration of the Diameter resource adaptor, checked by its own model."""
     timer: dict[str, Any] = Field(default_factory=dict)
     """Configuration of the timer resource adaptor, checked by its own model."""
     _places: Places = PrivateAttr(Places("options"))

@@ -18,7 +18,7 @@ import anyio.to_thread
 import click
 
 from deploy.configuration import ServerConfiguration, parse_address
-from deploy.shipment import SHIPPED, Shipment, sip_section
+from deploy.shipment import SHIPPED, Place, Shipment, listening
 from slee.api.errors import InvalidConfigurationError, SleeError
 from slee.facilities.journalwatch import JournalBounds
 from slee.management.failures import EXIT_JOURNAL, EXIT_UNEXPECTED, EXIT_USAGE
@@ -55,12 +55,11 @@ class Prepared:
     api: socket.socket
 
 
-def run(configuration: ServerConfiguration, sip: tuple[str, int] | None, shipment: Shipment = SHIPPED) -> int:
+def run(configuration: ServerConfiguration, listen: Mapping[str, tuple[str, int]], shipment: Shipment = SHIPPED) -> int:
     """Run a server until it is told to end; returns the exit status."""
-    sections = {
-        "sip": sip_section(configuration.sip, sip),
-        "timer": configuration.timer,
-    }
+    given = {"sip": configuration.sip, "http": configuration.http}
+    sections = {name: listening(name, section, listen.get(name)) for name, section in given.items()}
+    sections |= {"diameter": configuration.diameter, "timer": configuration.timer}
     try:
         prepared = prepare(configuration, sections, shipment)
     except SleeError as error:
@@ -85,8 +84,9 @@ def prepare(configuration: ServerConfiguration, sections: Sections, shipment: Sh
     for entity in shipment.entities:
         places = configuration.places(entity.section)
         checked_properties(by_name[entity.adaptor], sections.get(entity.section, {}), places)
-    for host, port in shipment.addresses(sections):
-        require_free(host, port)
+    for name, section in sections.items():
+        for place in shipment.addresses(name, section):
+            require_free(name, place)
     require_short(configuration.state_dir / SOCKET)
     metrics = _listen("metrics", *parse_address(configuration.metrics.listen))
     try:
@@ -161,14 +161,16 @@ def _let_go(prepared: Prepared) -> None:
     prepared.store.socket.unlink(missing_ok=True)
 
 
-def require_free(host: str, port: int) -> None:
-    """Refuse a UDP address that cannot be bound now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+def require_free(section: str, place: Place) -> None:
+    """Refuse a place that cannot be bound now."""
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    with socket.socket(family, place.kind) as probe:
+        if place.kind is socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind((place.host, place.port))
         except OSError as error:
-            raise _no_address("sip", host, port, error) from error
+            raise _no_address(section, place.host, place.port, error) from error
 
 
 def _equipment(prepared: Prepared) -> Equipment:

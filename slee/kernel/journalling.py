@@ -249,6 +249,16 @@ class Journalling:
         """Have the next record remove a key whose object is not there."""
         self._kernel.dirty[Gone(key)] = None
 
+    def forget(self, service: ServiceRuntime) -> None:
+        """A service without entities is removed: its schemas leave the journal, its classes are let go (UPG-1)."""
+        for env in service.environments.values():
+            schema = self.records.schemas.pop(env, None)
+            if schema is not None:
+                self._kernel.dirty.pop(schema, None)
+                if schema.key is not None:
+                    self.drop_key(schema.key)
+        self.records.forget_classes()
+
     def settle(self) -> None:
         """The adaptors have begun: activities that none was asked for end, trees without attachment go (DUR-7)."""
         settle(self._kernel, self)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from slee.api.errors import InvalidStateError, TransactionError, TransactionRequiredError
 from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent
 from slee.api.view import ActivityContextView
+from slee.kernel.conservation import retire
 from slee.kernel.context import Context
 from slee.kernel.entity import Local, SbbEntity
 from slee.kernel.environment import ServiceRuntime, require_service
@@ -322,9 +323,7 @@ class Kernel:
 
     def remove_event_type(self, event_class: type) -> None:
         """An event type is being uninstalled: its events that are queued fail when their turn comes (CON-8)."""
-        self.event_statistics(event_class)
-        for statistics in self.sources[event_class].values():
-            statistics.installed = False
+        retire(self, event_class)
 
     # Resource adaptor entities.
 

@@ -196,6 +196,12 @@ class Records:
             self._kernel.dirty[found] = None
         return found
 
+    def forget_classes(self) -> None:
+        """Let go of what is known of classes: some may be those of a bundle that is uninstalled (UPG-1)."""
+        self._carriers.clear()
+        self._shared.clear()
+        self.codec = Codec()
+
     def adopt(self, env: SbbEnvironment, number: int) -> Schema:
         """The schema of an SBB's entities, under the number that the journal has for it."""
         schema = self.schemas[env] = Schema(number, env, self.codec)

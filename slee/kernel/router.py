@@ -112,7 +112,8 @@ class Router:
                 return FailureReason.SERVICE_GONE
             if target.successor is not None:
                 firing.target = target = addressee(firing, target)
-            handlers = tuple(initial for initial in handlers if initial.service is target)
+            if len(handlers) != 1 or handlers[0].service is not target:
+                handlers = tuple([initial for initial in handlers if initial.service is target])
         firing.initial = handlers
         return None
 

@@ -64,6 +64,8 @@ class ServiceRegistry:
         require_inactive(service)
         del self.services[identity]
         forget(service, self.services.values())
+        if self._kernel.journalling is not None:
+            self._kernel.journalling.forget(service)
 
     def activate(self, identities: tuple[ServiceID, ...]) -> None:
         """Inactive to Active, all or none (SVC-2, SVC-3, SVC-7)."""

@@ -38,6 +38,7 @@ _STATUS: Final[dict[type[Exception], tuple[int, int]]] = {
     errors.InvalidArgumentError: (400, EXIT_USAGE),
     errors.InvalidConfigurationError: (400, EXIT_USAGE),
     errors.StateDirectoryError: (507, EXIT_USAGE),
+    errors.JournalError: (507, EXIT_USAGE),
     errors.InvalidStateError: (409, 3),
     errors.InvalidLinkNameBindingError: (409, 3),
     errors.UnrecognizedError: (404, 4),

@@ -1,6 +1,6 @@
 """A store that is made of chance: for simulations, with a seed that reproduces every one of its faults.
 
-It does no I/O and reads no clock. `SimulatedDisk` is what survives a crash, `SimulatedJournal` what a process has of it:
+It does no I/O and reads no clock. `SimulatedDisk` survives a crash, `SimulatedJournal` is what a process has of it:
 
     disk = SimulatedDisk(seed=7, faults=StoreFaults(torn=1.0))
     journal = disk.open(now=0.0)
@@ -40,7 +40,7 @@ class StoreFaults:
     """Probability that a record which is not durable when the process crashes is durable all the same, if those before
     it are."""
     torn: float = 0.0
-    """Probability that the first one which is not leaves a torn remainder behind, which opening cuts off and reports."""
+    """Probability that the first one which is not leaves a torn remainder, which opening cuts off and reports."""
 
 
 @dataclass(slots=True)
@@ -206,6 +206,9 @@ class SimulatedJournal:
         self._writing.append(_Waiting(self._sequence, tuple(entries), octets, self.now, durable, known))
         self._tell_due()
         return self._sequence
+
+    def hasten(self) -> None:
+        """The delays are what they are."""
 
     def advance(self, now: float | None) -> None:
         """Let everything happen that is due by a time; earlier than the last one, or None, is the last one."""

@@ -103,7 +103,7 @@ class Gate:
 
 
 class SqliteStorage:
-    """A journal in a directory; a crash is a copy of its files, made while no system call of the writer is under way."""
+    """A journal in a directory; a crash is a copy of its files, made while no call of the writer is under way."""
 
     keeps = True
     can_fail = True
@@ -136,7 +136,12 @@ class SqliteStorage:
             self._notify()
 
         journal = SqliteJournal(
-            self.place, full=self.full, log_octets=self.log_octets, on_acknowledged=acknowledged, on_status=status
+            self.place,
+            full=self.full,
+            gather=0.0,
+            log_octets=self.log_octets,
+            on_acknowledged=acknowledged,
+            on_status=status,
         )
         self.gate = journal._writer._database = Gate(journal._writer._database)
         return journal

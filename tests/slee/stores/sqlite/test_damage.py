@@ -1,7 +1,7 @@
 """A journal whose files are cut or changed anywhere is recovered to a whole record, or refused and left as it is.
 
-The suite takes a sample. `SLEE_DAMAGE=whole python -m pytest tests/slee/stores/sqlite/test_damage.py` takes every octet of
-the last 64 KiB, and every octet of the files for the changes, which is some minutes' work.
+The suite takes a sample; `SLEE_DAMAGE=whole python -m pytest tests/slee/stores/sqlite/test_damage.py` cuts at every
+octet of the last 64 KiB and changes every octet of the files, which is some minutes' work.
 """
 
 from __future__ import annotations
@@ -161,8 +161,8 @@ def test_dur_5_truncated_after_an_end(closed: Sample, fast_path: Path) -> None:
     bench = Bench(closed, fast_path)
     for size in [0, 1, *offsets(len(content), 250, first=max(0, len(content) - LAST))]:
         bench.judge(DATABASE, content[:size])
-    assert bench.recovered == 0
-    print(f"{bench.refused} refused")
+    assert bench.refused > 0  # a last page that is free may be missing
+    print(f"{bench.recovered} recovered, {bench.refused} refused")
 
 
 @pytest.mark.parametrize("name", [WAL, DATABASE, MARK_FILE])
