@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.command_line import take_load_core
 from benchmarks.contenders import LOAD_CORE, SERVER_CORE
-from benchmarks.process_tree import memory
+from benchmarks.process_tree import cpu_seconds, memory
 from benchmarks.report import machine, table
 from tests.interop.clients import Clients, keeper_uri
 from tests.interop.killing import deploy
@@ -30,18 +30,18 @@ ROUNDS = 3
 RATE = 1_200.0
 
 
-def restart(server: Slee) -> float:
-    """Kill it, start it again, and return the seconds until it says that it runs."""
+def restart(server: Slee) -> tuple[float, float]:
+    """Kill it, start it again; the seconds until it says that it runs, and those of processor time among them."""
     server.child.send(signal.SIGKILL)
     server.child.wait(5.0)
     server.child.__exit__()
     began = time.monotonic()
     server.start()
-    return time.monotonic() - began
+    return time.monotonic() - began, cpu_seconds(server.child.pid)
 
 
-def measure(folder: Path, entities: int) -> tuple[float, float, float]:
-    """Seconds of a start with an empty journal, of one with so many entities, and MiB used then."""
+def measure(folder: Path, entities: int) -> tuple[tuple[float, float], tuple[float, float], float]:
+    """Restarts with an empty journal and with so many entities, the quickest of several, and MiB used then."""
     server = Slee(folder, core=SERVER_CORE)
     server.start()
     try:
@@ -79,10 +79,12 @@ def main(arguments: list[str] | None = None) -> int:
     take_load_core()
     with tempfile.TemporaryDirectory(prefix="recovery-") as place:
         empty, full, used = measure(Path(place), options.entities)
-    header = ["entities", "start s, empty journal", "start s", "recovery s", "RSS MiB"]
-    row = [f"{options.entities:,}", f"{empty:.2f}", f"{full:.2f}", f"{full - empty:.2f}", f"{used:.0f}"]
+    header = ["entities", "start s, empty journal", "start s", "recovery s", "of processor time", "RSS MiB"]
+    took, used_cpu = full[0] - empty[0], full[1] - empty[1]
+    figures = [empty[0], full[0], took, used_cpu]
+    row = [f"{options.entities:,}", *(f"{figure:.2f}" for figure in figures), f"{used:.0f}"]
     print(machine(), table(header, [row]), sep="\n\n")
-    kept = full - empty <= BOUND * options.entities / ENTITIES
+    kept = took <= BOUND * options.entities / ENTITIES
     print(f"\nRecovery of {ENTITIES:,} entities takes at most {BOUND} s: {'yes' if kept else 'NO'}.")
     return int(not kept)
 

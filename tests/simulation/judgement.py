@@ -115,6 +115,13 @@ def judge_keeper(world: World, key: str, root: SbbEntity) -> list[str]:
     """What a keeper's state says about itself, and what those of its children say."""
     log, notes, armed, firings = (_values(root, name) for name in ("log", "notes", "armed", "firings"))
     problems = [*_twice(f"{key}: work", log), *_twice(f"{key}: firing", firings)]
+    handed = {text for text, _, _ in world.handed}
+    problems += [
+        f"{key}: the output for work {serial} was never handed over [OUT-6]"
+        for serial in log
+        if world.works[serial][2] >= world.started_at and "quiet" not in world.works[serial][0].tasks
+        if f"work {key.replace('/', ' ')} {serial}" not in handed
+    ]
     promised = Counter(serial for serial in log for task in world.works[serial][0].tasks if task in ("note", "hold"))
     if promised != Counter(notes):
         problems.append(f"{key}: notes {dict(promised)} were fired, {notes} delivered [CON-13]")

@@ -108,3 +108,9 @@ def forgets_who_was_served(original: Callable[..., None]) -> Callable[..., None]
         original(self, key, value)
 
     return event
+
+
+def test_output_that_waits_for_ever_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OUT-6: it is handed over once its record is durable."""
+    monkeypatch.setattr(Journalling, "acknowledged", lambda self, sequence: None)
+    assert "never handed over" in found(Witness) or "408" in found(Witness)

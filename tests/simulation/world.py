@@ -67,6 +67,7 @@ class World:
         self.crashes: list[float] = []
         self.refused = 0
         """Works refused while the disk was full."""
+        self.started_at = 0.0
         self.life = 0
         self._countdown: dict[str, int] = {}
         """Places at which the process dies the next time but so many."""
@@ -104,6 +105,7 @@ class World:
 
     def start(self) -> None:
         self.life += 1
+        self.started_at = self.time.now
         try:
             node = self._node_class(self, self.lot.randrange(2**32))
             if self.life > 1:
