@@ -116,6 +116,8 @@ class SleeHarness:
         self.kernel.serialises = serialise
         self.tables = VolatileTables(self.kernel)
         self._links: dict[str, ResourceAdaptor] = {}
+        self._is_pumping = False
+        """Within `run`: what an adaptor fires there is processed before that returns, as in a server."""
         self.kernel.now = self.clock.now
         self.kernel.start()
         self.run()
@@ -226,12 +228,16 @@ class SleeHarness:
         Raises:
             RuntimeError: `limit` steps were made and something is ready still.
         """
-        steps = 0
-        while self.kernel.step(self.clock.now):
-            self._perform()
-            steps += 1
-            if steps >= limit:
-                raise RuntimeError(f"{limit} steps and no end [TST-2]; two handlers may fire at each other for ever")
+        steps, outer = 0, self._is_pumping
+        self._is_pumping = True
+        try:
+            while self.kernel.step(self.clock.now):
+                self._perform()
+                steps += 1
+                if steps >= limit:
+                    raise RuntimeError(f"{limit} steps and no end [TST-2]; two handlers may fire at each other for ever")
+        finally:
+            self._is_pumping = outer
         return steps
 
     def run_until_idle(self, limit: int = 1_000_000) -> int:
@@ -250,7 +256,7 @@ class SleeHarness:
 
     def pump(self) -> None:
         """What an adaptor calls after input; the same as `run`, but not inside it."""
-        if self.kernel.transaction is None:
+        if self.kernel.transaction is None and not self._is_pumping:
             self.run()
 
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
