@@ -35,7 +35,7 @@ from resource_adaptors.http.serving import Owner, Serving
 from resource_adaptors.http.sessions import Sessions
 from resource_adaptors.http.streams import EventStreams
 from resource_adaptors.http.webhooks import Webhooks
-from slee.api.errors import Issue, VerificationError
+from slee.api.errors import InvalidConfigurationError, Issue, VerificationError
 from slee.api.ids import ResourceAdaptorID, ServiceID
 from slee.api.resource import ResourceAdaptorType
 from slee.spi import (
@@ -57,6 +57,7 @@ class HttpAdaptor(ResourceAdaptor):
     id: ClassVar[ResourceAdaptorID] = ResourceAdaptorID("http", "slee", "1.0")
     ra_types = (api.HTTP,)
     configuration: ClassVar[type[BaseModel] | None] = HttpConfiguration
+    reconfigures_while_active: ClassVar[bool] = True
 
     context: ResourceAdaptorContext
     settings: HttpConfiguration
@@ -83,6 +84,34 @@ class HttpAdaptor(ResourceAdaptor):
     def ra_configure(self, configuration: BaseModel) -> None:
         assert isinstance(configuration, HttpConfiguration)
         self.settings = configuration
+
+    def ra_verify_configuration(self, configuration: BaseModel) -> None:
+        assert isinstance(configuration, HttpConfiguration)
+        if not self._is_active:
+            return
+        old, new = self.settings, configuration
+        fixed = {
+            "listeners": old.listeners != new.listeners,
+            "hosts": old.hosts != new.hosts,
+            "server": old.server != new.server,
+            "static": old.static != new.static,
+            "sse-ring": old.sse_ring != new.sse_ring,
+            "client.ca": old.client.ca != new.client.ca,
+        }
+        if changed := [name for name, differs in fixed.items() if differs]:
+            raise InvalidConfigurationError(
+                f"{self.context.entity_name}: {', '.join(changed)} cannot change while it is active [HTTP-42]; "
+                "deactivate it first"
+            )
+
+    def ra_configuration_update(self, configuration: BaseModel) -> None:
+        self.ra_configure(configuration)
+        if self._is_active:
+            settings = self.settings
+            self.serving.take(settings)
+            self.sessions.routes = settings.sessions
+            self.outgoing.take(settings.client)
+            self.webhooks.settings = settings.webhooks
 
     def ra_active(self) -> None:
         context, settings = self.context, self.settings

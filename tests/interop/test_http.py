@@ -102,7 +102,7 @@ async def run(*command: str) -> str:
     return out.decode()
 
 
-def test_http_1_curl_asks_posts_and_streams(tmp_path: Path) -> None:
+def test_http_lane_curl_asks_posts_and_streams(tmp_path: Path) -> None:
     curl = find_program("curl")
     if curl is None:
         pytest.skip("curl is not installed")
@@ -125,7 +125,7 @@ def test_http_1_curl_asks_posts_and_streams(tmp_path: Path) -> None:
     lane(work, tmp_path)
 
 
-def test_http_1_tls_with_alpn(tmp_path: Path) -> None:
+def test_http_lane_tls_with_alpn(tmp_path: Path) -> None:
     openssl = find_program("openssl")
     if openssl is None:
         pytest.skip("openssl is not installed")
@@ -168,7 +168,7 @@ def test_http_1_tls_with_alpn(tmp_path: Path) -> None:
     lane(work, tmp_path)
 
 
-def test_http_13_hostile_clients_get_a_clear_status_and_leave_nothing(tmp_path: Path) -> None:
+def test_http_lane_hostile_clients_get_a_clear_status_and_leave_nothing(tmp_path: Path) -> None:
     async def work(folder: Path) -> None:
         limits = {"header_time": 1.0, "body_grace": 1.0, "idle": 2.0}
         async with served(folder, limits=limits) as server:
@@ -200,7 +200,7 @@ def test_http_13_hostile_clients_get_a_clear_status_and_leave_nothing(tmp_path: 
     lane(work, tmp_path)
 
 
-def test_http_13_a_slow_client_delays_nobody(tmp_path: Path) -> None:
+def test_http_lane_a_slow_client_delays_nobody(tmp_path: Path) -> None:
     async def work(folder: Path) -> None:
         async with served(folder) as server:
             answer_at_once()
@@ -223,7 +223,7 @@ def test_http_13_a_slow_client_delays_nobody(tmp_path: Path) -> None:
     lane(work, tmp_path)
 
 
-def test_http_18_a_client_that_hangs_up_ends_its_activity(tmp_path: Path) -> None:
+def test_http_lane_a_client_that_hangs_up_ends_its_activity(tmp_path: Path) -> None:
     async def work(folder: Path) -> None:
         async with served(folder) as server:
             SCRIPT[api.GetRequest] = lambda sbb, event, aci: sbb.timers.set(aci, after=60)
@@ -239,7 +239,7 @@ def test_http_18_a_client_that_hangs_up_ends_its_activity(tmp_path: Path) -> Non
     lane(work, tmp_path)
 
 
-def test_http_23_and_29_a_request_of_ours_reaches_only_where_it_may(tmp_path: Path) -> None:
+def test_http_lane_a_request_of_ours_reaches_only_where_it_may(tmp_path: Path) -> None:
     async def work(folder: Path) -> None:
         outcomes: list[object] = []
         done = asyncio.Event()
@@ -281,7 +281,7 @@ def test_http_23_and_29_a_request_of_ours_reaches_only_where_it_may(tmp_path: Pa
     lane(work, tmp_path)
 
 
-def test_http_44_wrk_finds_no_wrong_answer(tmp_path: Path) -> None:
+def test_http_lane_wrk_finds_no_wrong_answer(tmp_path: Path) -> None:
     wrk = find_program("wrk")
     if wrk is None:
         pytest.skip("wrk is not installed")

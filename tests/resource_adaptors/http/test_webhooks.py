@@ -8,7 +8,13 @@ import hmac
 
 import pytest
 
-from resource_adaptors.http.api import GetRequest, LocalProtocolError, ResponseSent, WebhookDeadLettered, WebhookDelivered
+from resource_adaptors.http.api import (
+    GetRequest,
+    LocalProtocolError,
+    ResponseSent,
+    WebhookDeadLettered,
+    WebhookDelivered,
+)
 from slee import ActivityContext
 from tests.resource_adaptors.http.kit import Desk, World
 
@@ -16,7 +22,9 @@ TARGET = {"url": "https://crm.test/hook", "keys": ["new", "old"]}
 
 
 def world(**given: object) -> World:
-    return World(webhooks={"targets": {"crm": TARGET}, "timeout": 100_000, **given}, client={"breaker": {"failures": 1000}})
+    return World(
+        webhooks={"targets": {"crm": TARGET}, "timeout": 100_000, **given}, client={"breaker": {"failures": 1000}}
+    )
 
 
 def telling(w: World, *bodies: bytes, key: str | None = None) -> None:
