@@ -17,26 +17,33 @@ FAMILIES: Final = {
     "trace": "Read and assign trace levels.",
     "alarm": "Look at active alarms, and clear them.",
     "usage": "Read what components count, and manage usage parameter sets.",
+    "upgrade": "Come to another version of a bundle while calls are up, and back.",
 }
 """The families of operations, known without importing what they need; a test holds them against the table."""
+
+OFFLINE: Final = {"journal": "Look at the journal of a server that is stopped, and repair it."}
+"""Families that work on the state directory and need no server: each is the group of its name in `deploy`."""
 
 
 class _Families(click.Group):
     """Imports a family of commands when it is used, so that `slee --help` and `slee run` are quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*self.commands, *FAMILIES]
+        return [*self.commands, *FAMILIES, *OFFLINE]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in FAMILIES:
             found: click.Command = importlib.import_module("deploy.commands").family(cmd_name, FAMILIES[cmd_name])
             return found
+        if cmd_name in OFFLINE:
+            offline: click.Command = getattr(importlib.import_module(f"deploy.{cmd_name}"), cmd_name)
+            return offline
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, command.get_short_help_str()) for name, command in self.commands.items()]
         with formatter.section("Commands"):
-            formatter.write_dl([*rows, *FAMILIES.items()])
+            formatter.write_dl([*rows, *FAMILIES.items(), *OFFLINE.items()])
 
 
 @click.group(cls=_Families, context_settings={"help_option_names": ["-h", "--help"]})

@@ -64,9 +64,17 @@ class Shipment:
         )
 
 
-DEFAULTS: Final[Mapping[str, tuple[str, int]]] = {"sip": ("127.0.0.1", 5060), "http": ("127.0.0.1", 8080)}
-"""Where the adaptors of the product listen unless they are told otherwise, by section."""
-_TRANSPORTS: Final[Mapping[str, socket.SocketKind]] = {"sip": socket.SOCK_DGRAM, "http": socket.SOCK_STREAM}
+DEFAULTS: Final[Mapping[str, tuple[str, int]]] = {
+    "sip": ("127.0.0.1", 5060),
+    "http": ("127.0.0.1", 8080),
+    "diameter": ("127.0.0.1", 3868),
+}
+"""Where the listeners of an adaptor listen unless they are told otherwise, by section."""
+_TRANSPORTS: Final[Mapping[str, socket.SocketKind]] = {
+    "sip": socket.SOCK_DGRAM,
+    "http": socket.SOCK_STREAM,
+    "diameter": socket.SOCK_STREAM,
+}
 
 
 def listening(name: str, section: Section, listen: tuple[str, int] | None) -> dict[str, Any]:
@@ -84,7 +92,7 @@ def listening(name: str, section: Section, listen: tuple[str, int] | None) -> di
 def shipped_addresses(name: str, section: Section) -> list[Place]:
     """Where the configured listeners of a section want to listen; malformed ones are left to the adaptor's model."""
     found: list[Place] = []
-    for listener in _listeners(section):
+    for listener in _listeners(section) if name in _TRANSPORTS else []:
         host, port = listener.get("host", DEFAULTS[name][0]), listener.get("port", DEFAULTS[name][1])
         if isinstance(host, str) and isinstance(port, int) and 0 <= port <= 65_535:
             found.append(Place(_TRANSPORTS[name], host, port))
@@ -107,12 +115,19 @@ def announce(adaptor: Any) -> str:
 
 
 SHIPPED: Final = Shipment(
-    adaptors=("resource_adaptors.sip.adaptor:SipAdaptor", "resource_adaptors.http.adaptor:HttpAdaptor"),
+    adaptors=(
+        "resource_adaptors.sip.adaptor:SipAdaptor",
+        "resource_adaptors.http.adaptor:HttpAdaptor",
+        "resource_adaptors.diameter.adaptor:DiameterAdaptor",
+        "resource_adaptors.timer.adaptor:TimerAdaptor",
+    ),
     root=Path(__file__).resolve().parent.parent,
     bundles=("profiles/location", "sbbs/registrar", "sbbs/proxy"),
     entities=(
         EntityEquipment("sip", "sip", "sip", ("sip-main",)),
         EntityEquipment("http", "http", "http", ("http-main",)),
+        EntityEquipment("diameter", "diameter", "diameter", ("diameter-main",)),
+        EntityEquipment("timer", "timer", "timer", ("timer-main",)),
     ),
     services=("Registrar", "Proxy"),
     addresses=shipped_addresses,

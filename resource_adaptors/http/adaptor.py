@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar, Final
 
+import msgspec
 from pydantic import BaseModel
 
 from resource_adaptors.http import api, events
@@ -14,6 +15,7 @@ from resource_adaptors.http.message.errors import LocalProtocolError
 from resource_adaptors.http.metrics import HttpStatistics
 from resource_adaptors.http.outgoing import Outgoing, Sender
 from resource_adaptors.http.protocol.routes import Route, RouteTable, parse_option
+from resource_adaptors.http.protocol.webhooks import Record
 from resource_adaptors.http.provider import (
     Answer,
     CancelCall,
@@ -235,6 +237,16 @@ class HttpAdaptor(ResourceAdaptor):
         self.sessions.end(handle)
         self.outgoing.cancel(handle)
         self.webhooks.forget(handle)
+
+    def restore_activity(self, handle: Hashable, state: bytes | None) -> object | None:
+        """Take sessions and web-hooks up again; requests end with their connections (HTTP-43)."""
+        if state is None:
+            return None
+        if str(handle).startswith("session-"):
+            return self.sessions.restore(str(handle), state)
+        record = msgspec.msgpack.decode(state, type=Record)
+        self.webhooks.restore(record)
+        return events.WebhookActivity(record.id, record.target)
 
     def verify_service(self, service: ReceivableService, active: Sequence[ReceivableService]) -> None:
         """Refuse a service whose options are no routes, or routes of another active service (HTTP-14)."""

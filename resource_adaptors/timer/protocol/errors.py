@@ -1,0 +1,25 @@
+"""Errors of the timer resource adaptor; all of them are the caller's, and each names rule and remedy.
+
+LocalProtocolError (also a ValueError)
+ +-- AlreadyExistsError
+ +-- ResourceExhaustedError
+ +-- UnknownScheduleError
+"""
+
+from __future__ import annotations
+
+
+class LocalProtocolError(ValueError):
+    """A service or the configuration asked for something that cannot be had; nothing has changed."""
+
+
+class AlreadyExistsError(LocalProtocolError):
+    """A schedule of that name exists (TIM-10)."""
+
+
+class ResourceExhaustedError(LocalProtocolError):
+    """A limit on the number of schedules is reached (TIM-28)."""
+
+
+class UnknownScheduleError(LocalProtocolError):
+    """The service has no schedule of that name (TIM-32)."""

@@ -1,0 +1,175 @@
+"""The schedules of one entity by name and by handle, and what is judged before one is made."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Final, cast
+
+import msgspec
+
+from resource_adaptors.timer.config import TimerConfiguration
+from resource_adaptors.timer.protocol.errors import (
+    AlreadyExistsError,
+    LocalProtocolError,
+    ResourceExhaustedError,
+    UnknownScheduleError,
+)
+from resource_adaptors.timer.protocol.schedule import KINDS, Missed, Plan, Progress, Schedule
+from resource_adaptors.timer.protocol.timing import HORIZON, Occurrences, Once, Timing, compile_timing
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_.:@+/-]{1,128}")
+_LARGEST_PAYLOAD: Final = 4096
+_LONGEST_JITTER: Final = 86_400.0
+_ATOMS: Final = (bool, int, float, str, bytes, type(None))
+
+
+class Register:
+    """Every schedule that there is, or that a delivery under way is making."""
+
+    __slots__ = ("_by_name", "_counts", "_settings", "by_handle")
+
+    def __init__(self, settings: TimerConfiguration) -> None:
+        self._settings = settings
+        self._by_name: dict[str, Schedule] = {}
+        self.by_handle: dict[str, Schedule] = {}
+        self._counts: Counter[str | None] = Counter()
+        """Schedules by owner."""
+
+    def __iter__(self) -> Iterator[Schedule]:
+        return iter(self.by_handle.values())
+
+    def find(self, name: str, owner: str | None) -> Schedule | None:
+        """The schedule of a name, `None` if there is none or it is another's (TIM-32)."""
+        schedule = self._by_name.get(name)
+        return schedule if schedule is not None and schedule.owner == owner else None
+
+    def get(self, name: str) -> Schedule:
+        """The schedule of a name, whoever made it; `UnknownScheduleError` if there is none."""
+        schedule = self._by_name.get(name)
+        if schedule is None:
+            raise UnknownScheduleError(f"schedule {name!r}: there is none of that name [TIM-27]; list them first")
+        return schedule
+
+    def names(self, prefix: str, owner: str | None) -> tuple[str, ...]:
+        """Names of an owner's schedules that begin with a prefix, sorted."""
+        found = [n for n, s in self._by_name.items() if s.owner == owner and n.startswith(prefix)]
+        return tuple(sorted(found))
+
+    def kinds(self) -> Mapping[str, int]:
+        """How many schedules of each kind there are."""
+        counts = dict.fromkeys(KINDS, 0)
+        for schedule in self.by_handle.values():
+            counts[schedule.kind] += 1
+        return counts
+
+    def compile(self, timing: Timing, created: float) -> Occurrences:
+        """What computes the occurrences of a timing; `LocalProtocolError` if it is malformed."""
+        return compile_timing(timing, created, self._settings.days_off)
+
+    def make(self, handle: str, plan: Plan, now: float, *, owner: str | None) -> Schedule:
+        """A schedule, judged and not yet added.
+
+        Raises:
+            LocalProtocolError: something of it cannot be had (TIM-9, TIM-28).
+        """
+        _check_plan(plan)
+        occurrences = self.compile(plan.timing, now)
+        _check_reach(plan, occurrences, now)
+        return Schedule(handle, plan, occurrences, Progress(created=now), owner)
+
+    def check_room(self, plan: Plan, owner: str | None, *, replace: bool) -> Schedule | None:
+        """The schedule that a new one would replace.
+
+        Raises:
+            AlreadyExistsError: the name is taken, and may not be replaced (TIM-10).
+            ResourceExhaustedError: there are too many (TIM-28).
+        """
+        existing = self._by_name.get(plan.name)
+        if existing is not None and not (replace and existing.owner == owner):
+            remedy = "it is another service's; choose another name" if replace else "choose another, or replace=True"
+            raise AlreadyExistsError(f"schedule {plan.name!r}: the name is taken [TIM-10]; {remedy}")
+        settings = self._settings
+        if existing is None and len(self._by_name) >= settings.max_schedules:
+            raise ResourceExhaustedError(f"{len(self._by_name)} schedules exist [TIM-28]; cancel some first")
+        if existing is None and self._counts[owner] >= settings.max_schedules_of_service:
+            raise ResourceExhaustedError(f"{owner} has {self._counts[owner]} schedules [TIM-28]; cancel some first")
+        return existing
+
+    def retime(self, schedule: Schedule, timing: Timing, now: float) -> None:
+        """Give a schedule another timing, which has been judged."""
+        schedule.plan = msgspec.structs.replace(schedule.plan, timing=timing)
+        schedule.progress.created = now
+        schedule.occurrences = self.compile(timing, now)
+
+    def check_timing(self, schedule: Schedule, timing: Timing, now: float) -> None:
+        """`LocalProtocolError` if a schedule cannot have that timing."""
+        _check_reach(msgspec.structs.replace(schedule.plan, timing=timing), self.compile(timing, now), now)
+
+    def add(self, schedule: Schedule) -> None:
+        """Take a schedule in, in place of one of the same name."""
+        self._by_name[schedule.plan.name] = schedule
+        self.by_handle[schedule.handle] = schedule
+        self._counts[schedule.owner] += 1
+
+    def release_name(self, schedule: Schedule) -> None:
+        """Let another schedule have the name; this one goes on until it is removed."""
+        if self._by_name.get(schedule.plan.name) is schedule:
+            del self._by_name[schedule.plan.name]
+
+    def reclaim_name(self, schedule: Schedule) -> None:
+        """Undo `release_name`."""
+        self._by_name[schedule.plan.name] = schedule
+
+    def remove(self, schedule: Schedule) -> None:
+        """Forget a schedule."""
+        self.release_name(schedule)
+        if self.by_handle.pop(schedule.handle, None) is not None:
+            self._counts[schedule.owner] -= 1
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._by_name.clear()
+        self.by_handle.clear()
+        self._counts.clear()
+
+
+def _check_plan(plan: Plan) -> None:
+    if _NAME.fullmatch(plan.name) is None:
+        raise LocalProtocolError(
+            f"schedule name {plan.name!r} [TIM-28]; give 1 to 128 of letters, digits and _ . : @ + / -"
+        )
+    if not _is_payload(plan.payload):
+        raise LocalProtocolError(
+            f"schedule {plan.name}: payload {type(plan.payload).__name__} [TIM-1]; give bool, int, float, str, bytes, "
+            f"None, or a tuple of these"
+        )
+    size = len(msgspec.msgpack.encode(plan.payload))
+    if size > _LARGEST_PAYLOAD:
+        raise LocalProtocolError(f"schedule {plan.name}: payload of {size} octets [TIM-28]; 4096 are allowed")
+    if not 0 <= plan.jitter <= _LONGEST_JITTER:
+        raise LocalProtocolError(f"schedule {plan.name}: jitter {plan.jitter} [TIM-1]; allowed is 0 to 86400 s")
+    if plan.retries < 0 or plan.retry_delay < 0:
+        raise LocalProtocolError(f"schedule {plan.name}: retries below 0 [TIM-17]; give 0 or more")
+
+
+def _check_reach(plan: Plan, occurrences: Occurrences, now: float) -> None:
+    """Refuse what never fires (TIM-8), or later than fifty years from now (TIM-28)."""
+    is_past_skipped = plan.missed is Missed.SKIP
+    after = float("-inf") if isinstance(plan.timing, Once) and not is_past_skipped else now - 1e-9
+    if plan.valid_from is not None and plan.valid_from > after:
+        after = plan.valid_from - 1e-6
+    first = occurrences.next_after(after)
+    if first is None or (plan.valid_until is not None and first > plan.valid_until):
+        if isinstance(plan.timing, Once) and is_past_skipped:
+            return
+        raise LocalProtocolError(f"schedule {plan.name}: it would never fire [TIM-8]; mend its timing or validity")
+    if first - now > HORIZON:
+        raise LocalProtocolError(f"schedule {plan.name}: first due in over 50 years [TIM-28]; give an earlier time")
+
+
+def _is_payload(value: object) -> bool:
+    if isinstance(value, tuple):
+        return all(_is_payload(member) for member in cast("tuple[object, ...]", value))
+    return type(value) in _ATOMS
