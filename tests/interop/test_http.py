@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -173,7 +172,7 @@ def test_http_lane_hostile_clients_get_a_clear_status_and_leave_nothing(tmp_path
         limits = {"header_time": 1.0, "body_grace": 1.0, "idle": 2.0}
         async with served(folder, limits=limits) as server:
             answer_at_once()
-            before = len(os.listdir("/proc/self/fd"))
+            before = sum(1 for _ in Path("/proc/self/fd").iterdir())
             statuses = [
                 (await server.raw(data)).split(b" ")[1]
                 for data in (
@@ -193,7 +192,7 @@ def test_http_lane_hostile_clients_get_a_clear_status_and_leave_nothing(tmp_path
                 writer.transport.abort()
             assert await server.is_empty()
             gc.collect()
-            assert len(os.listdir("/proc/self/fd")) == before
+            assert sum(1 for _ in Path("/proc/self/fd").iterdir()) == before
             # the listener is there still, and its server, and this task
             assert len(asyncio.all_tasks()) <= 4
 

@@ -246,7 +246,7 @@ def test_http_27_never_from_https_to_http() -> None:
         "fe80::1%eth0",
         "fd00::1",
         "224.0.0.1",
-        "0.0.0.0",
+        "0.0.0.0",  # noqa: S104  only judged, never bound
         "::ffff:127.0.0.1",
         "100.64.0.1",
     ],
