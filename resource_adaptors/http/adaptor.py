@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar, Final
 
+import msgspec
 from pydantic import BaseModel
 
 from resource_adaptors.http import api, events
@@ -14,6 +15,7 @@ from resource_adaptors.http.message.errors import LocalProtocolError
 from resource_adaptors.http.metrics import HttpStatistics
 from resource_adaptors.http.outgoing import Outgoing, Sender
 from resource_adaptors.http.protocol.routes import Route, RouteTable, parse_option
+from resource_adaptors.http.protocol.webhooks import Record
 from resource_adaptors.http.provider import (
     Answer,
     CancelCall,
@@ -35,7 +37,7 @@ from resource_adaptors.http.serving import Owner, Serving
 from resource_adaptors.http.sessions import Sessions
 from resource_adaptors.http.streams import EventStreams
 from resource_adaptors.http.webhooks import Webhooks
-from slee.api.errors import Issue, VerificationError
+from slee.api.errors import InvalidConfigurationError, Issue, VerificationError
 from slee.api.ids import ResourceAdaptorID, ServiceID
 from slee.api.resource import ResourceAdaptorType
 from slee.spi import (
@@ -57,6 +59,7 @@ class HttpAdaptor(ResourceAdaptor):
     id: ClassVar[ResourceAdaptorID] = ResourceAdaptorID("http", "slee", "1.0")
     ra_types = (api.HTTP,)
     configuration: ClassVar[type[BaseModel] | None] = HttpConfiguration
+    reconfigures_while_active: ClassVar[bool] = True
 
     context: ResourceAdaptorContext
     settings: HttpConfiguration
@@ -83,6 +86,34 @@ class HttpAdaptor(ResourceAdaptor):
     def ra_configure(self, configuration: BaseModel) -> None:
         assert isinstance(configuration, HttpConfiguration)
         self.settings = configuration
+
+    def ra_verify_configuration(self, configuration: BaseModel) -> None:
+        assert isinstance(configuration, HttpConfiguration)
+        if not self._is_active:
+            return
+        old, new = self.settings, configuration
+        fixed = {
+            "listeners": old.listeners != new.listeners,
+            "hosts": old.hosts != new.hosts,
+            "server": old.server != new.server,
+            "static": old.static != new.static,
+            "sse-ring": old.sse_ring != new.sse_ring,
+            "client.ca": old.client.ca != new.client.ca,
+        }
+        if changed := [name for name, differs in fixed.items() if differs]:
+            raise InvalidConfigurationError(
+                f"{self.context.entity_name}: {', '.join(changed)} cannot change while it is active [HTTP-42]; "
+                "deactivate it first"
+            )
+
+    def ra_configuration_update(self, configuration: BaseModel) -> None:
+        self.ra_configure(configuration)
+        if self._is_active:
+            settings = self.settings
+            self.serving.take(settings)
+            self.sessions.routes = settings.sessions
+            self.outgoing.take(settings.client)
+            self.webhooks.settings = settings.webhooks
 
     def ra_active(self) -> None:
         context, settings = self.context, self.settings
@@ -206,6 +237,16 @@ class HttpAdaptor(ResourceAdaptor):
         self.sessions.end(handle)
         self.outgoing.cancel(handle)
         self.webhooks.forget(handle)
+
+    def restore_activity(self, handle: Hashable, state: bytes | None) -> object | None:
+        """Take sessions and web-hooks up again; requests end with their connections (HTTP-43)."""
+        if state is None:
+            return None
+        if str(handle).startswith("session-"):
+            return self.sessions.restore(str(handle), state)
+        record = msgspec.msgpack.decode(state, type=Record)
+        self.webhooks.restore(record)
+        return events.WebhookActivity(record.id, record.target)
 
     def verify_service(self, service: ReceivableService, active: Sequence[ReceivableService]) -> None:
         """Refuse a service whose options are no routes, or routes of another active service (HTTP-14)."""

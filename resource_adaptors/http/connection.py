@@ -49,6 +49,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, server_state, app_state or {}, _loop)
         self.parser = httptools.HttpRequestParser(self)  # a new one: without the leniency that uvicorn asks for
         self.gate = gate
+        self.url = b""
         self.source = Source("", 0)
         self.idle_since = 0.0
         """When it last had nothing to do."""
@@ -179,7 +180,7 @@ class Connection(HttpToolsProtocol):
         self.requests += 1
         self.version = version = parser.get_http_version()
         method = parser.get_method().decode("ascii")
-        keep_alive = version == "1.1" and parser.should_keep_alive()
+        keep_alive = version == "1.1" and parser.should_keep_alive() and not parser.should_upgrade()
         if self.requests >= limits.requests_per_connection:
             self.gate.limit_hit("requests_per_connection")
             keep_alive = False

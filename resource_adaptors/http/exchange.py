@@ -38,6 +38,8 @@ class Exchange:
     """The whole request has been received."""
     is_streamed = False
     """Its body is handed over in pieces."""
+    is_read = False
+    """All of a streamed body has been handed over."""
     is_expecting = False
     """The client waits for a 100 before it sends the body."""
     credit = 0

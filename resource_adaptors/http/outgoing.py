@@ -29,6 +29,9 @@ class Sender(Protocol):
         """Begin; `done` is told the outcome later, once, unless the result of this is called before."""
         ...
 
+    def take(self, settings: ClientSection) -> None:
+        """Take a changed configuration, for the tries to come."""
+
     def close(self) -> None:
         """Let go of connections."""
 
@@ -78,6 +81,11 @@ class Outgoing:
         self._calls: dict[Hashable, _Running] = {}
         self._alarms: dict[str, AlarmID] = {}
         """Of open circuits, by origin."""
+
+    def take(self, settings: ClientSection) -> None:
+        """Take a changed configuration, for the requests to come (HTTP-42)."""
+        self.settings = settings
+        self._sender.take(settings)
 
     @property
     def circuits(self) -> dict[str, int]:

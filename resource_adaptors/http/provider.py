@@ -327,6 +327,7 @@ class HttpProvider(Http):
         now = adaptor.context.now
         record = Record(handle, target, bytes(body), content_type, ordering_key or "", now)
         context = adaptor.context.endpoint.start_activity_transacted(handle, WebhookActivity(handle, target))
+        adaptor.context.endpoint.save_activity(handle, msgspec.msgpack.encode(record))
         adaptor.context.enlist(Tell(record))
         return context
 

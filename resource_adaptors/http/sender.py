@@ -34,7 +34,7 @@ class _Guard(httpcore.AsyncNetworkBackend):
     """Resolves a name, checks every address, and connects to the very one that was checked (HTTP-29)."""
 
     def __init__(self, allowed: tuple[Network, ...]) -> None:
-        self._allowed = allowed
+        self.allowed = allowed
         self._backend = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -53,7 +53,7 @@ class _Guard(httpcore.AsyncNetworkBackend):
         except TimeoutError as error:
             raise httpcore.ConnectTimeout("the name was not resolved in time") from error
         addresses = [str(entry[4][0]) for entry in found]
-        allowed = [address for address in dict.fromkeys(addresses) if is_allowed(address, self._allowed)]
+        allowed = [address for address in dict.fromkeys(addresses) if is_allowed(address, self.allowed)]
         if not allowed:
             raise ForbiddenAddressError(host)
         failure: Exception = httpcore.ConnectError(f"{host}: no address")
@@ -71,13 +71,13 @@ class _Guard(httpcore.AsyncNetworkBackend):
 class _Transport(httpx.AsyncHTTPTransport):
     """The library's transport on a pool of ours, whose connections are guarded."""
 
-    def __init__(self, settings: ClientSection, context: ssl.SSLContext) -> None:
+    def __init__(self, settings: ClientSection, context: ssl.SSLContext, guard: _Guard) -> None:
         super().__init__(verify=context)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=context,
             max_connections=None,  # bounded for each target, by `Outgoing`
             keepalive_expiry=settings.idle,
-            network_backend=_Guard(settings.allow_networks),
+            network_backend=guard,
         )
 
 
@@ -86,12 +86,15 @@ class HttpxSender:
 
     def __init__(self, context: ResourceAdaptorContext, settings: ClientSection) -> None:
         self._context = context
-        self._most = settings.body
-        self._client = httpx.AsyncClient(
-            transport=_Transport(settings, _tls(settings)),
-            timeout=httpx.Timeout(None, connect=settings.connect_timeout),
-            trust_env=False,
-        )
+        self._settings = settings
+        self._guard = _Guard(settings.allow_networks)
+        transport = _Transport(settings, _tls(settings), self._guard)
+        self._client = httpx.AsyncClient(transport=transport, trust_env=False)
+
+    def take(self, settings: ClientSection) -> None:
+        """Take a changed configuration, for the tries to come."""
+        self._settings = settings
+        self._guard.allowed = settings.allow_networks
 
     def send(self, call: Call, done: Done) -> Callable[[], None]:
         """Begin a try; the outcome comes from a task."""
@@ -122,14 +125,18 @@ class HttpxSender:
 
     async def _exchange(self, call: Call) -> Outcome:
         request = self._client.build_request(
-            call.method, call.url, headers=[("Accept-Encoding", "identity"), *call.headers], content=call.body
+            call.method,
+            call.url,
+            headers=[("Accept-Encoding", "identity"), *call.headers],
+            content=call.body,
+            timeout=httpx.Timeout(None, connect=self._settings.connect_timeout),
         )
         response = await self._client.send(request, stream=True)
         try:
             body = bytearray()
             async for chunk in response.aiter_raw(_READ):
                 body += chunk
-                if len(body) > self._most:
+                if len(body) > self._settings.body:
                     raise ResponseTooLargeError
             headers = tuple((name.lower(), value) for name, value in response.headers.multi_items())
             return Reply(response.status_code, headers, bytes(body))

@@ -229,7 +229,8 @@ class Serving:
             self.fire(exchange, events.BodyChunk, data)
         if exchange.credit > 0:
             exchange.connection.resume_reading()
-        if exchange.is_complete and not exchange.parts:
+        if exchange.is_complete and not exchange.parts and not exchange.is_read:
+            exchange.is_read = True
             self.fire(exchange, events.BodyComplete, exchange.received)
 
     def read_body(self, exchange: Exchange, octets: int) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from resource_adaptors.http.message.request import Request
     from slee.spi import ResourceAdaptorContext, TimerTask
 
+_PREFIX: Final = "session-"
 _LONGEST: Final = 128
 """Characters of a session key."""
 
@@ -61,7 +62,7 @@ class Sessions:
             secure = "; Secure" if request.source.scheme == "https" else ""
             cookie = f"set-cookie: {section.name}={key}; Path=/; HttpOnly; SameSite=Lax{secure}\r\n"
             exchange.extra += cookie.encode("latin-1")
-        exchange.session = self._touch(f"session-{key}", key, section)
+        exchange.session = self._touch(f"{_PREFIX}{key}", key, section)
         return msgspec.structs.replace(request, session_key=key)
 
     def _key(self, section: SessionSection, request: Request) -> str | None:
@@ -84,10 +85,21 @@ class Sessions:
         session = self.by_handle.get(handle)
         if session is None:
             context.endpoint.start_activity(handle, events.SessionActivity(key))
-            session = self.by_handle[handle] = Session(handle, section.idle, context.now)
-            session.timer = context.timer.call_later(section.idle, self._look, session)
+            context.endpoint.save_activity(handle, msgspec.msgpack.encode(section.idle))
+            session = self._begin(handle, section.idle)
         session.last_used = context.now
         return handle
+
+    def _begin(self, handle: str, idle: float) -> Session:
+        context = self._context
+        session = self.by_handle[handle] = Session(handle, idle, context.now)
+        session.timer = context.timer.call_later(idle, self._look, session)
+        return session
+
+    def restore(self, handle: str, state: bytes) -> events.SessionActivity:
+        """Take a session up again after a restart; its idle time begins anew (HTTP-43)."""
+        self._begin(handle, msgspec.msgpack.decode(state, type=float))
+        return events.SessionActivity(handle.removeprefix(_PREFIX))
 
     def _look(self, session: Session) -> None:
         """Has it been idle all the time? Otherwise look again when it would be."""

@@ -20,6 +20,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from resource_adaptors.http.adaptor import HttpAdaptor
+from resource_adaptors.http.config import ClientSection
 from resource_adaptors.http.connection import Connection
 from resource_adaptors.http.outgoing import Done, Sender
 from resource_adaptors.http.protocol.calls import Call, Failure, Outcome, Reply
@@ -291,6 +292,9 @@ class RecordingSender:
             made.is_over = True
 
         return cancel
+
+    def take(self, settings: ClientSection) -> None:
+        """Nothing of it matters to what is only kept."""
 
     def close(self) -> None:
         """There is nothing to close."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,26 +24,6 @@ if TYPE_CHECKING:
 _ALARM = "http.webhook_dead_letter"
 
 
-class Outbox(Protocol):
-    """Where records are kept until they are delivered or dropped."""
-
-    def save(self, record: Record) -> None:
-        """Keep a record, in place of an older one of its id."""
-
-    def remove(self, identity: str) -> None:
-        """Forget a record; without effect if it is not there."""
-
-
-class MemoryOutbox:
-    """Keeps nothing beyond the process: what is under way is known to `Webhooks`."""
-
-    def save(self, record: Record) -> None:
-        """There is nowhere to keep it."""
-
-    def remove(self, identity: str) -> None:
-        """It was not kept."""
-
-
 class Webhooks:
     """All web-hooks of one entity."""
 
@@ -53,14 +33,12 @@ class Webhooks:
         settings: WebhookSection,
         outgoing: Outgoing,
         serving: Serving,
-        outbox: Outbox | None = None,
     ) -> None:
         self._context = context
         self.settings = settings
         self._outgoing = outgoing
         self._serving = serving
         self._counts = serving.counts
-        self._outbox: Outbox = outbox or MemoryOutbox()
         self.pending: dict[str, Record] = {}
         """What is to be delivered, oldest first."""
         self.dead: dict[str, Record] = {}
@@ -76,29 +54,26 @@ class Webhooks:
         self._timers: dict[str, TimerTask] = {}
 
     def tell(self, record: Record) -> None:
-        """Take a record over: the transaction that wrote it has committed."""
-        self._outbox.save(record)
+        """Take a record over: the transaction that wrote it, and kept it with its activity, has committed."""
         self._take(record)
 
-    def restore(self, records: list[Record]) -> None:
-        """Go on with what an outbox has kept; what was under way is sent again with its id (HTTP-43)."""
-        for record in sorted(records, key=lambda record: record.created):
-            if record.is_dead:
-                self.dead[record.id] = record
-            else:
-                self._take(record)
+    def restore(self, record: Record) -> None:
+        """Go on with a record that was kept; what was under way is sent again with its id (HTTP-43)."""
+        self._take(record)
 
     def replay(self, identity: str) -> None:
         """Try a dead letter again, as if it were new; `KeyError` if there is none of that id."""
         record = self.dead.pop(identity)
         self.disabled.discard(record.target)
-        self.tell(msgspec.structs.replace(record, is_dead=False, attempts=0, status=0, created=self._context.now))
+        record = msgspec.structs.replace(record, attempts=0, status=0, due=0.0, created=self._context.now)
+        self._context.endpoint.start_activity(identity, events.WebhookActivity(identity, record.target))
+        self._keep(record)
+        self._take(record)
         self._clear_alarm()
 
     def drop(self, identity: str) -> None:
         """Forget a dead letter; `KeyError` if there is none of that id."""
         del self.dead[identity]
-        self._outbox.remove(identity)
         self._clear_alarm()
 
     def forget(self, handle: Hashable) -> None:
@@ -108,7 +83,7 @@ class Webhooks:
             self._bury(record, 0)
 
     def close(self) -> None:
-        """Stop trying; the outbox has what is left."""
+        """Stop trying; what was kept is taken up again after a restart."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -185,7 +160,6 @@ class Webhooks:
         verdict = judge(status)
         self._counts.webhook_done("delivered" if verdict is Verdict.DELIVERED else "failed")
         if verdict is Verdict.DELIVERED:
-            self._outbox.remove(identity)
             self._finish(record, events.WebhookDelivered(record.attempts))
         elif verdict is Verdict.RETRY:
             self._retry(record, status)
@@ -204,18 +178,22 @@ class Webhooks:
             return
         record = msgspec.structs.replace(record, due=due, status=status)
         self.pending[record.id] = record
-        self._outbox.save(record)
+        self._keep(record)
         self._plan(record)
 
     def _bury(self, record: Record, status: int) -> None:
         """Give up: the record is kept for an operator."""
-        dead = msgspec.structs.replace(record, is_dead=True, status=status)
-        self.dead[record.id] = dead
-        self._outbox.save(dead)
+        self.dead[record.id] = msgspec.structs.replace(record, status=status)
+        self._context.tracer.severe(f"web-hook {record.id} to {record.target}: given up after status {status}")
         self._counts.webhook_done("dead")
         text = f"{len(self.dead)} web-hooks were given up; replay or drop them"
         self._context.alarms.raise_alarm(_ALARM, record.target, level=AlarmLevel.MAJOR, message=text)
         self._finish(record, events.WebhookDeadLettered(status))
+
+    def _keep(self, record: Record) -> None:
+        """Keep a record with its activity, over a restart (HTTP-30)."""
+        if self._context.activity_context(record.id) is not None:
+            self._context.endpoint.save_activity(record.id, msgspec.msgpack.encode(record))
 
     def _clear_alarm(self) -> None:
         if not self.dead:

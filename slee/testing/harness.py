@@ -122,6 +122,8 @@ class SleeHarness(Looking):
         self.kernel.now = self.clock.now
         self.tables = VolatileTables(self.kernel)
         self._links: dict[str, ResourceAdaptor] = {}
+        self._is_pumping = False
+        """Within `run`: what an adaptor fires there is processed before that returns, as in a server."""
         self.recovery = None if journal is None else CrashableJournal(self.kernel, self.tables, journal)
         if start:
             self.kernel.start()
@@ -261,12 +263,18 @@ class SleeHarness(Looking):
         if self.recovery is not None:
             self.recovery.flush(self.clock.now)
             self._hand_over()
-        steps = 0
-        while self.kernel.step(self.clock.now):
-            self._perform()
-            steps += 1
-            if steps >= limit:
-                raise RuntimeError(f"{limit} steps and no end [TST-2]; two handlers may fire at each other for ever")
+        steps, outer = 0, self._is_pumping
+        self._is_pumping = True
+        try:
+            while self.kernel.step(self.clock.now):
+                self._perform()
+                steps += 1
+                if steps >= limit:
+                    raise RuntimeError(
+                        f"{limit} steps and no end [TST-2]; two handlers may fire at each other for ever"
+                    )
+        finally:
+            self._is_pumping = outer
         return steps
 
     def run_until_idle(self, limit: int = 1_000_000) -> int:
@@ -285,7 +293,7 @@ class SleeHarness(Looking):
 
     def pump(self) -> None:
         """What an adaptor calls after input; the same as `run`, but not inside it."""
-        if self.kernel.transaction is None:
+        if self.kernel.transaction is None and not self._is_pumping:
             self.run()
 
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:

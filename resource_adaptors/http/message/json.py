@@ -43,21 +43,18 @@ def _constant(name: str) -> NoReturn:
 def _bound(value: Json) -> None:
     """Refuse what is nested too deeply or has too many parts."""
     level: list[Json] = [value]
-    nodes = 0
-    for _ in range(MAX_DEPTH + 1):
+    nodes = depth = 0
+    while True:
         nodes += len(level)
         if nodes > MAX_NODES:
             raise RemoteProtocolError(400, "json_nodes", f"More than {MAX_NODES} values.")
-        deeper: list[Json] = []
-        for part in level:
-            if isinstance(part, list):
-                deeper.extend(part)
-            elif isinstance(part, dict):
-                deeper.extend(part.values())
-        if not deeper:
+        outer = [part for part in level if isinstance(part, list | dict)]
+        if not outer:
             return
-        level = deeper
-    raise RemoteProtocolError(400, "json_depth", f"More than {MAX_DEPTH} levels.")
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise RemoteProtocolError(400, "json_depth", f"More than {MAX_DEPTH} levels.")
+        level = [inner for part in outer for inner in (part if isinstance(part, list) else part.values())]
 
 
 def pointed(value: Json, pointer: str) -> Json:

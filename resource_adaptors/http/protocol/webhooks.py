@@ -33,8 +33,6 @@ class Record(msgspec.Struct, frozen=True):
     """When the next try is."""
     status: int = 0
     """Of the last answer, 0 without one."""
-    is_dead: bool = False
-    """Given up, and kept for an operator."""
 
 
 class Verdict(enum.Enum):
