@@ -237,7 +237,10 @@ UNITS = st.builds(
         unit_threshold=AMOUNTS,
         final=st.none()
         | st.builds(
-            FinalUnit, action=st.integers(0, 2), redirect=st.sampled_from(["", "sip:a@b", "http://c"]), filters=st.just(())
+            FinalUnit,
+            action=st.integers(0, 2),
+            redirect=st.sampled_from(["", "sip:a@b", "http://c"]),
+            filters=st.just(()),
         ),
     )
 )

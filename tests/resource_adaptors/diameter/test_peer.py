@@ -16,7 +16,17 @@ from resource_adaptors.diameter.message.dictionary import base_dictionary
 from resource_adaptors.diameter.message.message import Message, P, R, decode
 from resource_adaptors.diameter.protocol import tables, watchdog
 from resource_adaptors.diameter.protocol.capabilities import capabilities_request
-from resource_adaptors.diameter.protocol.events import Answered, Close, Down, Open, RequestReceived, Restarted, Unanswered, Up, Write
+from resource_adaptors.diameter.protocol.events import (
+    Answered,
+    Close,
+    Down,
+    Open,
+    RequestReceived,
+    Restarted,
+    Unanswered,
+    Up,
+    Write,
+)
 from resource_adaptors.diameter.protocol.node import Node
 from resource_adaptors.diameter.protocol.settings import PeerSettings, RealmSettings, Settings
 from tests.resource_adaptors.diameter.test_codec import REQUEST
@@ -26,7 +36,9 @@ OURS = Settings(identity="m.example", realm="example", vendor_applications=froze
 
 
 def theirs(host: str, **changes: object) -> Settings:
-    return Settings(**{"identity": host, "realm": "b.example", "vendor_applications": frozenset(), "addresses": HERE, **changes})
+    return Settings(
+        **{"identity": host, "realm": "b.example", "vendor_applications": frozenset(), "addresses": HERE, **changes}
+    )
 
 
 class Bench:
@@ -601,7 +613,9 @@ def test_dia_5_an_answer_with_an_unknown_mandatory_avp_counts_as_5001() -> None:
     bench.node.send(REQUEST.message(), "token", bench.now)
     (sent,) = bench.written()
     answer = answer_of(sent)
-    bench.receive(numbers["b.b.example"], Message(272, 4, P, sent.hop_by_hop, sent.end_to_end, (*answer.avps, Avp(60_000, b""))))
+    bench.receive(
+        numbers["b.b.example"], Message(272, 4, P, sent.hop_by_hop, sent.end_to_end, (*answer.avps, Avp(60_000, b"")))
+    )
     (told,) = bench.take(Answered)
     assert told.error == 5001
 
