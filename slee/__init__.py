@@ -19,6 +19,7 @@ from slee.api.facilities import Rows, TraceLevel, VolatileTable
 from slee.api.handler import InitialEventSelection, Select, handles, initial_event
 from slee.api.ids import SbbID, ServiceID
 from slee.api.local import ChildRelation, SbbLocal, local
+from slee.api.migration import migrates
 from slee.api.resource import ResourceAdaptorType
 from slee.api.sbb import RolledBackContext, Sbb
 from slee.api.usage import UsageParameters, counter, sample
@@ -65,6 +66,7 @@ __all__ = [
     "handles",
     "initial_event",
     "local",
+    "migrates",
     "resource",
     "sample",
     "shared",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from slee.api.errors import TransactionRequiredError, UnrecognizedEventError
@@ -43,6 +43,12 @@ class Shell(Protocol):
         """Call `ready` whenever `fileno` can be read; the result stops that."""
         ...
 
+    def spawn(
+        self, work: Callable[[], Coroutine[object, object, object]], failed: Callable[[BaseException], None]
+    ) -> Callable[[], None]:
+        """Run a coroutine, and tell what it raises; the result cancels it."""
+        ...
+
 
 class AdaptorContext:
     """The `ResourceAdaptorContext` of one resource adaptor entity."""
@@ -69,6 +75,14 @@ class AdaptorContext:
         self.spawn_reader = shell.spawn_reader
         self.timer = AdaptorTimer(kernel, entity, shell.now)
         self.transactions = AdaptorTransactions(kernel, entity)
+
+    def spawn(self, work: Callable[[], Coroutine[object, object, object]]) -> Callable[[], None]:
+        return self._shell.spawn(work, self._spawned_failed)
+
+    def _spawned_failed(self, error: BaseException) -> None:
+        entity = self._entity
+        entity.failed_callbacks += 1
+        self._kernel.reports.observer.adaptor_failed(entity.name, "spawn", error)
 
     @property
     def entity_name(self) -> str:

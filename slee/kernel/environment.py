@@ -9,6 +9,7 @@ from slee.api.errors import InvalidStateError, UnrecognizedServiceError
 from slee.api.ids import ServiceID
 from slee.kernel.calls import Firings, LocalMethod, Relation
 from slee.kernel.states import ServiceState
+from slee.model.descriptor import Durability
 
 if TYPE_CHECKING:
     from slee.api.alarm import AlarmFacility
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from slee.kernel.kernel import Kernel
     from slee.model.descriptor import HandlerDescriptor, SbbDescriptor, ServiceDescriptor
 
+SYNC: Final = 2
+DURABILITY_RANKS: Final = {Durability.MEMORY: 0, Durability.ASYNC: 1, Durability.SYNC: SYNC}
 DURATION_BOUNDS: Final = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.1, 1.0)
 """Upper bounds of the histogram of delivery durations, in seconds."""
 
@@ -60,7 +63,7 @@ def _through(view: type[ActivityContextView], function: Callable[..., None]) -> 
 class InitialHandler:
     """How one service selects the root entity for one type of initial event (group IES)."""
 
-    __slots__ = ("handler", "priority", "selector", "selector_takes_selection", "service", "variables")
+    __slots__ = ("handler", "priority", "rivals", "selector", "selector_takes_selection", "service", "variables")
 
     def __init__(self, service: ServiceRuntime, handler: EventHandler) -> None:
         mark = handler.descriptor.mark
@@ -70,6 +73,8 @@ class InitialHandler:
         self.variables = mark.variables.value
         self.selector = mark.selector
         self.selector_takes_selection = mark.selector_takes_selection
+        self.rivals: tuple[ServiceRuntime, ...] = ()
+        """Services whose place this one has taken and that have trees left (UPG-4)."""
 
 
 class SbbEnvironment:
@@ -94,6 +99,7 @@ class SbbEnvironment:
         "masked_on_attach",
         "passivates",
         "plain_removal",
+        "rank",
         "post_creates",
         "references",
         "removes",
@@ -124,6 +130,8 @@ class SbbEnvironment:
         self.references = tuple(name for name, kind in self.fields.items() if kind.is_reference)
         self.local_functions = {name: getattr(self.cls, name) for name in descriptor.local_methods}
         self.entities = 0
+        self.rank = 0 if kernel.journalling is None else DURABILITY_RANKS[service.descriptor.durability]
+        """Durability class as a number: 0 for memory, which is every class without a journal (DUR-1)."""
         defined = descriptor.callbacks
         self.creates = "sbb_create" in defined
         self.post_creates = "sbb_post_create" in defined
@@ -169,6 +177,8 @@ class ServiceRuntime:
         "activity",
         "descriptor",
         "environments",
+        "follows",
+        "forced",
         "id",
         "initial",
         "kernel",
@@ -177,6 +187,7 @@ class ServiceRuntime:
         "roots",
         "selector_failures",
         "state",
+        "successor",
     )
 
     def __init__(
@@ -198,6 +209,12 @@ class ServiceRuntime:
         """Root entities with the time at which each was made."""
         self.activity: Context | None = None
         self.selector_failures = 0
+        self.successor: ServiceRuntime | None = None
+        """The service that has taken its place (SVC-14)."""
+        self.follows = False
+        """Whether initial events still go to its living trees by their convergence name (UPG-6)."""
+        self.forced: list[str] = []
+        """Ids of the trees removed by the SLEE since it was last activated (UPG-14)."""
 
 
 def require_service(services: Mapping[ServiceID, ServiceRuntime], identity: ServiceID) -> ServiceRuntime:
@@ -218,7 +235,9 @@ def require_inactive(service: ServiceRuntime) -> None:
 
 
 __all__ = [
+    "DURABILITY_RANKS",
     "DURATION_BOUNDS",
+    "SYNC",
     "DeliveryStatistics",
     "EventHandler",
     "InitialHandler",

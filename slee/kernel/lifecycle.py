@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from slee.kernel.firing import Firing
 from slee.kernel.states import SLEE, ContextState, ResourceState, SleeState, next_state
@@ -11,6 +11,10 @@ from slee.kernel.states import SLEE, ContextState, ResourceState, SleeState, nex
 if TYPE_CHECKING:
     from slee.kernel.kernel import Kernel
     from slee.spi.wheel import Timer
+
+
+AGAIN: Final = 0.1
+"""Seconds after which a stop that is past its deadline ends what was started or suspended meanwhile."""
 
 
 class _StopDeadline:
@@ -22,13 +26,12 @@ class _StopDeadline:
 class Lifecycle:
     """Moves one kernel through the states of the SLEE."""
 
-    __slots__ = ("_deadline", "_is_past_deadline", "_kernel", "state")
+    __slots__ = ("_deadline", "_kernel", "state")
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self.state = SleeState.STOPPED
         self._deadline: Timer[Any] | None = None
-        self._is_past_deadline = False
         kernel.schedule.expirers[_StopDeadline] = self._pass_deadline
 
     def start(self) -> None:
@@ -42,6 +45,8 @@ class Lifecycle:
         for resource in tuple(kernel.resources.values()):
             if resource.state is ResourceState.ACTIVE:
                 resource.begin()
+        if kernel.journalling is not None:
+            kernel.journalling.settle()
         for service in kernel.registry.active():
             kernel.registry.begin(service)
 
@@ -63,19 +68,24 @@ class Lifecycle:
         """Of a SLEE that is stopping: has its last activity ended?"""
         if self.state is not SleeState.STOPPING:
             return
-        if self._is_past_deadline:
-            self._end_all()
-        if next(self._kernel.contexts(), None) is None:
+        if not self._has_activities():
             if self._deadline is not None:
                 self._deadline.cancel()
                 self._deadline = None
-            self._is_past_deadline = False
             self._move("no activity left")
+
+    def _has_activities(self) -> bool:
+        """Whether one is left; to look for the first of `contexts` takes long where many have gone before it."""
+        kernel = self._kernel
+        held = [kernel.own_contexts, kernel.null_activities.contexts]
+        return any(held) or any(resource.contexts for resource in kernel.resources.values())
 
     def _pass_deadline(self, items: list[_StopDeadline], now: float) -> None:
         """The stop's deadline has come: end what is left, and what still starts (SLE-10)."""
-        self._is_past_deadline = True
         self._end_all()
+        kernel = self._kernel
+        if self.state is SleeState.STOPPING:  # handlers that still run may start and suspend more
+            self._deadline = kernel.schedule.set(now + AGAIN, _StopDeadline(), now)
 
     def _end_all(self) -> None:
         """Resume what is suspended and end every activity that is left (SLE-10, CON-11)."""

@@ -86,5 +86,8 @@ class Observer(Protocol):
     def adaptor_began(self, entity_name: str) -> None:
         """A resource adaptor has become active (RA-6)."""
 
+    def activity_not_restored(self, entity_name: str, handle: object) -> None:
+        """A recovered activity ends, since its adaptor does not take it back (DUR-7)."""
+
     def command_failed(self, entity_name: str, command: object, reason: object) -> None:
         """A committed command could not be performed."""

@@ -17,6 +17,7 @@ from slee.kernel.environment import DURATION_BOUNDS
 from slee.kernel.firing import Barrier, Firing, RolledBack
 from slee.kernel.initial import convergence_name
 from slee.kernel.states import ServiceState
+from slee.kernel.succession import addressee, contested, succeeded
 from slee.kernel.transaction import ActivationError, Transaction
 from slee.spi.flags import FailureReason
 
@@ -46,6 +47,10 @@ class Router:
             context = ready[0]
             entry = context.first
             if type(entry) is Firing and not entry.suspended:
+                if self.kernel.parks is not None and self.kernel.parks(entry):
+                    ready.popleft()
+                    context.scheduled = False
+                    continue
                 try:
                     self._advance(entry)
                 except BaseException as error:
@@ -105,7 +110,10 @@ class Router:
         if target is not None:
             if kernel.services.get(target.id) is not target:
                 return FailureReason.SERVICE_GONE
-            handlers = tuple(initial for initial in handlers if initial.service is target)
+            if target.successor is not None:
+                firing.target = target = addressee(firing, target)
+            if len(handlers) != 1 or handlers[0].service is not target:
+                handlers = tuple([initial for initial in handlers if initial.service is target])
         firing.initial = handlers
         return None
 
@@ -114,8 +122,11 @@ class Router:
     def _serve_initial(self, firing: Firing, initial: InitialHandler) -> bool:
         """Serve the root that the event belongs to in one service; `False` if there is nothing to deliver."""
         service = initial.service
-        if service.state is not _ACTIVE and not firing.context.continuing:
-            return False
+        if initial.rivals or service.state is not _ACTIVE:
+            chosen = contested(firing, initial) if initial.rivals else succeeded(firing, initial)
+            if chosen is None:
+                return False
+            initial, service = chosen, chosen.service
         try:
             name = convergence_name(initial, firing)
         except BaseException as error:
@@ -229,6 +240,8 @@ class Router:
             statistics.rolled_back += 1
             if told is not None:
                 self._rolled_back(told, RolledBack(firing))
+        if firing.number:
+            kernel.dirty[firing] = None
         elapsed = kernel.ticks() - started
         statistics.seconds += elapsed
         statistics.buckets[bisect_left(DURATION_BOUNDS, elapsed)] += 1
@@ -272,6 +285,8 @@ class Router:
         """No candidate is left: the outcome callbacks, then what follows for the context (RTR-33)."""
         context = firing.context
         firing.done = True
+        if firing.number:
+            firing.note()
         context.dequeue()
         statistics = firing.statistics
         statistics.delivered += 1
@@ -289,6 +304,8 @@ class Router:
             self.kernel.reports.event_failed(firing, reason, cause)
             return
         firing.done = True
+        if firing.number:
+            firing.note()
         context.dequeue()
         firing.statistics.fail(reason)
         self.kernel.reports.event_failed(firing, reason, cause)
@@ -317,6 +334,7 @@ class Router:
             late = context.first
             if isinstance(late, Firing):
                 late.done = True
+                late.note()
                 late.statistics.fail(FailureReason.CONTEXT_GONE)
                 self.kernel.reports.event_failed(late, FailureReason.CONTEXT_GONE, None)
             context.dequeue()
@@ -370,6 +388,8 @@ class Router:
         for entity in list(root.tree()):
             entity.removed = True
             entity.env.entities -= 1
+            if entity.key is not None:
+                self.kernel.dirty[entity] = None
             left.extend(entity.contexts)
             for context in tuple(entity.contexts):
                 context.drop(entity)

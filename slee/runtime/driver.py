@@ -7,7 +7,7 @@ kernel until nothing is ready. One timer of the loop stands for every timer of k
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ class Driver:
         self._armed: asyncio.TimerHandle | None = None
         self._armed_for = float("inf")
         self._resume: asyncio.Handle | None = None
+        self.pumped: Callable[[], None] | None = None
+        """Called when nothing is ready: the journal is seen to."""
+        self._tasks: set[asyncio.Task[object]] = set()
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -43,6 +46,8 @@ class Driver:
         self._is_pumping = True
         kernel = self._kernel
         try:
+            for resource, command in kernel.take_outputs():  # of an acknowledgement
+                resource.perform(command)
             now = self._clock.now()
             for _ in range(_STEPS_BETWEEN_READS):
                 if not kernel.step(now):
@@ -51,6 +56,10 @@ class Driver:
                     resource.perform(command)
             else:
                 self._resume_soon()
+            if self.pumped is not None:
+                self.pumped()
+                for resource, command in kernel.take_outputs():  # of a journal that acknowledges at once
+                    resource.perform(command)
         finally:
             self._is_pumping = False
         self._arm()
@@ -60,8 +69,28 @@ class Driver:
         self._loop.add_reader(fileno, ready)
         return lambda: self._stop_reader(fileno)
 
+    def spawn(
+        self, work: Callable[[], Coroutine[object, object, object]], failed: Callable[[BaseException], None]
+    ) -> Callable[[], None]:
+        """Run a coroutine as a task of the loop, which is kept until it is done; the result cancels it."""
+        task = self._loop.create_task(work())
+        self._tasks.add(task)
+
+        def done(task: asyncio.Task[object]) -> None:
+            self._tasks.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                failed(error)
+
+        def cancel() -> None:
+            task.cancel()
+
+        task.add_done_callback(done)
+        return cancel
+
     def close(self) -> None:
-        """Stop the timers of the loop."""
+        """Stop the timers of the loop, and cancel what adaptors have left running."""
+        for task in tuple(self._tasks):
+            task.cancel()
         for handle in (self._armed, self._resume):
             if handle is not None:
                 handle.cancel()

@@ -21,9 +21,10 @@ MISSING: Final = "**no test**"
 _HEAD: Final = """\
 # What is supported
 
-Every rule of the SLEE semantics with the tests that prove it. `scripts/supported` writes this page from a run of
-these tests, and the test-suite fails if one was added, renamed or removed since. A rule that needs what is still to
-come is *due* with it and is not counted; where only a clause of it waits, the rest is tested and the clause is named.
+Every rule of the SLEE semantics and of the adaptors' protocols, with the tests that prove it. `scripts/supported`
+writes this page from a run of these tests, and the test-suite fails if one was added, renamed or removed since. A rule
+that needs what is still to come is *due* with it and is not counted; where only a clause of it waits, the rest is
+tested and the clause is named.
 """
 
 

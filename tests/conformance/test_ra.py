@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -20,13 +21,15 @@ from slee.api.errors import (
     FireEventError,
     IllegalEventError,
     InvalidStateError,
+    Issue,
     TransactionError,
     TransactionRequiredError,
     UnrecognizedActivityHandleError,
+    VerificationError,
 )
 from slee.kernel.ports import Limits
 from slee.kernel.states import ResourceState, SleeState
-from slee.spi import ActivityFlags, EventFlags, FailureReason, ReceivableEvent
+from slee.spi import ActivityFlags, EventFlags, FailureReason, ReceivableEvent, ReceivableService
 from slee.testing import RecordingResource, SleeHarness, recording_type
 from tests.conformance.kit import LOG, RA, Do, Note, Other, Root, World, boom
 from tests.conformance.test_rtr import Unhandled
@@ -542,6 +545,26 @@ def test_ra_37_the_events_received_are_given_with_option_and_initial_flag() -> N
         assert by_name[Note].event_type.name == "test.Note"
         assert by_name[Do].initial
         assert by_name[Do].option is None
+
+
+def test_ra_37_an_adaptor_can_refuse_a_service_beside_the_active_ones_before_anything_has_changed() -> None:
+    with World() as world:
+        asked: list[tuple[str, list[str]]] = []
+
+        def verify(service: ReceivableService, active: Sequence[ReceivableService]) -> None:
+            asked.append((service.id.name, [other.id.name for other in active]))
+            if active:
+                raise VerificationError([Issue(str(service.id), "RA-37", "taken", "take another")])
+
+        world.ra.verify_service = verify
+        world.slee.install(Options, name="first")
+        world.ra.callbacks.clear()
+        second = world.slee.install(Options, name="second", activate=False)
+        with pytest.raises(VerificationError, match="taken"):
+            world.kernel.activate_service(second)
+        assert asked == [("first", []), ("second", ["first"])]
+        assert world.kernel.service_state(second).value == "Inactive"
+        assert world.ra.callbacks == []
 
 
 def test_ra_38_receivable_events_are_those_that_the_adaptor_may_fire() -> None:

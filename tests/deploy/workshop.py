@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +184,11 @@ class Server:
 
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         raise AssertionError("the test adaptor has no socket")
+
+    def spawn(
+        self, work: Callable[[], Coroutine[object, object, object]], failed: Callable[[BaseException], None]
+    ) -> Callable[[], None]:
+        raise AssertionError("the test adaptor waits for nothing")
 
     def context(self, name: str, endpoint: ResourceEntity) -> AdaptorContext:
         return AdaptorContext(self.kernel, endpoint, self, self.observer.adaptor(name))
