@@ -1,4 +1,4 @@
-"""CPU per CCR and CCA: the product's core beside python-diameter's codec and node, in one run: `scripts/bench diameter`.
+"""CPU per CCR and CCA: the product's node beside python-diameter's codec in one run: `scripts/bench diameter`.
 
 Both nodes talk to themselves over a wire of memory: a client node sends CCRs to a server node, which answers. Of
 python-diameter the codec alone is measured, which is the least that its node spends: a request and an answer, each
@@ -18,8 +18,15 @@ from diameter.message.avp.grouped import GrantedServiceUnit
 from resource_adaptors.diameter.message import codes
 from resource_adaptors.diameter.message.avp import i32, text, u32
 from resource_adaptors.diameter.message.dictionary import base_dictionary
-from resource_adaptors.diameter.protocol.charging import CreditAnswer, CreditRequest, RequestType, Subscription
-from resource_adaptors.diameter.protocol.charging import SubscriptionKind, read_answer, read_request
+from resource_adaptors.diameter.protocol.charging import (
+    CreditAnswer,
+    CreditRequest,
+    RequestType,
+    Subscription,
+    SubscriptionKind,
+    read_answer,
+    read_request,
+)
 from resource_adaptors.diameter.protocol.events import Answered, Open, RequestReceived, Write
 from resource_adaptors.diameter.protocol.node import Node
 from resource_adaptors.diameter.protocol.settings import PeerSettings, RealmSettings, Settings
@@ -138,7 +145,9 @@ def theirs(count: int) -> float:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="scripts/bench diameter", description="CPU per CCR and CCA")
-    parser.add_argument("--requests", type=int, default=10_000, help="requests of the product; python-diameter has a tenth")
+    parser.add_argument(
+        "--requests", type=int, default=10_000, help="requests of the product; python-diameter has a tenth"
+    )
     arguments = parser.parse_args()
     ours(min(500, arguments.requests))
     mine = ours(arguments.requests)

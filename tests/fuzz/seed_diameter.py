@@ -1,4 +1,4 @@
-"""Write the seeds of the Diameter decoder's corpus: one message of each kind, and what breaks each rule of the header."""
+"""Write the seeds of the Diameter decoder's corpus: a message of each kind, and what breaks each rule of the header."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from resource_adaptors.diameter.message import codes
 from resource_adaptors.diameter.message.avp import Avp, group, u32
 from resource_adaptors.diameter.message.message import Message
 from resource_adaptors.diameter.protocol import capabilities
-from resource_adaptors.diameter.protocol.charging import CreditAnswer
 from resource_adaptors.diameter.protocol.units import FinalUnit, Grant, Units
 from tests.resource_adaptors.diameter.test_codec import REQUEST
 from tests.resource_adaptors.diameter.test_peer import theirs
@@ -27,8 +26,9 @@ def seeds() -> dict[str, bytes]:
     dpr = capabilities.disconnect_request(ours, 1, 2, 0)
     ccr = REQUEST.message()
     grant = Grant(rating_group=1, granted=Units(time=3, total_octets=9), validity=5, final=FinalUnit(action=0))
+    given = CreditAnswer(result=2001, grants=(grant,)).avps()
     head = (*ccr.avps[:1], u32(codes.RESULT_CODE, 2001))
-    cca = ccr.answer((*head, *ccr.avps[1:3], *ccr.avps[4:5], *ccr.avps[6:8], *CreditAnswer(result=2001, grants=(grant,)).avps()))
+    cca = ccr.answer((*head, *ccr.avps[1:3], *ccr.avps[4:5], *ccr.avps[6:8], *given))
     deep = u32(codes.RATING_GROUP, 1)
     for _ in range(17):
         deep = group(codes.SUBSCRIPTION_ID, (deep,))

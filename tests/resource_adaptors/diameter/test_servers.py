@@ -294,7 +294,7 @@ def test_dia_39_the_file_keeps_entries_over_a_restart(tmp_path: Path) -> None:
         {"unknown": 1},
         {"tw": 5},
         {"peers": [{"host": "a"}, {"host": "A"}]},
-        {"listeners": [{"host": "0.0.0.0"}]},
+        {"listeners": [{"host": "0.0.0.0"}]},  # noqa: S104
         {"realms": [{"realm": "r", "peers": ["nobody"]}]},
         {"listeners": [{"tls": True}]},
         {"identity": "a b"},
