@@ -37,12 +37,14 @@ from resource_adaptors.diameter.provider import (
     DiameterProvider,
     Disconnect,
     End,
+    Record,
     Reply,
     ReplyCredit,
     Report,
     Send,
 )
 from resource_adaptors.diameter.servers import Servers
+from resource_adaptors.diameter.transport.outbox_file import FileStore
 from resource_adaptors.diameter.transport.tcp import Streams
 from slee.api.alarm import AlarmLevel
 from slee.api.errors import InvalidConfigurationError
@@ -101,6 +103,7 @@ class DiameterAdaptor(ResourceAdaptor):
             ChargeEvent: self._charge_event,
             Report: self._report,
             End: self._end_session,
+            Record: self._record,
             Send: self._send_request,
             Reply: self._reply,
             ReplyCredit: self._reply_credit,
@@ -160,7 +163,8 @@ class DiameterAdaptor(ResourceAdaptor):
 
     def open_store(self) -> OutboxStore:
         """Where the outbox keeps its entries."""
-        return MemoryStore()
+        path = self.settings.outbox
+        return MemoryStore() if path is None else FileStore(path)
 
     def open_carrier(self) -> Carrier:
         """Open the listeners."""
@@ -422,6 +426,9 @@ class DiameterAdaptor(ResourceAdaptor):
 
     def _end_session(self, command: End) -> None:
         command.session.end(command.services, command.cause, self.now)
+
+    def _record(self, command: Record) -> None:
+        self.clients.record(command.accounting, command.kind, command.avps)
 
     def _send_request(self, command: Send) -> None:
         self.node.send(command.message, RequestToken(command.key), self.now)

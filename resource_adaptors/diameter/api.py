@@ -41,6 +41,12 @@ class CreditControlSession(msgspec.Struct, frozen=True):
         return f"{'client' if self.is_client else 'server'} session {self.session_id}"
 
 
+class AccountingSession(msgspec.Struct, frozen=True):
+    """Activity of one accounting session; ends when its last record has been answered."""
+
+    session_id: str
+
+
 class DiameterTransaction(msgspec.Struct, frozen=True):
     """Activity of one request and its answer outside a session of credit control; ends with the answer."""
 
@@ -124,6 +130,24 @@ class FailureHandled:
     action: FailureHandling
     """`CONTINUE`, or `TERMINATE` where all that could be tried has been."""
     reason: str
+
+
+@event_type("diameter.AccountingAccepted", vendor="slee", version="1.0")
+class AccountingAccepted:
+    """An accounting record has been taken; the answer may name an interval for interim records."""
+
+    session_id: str
+    number: int
+    answer: Message
+
+
+@event_type("diameter.AccountingRejected", vendor="slee", version="1.0")
+class AccountingRejected:
+    """An accounting record was refused for good, and is not sent again."""
+
+    session_id: str
+    number: int
+    result: int
 
 
 @event_type("diameter.DiameterAnswer", vendor="slee", version="1.0")
@@ -273,6 +297,19 @@ class Diameter(ResourceInterface):
         raise NotImplementedError
 
     @opening_command
+    def open_accounting(self, avps: tuple[Avp, ...] = (), *, realm: str, is_event: bool = False) -> ActivityContext:
+        """Begin an accounting session with a START record, or make a single EVENT record.
+
+        Records are kept until they are answered; `AccountingAccepted` or `AccountingRejected` tells of each (DIA-39).
+        """
+        raise NotImplementedError
+
+    @command
+    def record(self, accounting: ActivityContext, avps: tuple[Avp, ...] = (), *, is_last: bool = False) -> None:
+        """Make an INTERIM record, or with `is_last` the STOP record that ends the session."""
+        raise NotImplementedError
+
+    @opening_command
     def send(self, message: Message) -> ActivityContext:
         """Send a request of any application; `DiameterAnswer`, `AnswerTimeout` or `Undeliverable` follows.
 
@@ -343,6 +380,8 @@ DIAMETER: Final[ResourceAdaptorType[Diameter]] = ResourceAdaptorType(
         ReauthRequested,
         SessionAborted,
         FailureHandled,
+        AccountingAccepted,
+        AccountingRejected,
         DiameterAnswer,
         AnswerTimeout,
         Undeliverable,
@@ -352,12 +391,15 @@ DIAMETER: Final[ResourceAdaptorType[Diameter]] = ResourceAdaptorType(
         *SERVER_EVENTS.values(),
         DiameterRequest,
     ),
-    activities=(CreditControlSession, DiameterTransaction, PeerActivity),
+    activities=(CreditControlSession, AccountingSession, DiameterTransaction, PeerActivity),
 )
 
 __all__ = [
     "DIAMETER",
     "SERVER_EVENTS",
+    "AccountingAccepted",
+    "AccountingRejected",
+    "AccountingSession",
     "Action",
     "AnswerTimeout",
     "Avp",

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from resource_adaptors.diameter import api
 from resource_adaptors.diameter.message import codes
+from resource_adaptors.diameter.message.avp import Avp
 from resource_adaptors.diameter.message.errors import RemoteProtocolError
 from resource_adaptors.diameter.message.message import Message
+from resource_adaptors.diameter.protocol.accounting import Accounting, RecordType, accounting_request
 from resource_adaptors.diameter.protocol.charging import CreditAnswer, FailureHandling, RequestType, read_answer
 from resource_adaptors.diameter.protocol.events import Answered, RequestReceived, Unanswered
 from resource_adaptors.diameter.protocol.session import LOGOUT, CreditSession, Told
@@ -62,6 +66,10 @@ class Clients:
         self._adaptor = adaptor
         self.sessions: dict[str, CreditSession] = {}
         """Live sessions by Session-Id, which is the handle of their activity."""
+        self.accounting: dict[str, Accounting] = {}
+        """Live accounting sessions by Session-Id."""
+        self.dead_letters = 0
+        """Accounting records that were refused for good."""
         self._timers: TimerWheel[CreditSession] = TimerWheel(_RESOLUTION)
         self._validity: dict[str, Timer[CreditSession]] = {}
 
@@ -85,7 +93,7 @@ class Clients:
     def store(self, session: CreditSession, message: Message) -> None:
         """Send a request until it is answered."""
         number = message.number(codes.CC_REQUEST_NUMBER)
-        self._adaptor.outbox.add(f"{session.session_id} {number}", message, self._adaptor.now)
+        self._adaptor.outbox.add(f"{session.session_id} {number}", message, self._adaptor.now, was_sent=True)
 
     def await_until(self, session: CreditSession, deadline: float | None) -> None:
         """Have a session told when its validity is over."""
@@ -139,13 +147,39 @@ class Clients:
             if self.sessions.get(session.session_id) is session and token.number == session.number:
                 session.answered(_read(event), event.message.text(codes.ORIGIN_HOST), now)
         elif isinstance(token, StoredToken):
-            if event.message.result // 1000 in (3, 4) or event.message.result == codes.UNABLE_TO_COMPLY:
+            result = event.error or event.message.result
+            if result // 1000 in (3, 4) or result == codes.UNABLE_TO_COMPLY:
                 self._adaptor.outbox.failed(token.key, now)
             else:
                 self._adaptor.outbox.answered(token.key)
+                self._tell_recorded(token.key, event.message, result)
         elif isinstance(token, RequestToken):
             self._fire(token.key, api.DiameterAnswer(token.key, event.message, event.error))
             self._end(token.key)
+
+    def _tell_recorded(self, key: str, message: Message, result: int) -> None:
+        """What became of an accounting record; after the last one the session is over (DIA-39)."""
+        session_id, _, number = key.rpartition(" ")
+        if message.command != codes.ACCOUNTING:
+            return
+        if result // 1000 == 2:
+            self._fire(session_id, api.AccountingAccepted(session_id, int(number), message))
+        else:
+            self.dead_letters += 1
+            self._fire(session_id, api.AccountingRejected(session_id, int(number), result))
+        accounting = self.accounting.get(session_id)
+        if accounting is not None and accounting.is_over and int(number) == accounting.number - 1:
+            del self.accounting[session_id]
+            self._end(session_id)
+
+    def record(self, accounting: Accounting, kind: RecordType, avps: tuple[Avp, ...]) -> None:
+        """Keep an accounting record, which is sent until it is answered."""
+        number = accounting.number
+        accounting.number += 1
+        accounting.is_over = kind in (RecordType.STOP, RecordType.EVENT)
+        message = accounting_request(accounting, kind, number, avps, self._adaptor.node.settings)
+        message = msgspec.structs.replace(message, end_to_end=self._adaptor.node.new_end_to_end())
+        self._adaptor.outbox.add(f"{accounting.session_id} {number}", message, self._adaptor.now, was_sent=False)
 
     def unanswered(self, event: Unanswered) -> None:
         """No answer will come."""

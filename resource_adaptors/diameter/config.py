@@ -128,6 +128,8 @@ class DiameterConfiguration(BaseModel):
     """Service-Context-Id (DIA-37)."""
     answer_deadline: Seconds = 8.0
     """How long a service may take to answer a request of a peer (DIA-48)."""
+    outbox: Path | None = None
+    """File that keeps what has to be sent until it is answered; in memory, and lost at the end, unless given."""
     accept_unknown: bool = False
     """Let peers in that are not configured."""
     max_message: Annotated[int, Field(ge=1024, le=0xFF_FFFC)] = 65_536

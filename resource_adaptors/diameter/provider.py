@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from resource_adaptors.diameter.api import CreditControlSession, Diameter, DiameterTransaction
+from resource_adaptors.diameter.api import AccountingSession, CreditControlSession, Diameter, DiameterTransaction
 from resource_adaptors.diameter.message import codes
 from resource_adaptors.diameter.message.avp import Avp, text
 from resource_adaptors.diameter.message.errors import LocalProtocolError, RemoteProtocolError
 from resource_adaptors.diameter.message.message import Message
 from resource_adaptors.diameter.protocol import credit_table as table
+from resource_adaptors.diameter.protocol.accounting import Accounting, RecordType
 from resource_adaptors.diameter.protocol.charging import (
     Action,
     CreditAnswer,
@@ -59,6 +60,14 @@ class End(msgspec.Struct, frozen=True):
     session: CreditSession
     services: tuple[Service, ...]
     cause: int
+
+
+class Record(msgspec.Struct, frozen=True):
+    """Make an accounting record."""
+
+    accounting: Accounting
+    kind: RecordType
+    avps: tuple[Avp, ...]
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -146,6 +155,25 @@ class DiameterProvider(Diameter):
         _encode(services)
         found.check(table.END)
         self._adaptor.context.enlist(End(found, services, cause))
+
+    def open_accounting(self, avps: tuple[Avp, ...] = (), *, realm: str, is_event: bool = False) -> ActivityContext:
+        if not realm:
+            raise LocalProtocolError("accounting without realm [DIA-19]; give the Destination-Realm")
+        adaptor = self._adaptor
+        accounting = Accounting(adaptor.new_session_id(), realm)
+        sessions, handle = adaptor.clients.accounting, accounting.session_id
+        sessions[handle] = accounting
+        adaptor.context.on_rollback(sessions.pop, handle, None)
+        activity = adaptor.context.endpoint.start_activity_transacted(handle, AccountingSession(handle))
+        adaptor.context.enlist(Record(accounting, RecordType.EVENT if is_event else RecordType.START, avps))
+        return activity
+
+    def record(self, accounting: ActivityContext, avps: tuple[Avp, ...] = (), *, is_last: bool = False) -> None:
+        adaptor = self._adaptor
+        found = adaptor.clients.accounting.get(str(adaptor.context.handle_of(accounting)))
+        if found is None or found.is_over:
+            raise LocalProtocolError(f"record: {accounting!r} is no accounting session that goes on [DIA-38]")
+        adaptor.context.enlist(Record(found, RecordType.STOP if is_last else RecordType.INTERIM, avps))
 
     def send(self, message: Message) -> ActivityContext:
         if not message.is_request:

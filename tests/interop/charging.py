@@ -1,4 +1,4 @@
-"""Diameter on real sockets: the adaptor in a harness that follows the real clock, freeDiameter, and a charging server."""
+"""Diameter on real sockets: the adaptor in a harness that follows the real clock, a relay, and a charging server."""
 
 from __future__ import annotations
 
@@ -77,9 +77,8 @@ class Live:
 
 def charging_server(folder: Path, port: int, *towards: str) -> Child:
     """Start the charging server; it is ready when it says so."""
-    return Child(
-        [sys.executable, str(Path(__file__).with_name("ocs.py")), str(folder / "ledger.db"), str(port), *towards]
-    )
+    script = str(Path(__file__).with_name("ocs.py"))
+    return Child([sys.executable, script, str(folder / "ledger.db"), str(port), *towards])
 
 
 def booked(folder: Path) -> int:

@@ -205,7 +205,8 @@ def key_of(code: int, vendor: int) -> int:
 @lru_cache(maxsize=1)
 def base_dictionary() -> Dictionary:
     """The dictionary that the product brings; costs a quarter of a second the first time."""
-    from diameter.message.avp import dictionary as known  # noqa: PLC0415  # for its price: who has no peers, pays none
+    # Imported here for its price: who has no peers, pays none.
+    from diameter.message.avp import dictionary as known  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
 
     definitions: list[AvpDefinition] = []
     for vendor, table in ((0, known.AVP_DICTIONARY), *known.AVP_VENDOR_DICTIONARY.items()):
