@@ -19,6 +19,9 @@ from slee.api.facilities import Rows, TraceLevel, VolatileTable
 from slee.api.handler import InitialEventSelection, Select, handles, initial_event
 from slee.api.ids import SbbID, ServiceID
 from slee.api.local import ChildRelation, SbbLocal, local
+from slee.api.profile import Collation, Profile, ProfileTable, attribute, profiles
+from slee.api.profile_event import ProfileAdded, ProfileID, ProfileRemoved, ProfileUpdated
+from slee.api.query import Condition, query, where
 from slee.api.resource import ResourceAdaptorType
 from slee.api.sbb import RolledBackContext, Sbb
 from slee.api.usage import UsageParameters, counter, sample
@@ -34,11 +37,19 @@ __all__ = [
     "AlarmLevel",
     "ChildRelation",
     "Cmp",
+    "Collation",
+    "Condition",
     "CreateError",
     "EventContext",
     "InitialEventSelection",
     "NullActivity",
     "PreserveMissed",
+    "Profile",
+    "ProfileAdded",
+    "ProfileID",
+    "ProfileRemoved",
+    "ProfileTable",
+    "ProfileUpdated",
     "ResourceAdaptorType",
     "RolledBackContext",
     "RowExpired",
@@ -56,6 +67,7 @@ __all__ = [
     "TraceLevel",
     "UsageParameters",
     "VolatileTable",
+    "attribute",
     "child",
     "cmp",
     "configuration",
@@ -65,9 +77,12 @@ __all__ = [
     "handles",
     "initial_event",
     "local",
+    "profiles",
+    "query",
     "resource",
     "sample",
     "shared",
     "usage_parameters",
     "volatile",
+    "where",
 ]
