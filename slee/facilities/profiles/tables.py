@@ -50,11 +50,18 @@ class ProfileTables:
         """
         self._kernel = kernel
         self._facilities = facilities
-        self._storage = storage
-        self._position = 0 if storage is None else storage.position
+        self._storage: ProfileStorage | None = None
+        self._position = 0
+        if storage is not None:
+            self.follow_with(storage)
         self._specifications: dict[ProfileSpecificationID, tuple[ProfileDescriptor, type[Profile]]] = {}
         self.by_name: dict[str, Table] = {}
         """The tables."""
+
+    def follow_with(self, storage: ProfileStorage) -> None:
+        """Have a database follow what is committed from now on (PRF-46)."""
+        self._storage = storage
+        self._position = storage.position
 
     # Specifications.
 
