@@ -23,7 +23,8 @@ from slee.api.facilities import VolatileTable
 from slee.api.handler import HANDLER_MARK, HandlerMark
 from slee.api.ids import EventTypeID, SbbID, ServiceID
 from slee.api.local import LOCAL_MARK
-from slee.api.profile import Profile, Profiles
+from slee.api.profile import Profile
+from slee.api.profile_table import Profiles
 from slee.api.resource import ResourceAdaptorType
 from slee.api.sbb import CALLBACKS, Sbb, SbbContext
 from slee.api.usage import UsageParameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slee.api.errors import (
     DependencyError,
@@ -17,7 +17,7 @@ from slee.api.errors import (
 from slee.api.source import ProfileTableSource
 from slee.api.query_check import require_fitting
 from slee.facilities.profiles.news import tell
-from slee.facilities.profiles.reference import reference_class
+from slee.facilities.profiles.reference import reference_class, referrer
 from slee.facilities.profiles.search import search
 from slee.facilities.profiles.session import EditSession, SessionState
 from slee.facilities.profiles.table import Table
@@ -28,13 +28,15 @@ from slee.kernel.profile_storage import RowChange, TableCreated, TableRemoved, T
 if TYPE_CHECKING:
     from slee.api.address import Address
     from slee.api.ids import ProfileSpecificationID
-    from slee.api.profile import Profile
     from slee.api.profile_event import ProfileID
     from slee.api.query import Condition, Query
     from slee.facilities.facilities import Facilities
     from slee.kernel.kernel import Kernel
     from slee.kernel.profile_storage import ProfileChange, ProfileStorage
     from slee.model.profile import ProfileDescriptor, Row
+
+
+Referrer = Callable[[Table, str, bool], Any]
 
 
 class ProfileTables:
@@ -54,7 +56,7 @@ class ProfileTables:
         self._position = 0
         if storage is not None:
             self.follow_with(storage)
-        self._specifications: dict[ProfileSpecificationID, tuple[ProfileDescriptor, type[Profile]]] = {}
+        self._specifications: dict[ProfileSpecificationID, tuple[ProfileDescriptor, Referrer]] = {}
         self.by_name: dict[str, Table] = {}
         """The tables."""
 
@@ -67,7 +69,7 @@ class ProfileTables:
 
     def add_specification(self, descriptor: ProfileDescriptor) -> None:
         """A specification is installed."""
-        self._specifications[descriptor.id] = (descriptor, reference_class(descriptor, self._committed))
+        self._specifications[descriptor.id] = (descriptor, referrer(reference_class(descriptor, self._committed)))
 
     def remove_specification(self, identity: ProfileSpecificationID) -> None:
         """A specification is uninstalled; `DependencyError` while it has tables (DU-29)."""
@@ -85,7 +87,7 @@ class ProfileTables:
         """A specification's descriptor; `UnrecognizedProfileSpecificationError` if it is not installed."""
         return self._specification(identity)[0]
 
-    def _specification(self, identity: ProfileSpecificationID) -> tuple[ProfileDescriptor, type[Profile]]:
+    def _specification(self, identity: ProfileSpecificationID) -> tuple[ProfileDescriptor, Referrer]:
         found = self._specifications.get(identity)
         if found is None:
             raise UnrecognizedProfileSpecificationError(f"{identity} is not installed [PRF-1]; install its bundle")
@@ -103,8 +105,8 @@ class ProfileTables:
             CreateError: a callback of the default profile raised; there is no table.
         """
         self._require_new_name(name)
-        descriptor, reference = self._specification(specification)
-        table = self._new_table(name, descriptor, reference)
+        descriptor, refer = self._specification(specification)
+        table = self._new_table(name, descriptor, refer)
 
         def initialise(work: ProfileWork) -> None:
             work.before[table, None] = None
@@ -126,16 +128,16 @@ class ProfileTables:
         Raises:
             SchemaMismatchError: it is stored with other attributes than the specification has.
         """
-        descriptor, reference = self._specification(specification)
+        descriptor, refer = self._specification(specification)
         assert self._storage is not None
-        table = self._new_table(name, descriptor, reference)
+        table = self._new_table(name, descriptor, refer)
         table.resident.load(self._storage.load(name, descriptor))
         self.by_name[name] = table
 
-    def _new_table(self, name: str, descriptor: ProfileDescriptor, reference: type[Profile]) -> Table:
+    def _new_table(self, name: str, descriptor: ProfileDescriptor, refer: Referrer) -> Table:
         source = ProfileTableSource(name)
         self._facilities.add(source)
-        return Table(self._kernel, name, descriptor, reference, self._facilities.of(source))
+        return Table(self._kernel, name, descriptor, refer, self._facilities.of(source))
 
     def remove_table(self, name: str) -> None:
         """Remove a table with all its profiles, and end its activity (PRF-44)."""

@@ -52,7 +52,9 @@ def comparison(attribute_: str) -> st.SearchStrategy[Condition]:
 conditions: st.SearchStrategy[Condition] = st.recursive(
     st.one_of([comparison(name) for name in (*TEXTS, *NUMBERS)]),
     lambda inner: st.one_of(
-        st.builds(lambda a, b: a & b, inner, inner), st.builds(lambda a, b: a | b, inner, inner), inner.map(lambda a: ~a)
+        st.builds(lambda a, b: a & b, inner, inner),
+        st.builds(lambda a, b: a | b, inner, inner),
+        inner.map(lambda a: ~a),
     ),
     max_leaves=6,
 )
