@@ -161,7 +161,7 @@ class Scanned(Profile, vendor="test", version="1.0"):
 @pytest.mark.parametrize("specification", [Indexed, Scanned])
 def test_prf_33_the_longest_stored_prefix_is_selected(specification: type[Profile]) -> None:
     with Tables() as world:
-        world.slee.create_profile_table(specification, "routes")
+        world.profiles.provide(specification, "routes")
         for prefix in ("1", "12", "123", "1234", "124"):
             world.add("routes", f"to {prefix}", prefix=prefix, caseless=prefix)
         for number, prefix in {
@@ -180,7 +180,7 @@ def test_prf_33_the_longest_stored_prefix_is_selected(specification: type[Profil
 @pytest.mark.parametrize("specification", [Indexed, Scanned])
 def test_prf_34_has_prefix_and_range(specification: type[Profile]) -> None:
     with Tables() as world:
-        world.slee.create_profile_table(specification, "routes")
+        world.profiles.provide(specification, "routes")
         for prefix in ("a", "ab", "abc", "b"):
             world.add("routes", prefix, prefix=prefix, caseless=prefix)
 
@@ -197,7 +197,7 @@ def test_prf_34_has_prefix_and_range(specification: type[Profile]) -> None:
 @pytest.mark.parametrize("specification", [Indexed, Scanned])
 def test_prf_35_a_collation_governs_every_comparison(specification: type[Profile]) -> None:
     with Tables() as world:
-        world.slee.create_profile_table(specification, "routes")
+        world.profiles.provide(specification, "routes")
         for text in ("Ab", "b", "STRASSE"):
             world.add("routes", text, caseless=text)
         term = where("caseless")

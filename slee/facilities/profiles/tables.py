@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from slee.api.address import Address
 from slee.api.errors import (
     DependencyError,
     InvalidArgumentError,
@@ -14,6 +15,7 @@ from slee.api.errors import (
     UnrecognizedProfileSpecificationError,
     UnrecognizedProfileTableError,
 )
+from slee.api.profile_event import ProfileID
 from slee.api.source import ProfileTableSource
 from slee.api.query_check import require_fitting
 from slee.facilities.profiles.news import tell
@@ -26,9 +28,7 @@ from slee.facilities.profiles.work import ProfileWork
 from slee.kernel.profile_storage import RowChange, TableCreated, TableRemoved, TableRenamed
 
 if TYPE_CHECKING:
-    from slee.api.address import Address
     from slee.api.ids import ProfileSpecificationID
-    from slee.api.profile_event import ProfileID
     from slee.api.query import Condition, Query
     from slee.facilities.facilities import Facilities
     from slee.kernel.kernel import Kernel
@@ -52,6 +52,7 @@ class ProfileTables:
         """
         self._kernel = kernel
         self._facilities = facilities
+        kernel.find_address_profile = self.find_address_profile
         self._storage: ProfileStorage | None = None
         self._position = 0
         if storage is not None:
@@ -272,18 +273,16 @@ class ProfileTables:
         """The table of that name as an SBB uses it; it need not exist yet."""
         return TableView(self._kernel, self.by_name, name, self._committed)
 
-    def address_profile(self, table: str, attribute: str) -> Callable[[Address], ProfileID | None]:
-        """What finds the profile of an address for initial event selection (IES-11)."""
-        from slee.api.profile_event import ProfileID
-
-        def find(address: Address) -> ProfileID | None:
-            found = self.table(table)
-            index = found.resident.indexes[attribute]
-            given = address if index.attribute.scalar is not str else address.text
-            names = index.names(given)
-            return ProfileID(table, names[0]) if names else None
-
-        return find
+    def find_address_profile(self, table: str, address: Address) -> ProfileID | None:
+        """The profile of an address, for initial event selection (IES-11): by the index of type `Address`."""
+        found = self.by_name.get(table)
+        if found is None:
+            return None
+        for index in found.resident.indexes.values():
+            if index.scalar is Address:
+                name = index.any_name(address)
+                return None if name is None else ProfileID(table, name)
+        return None
 
     def transact(self, do: Callable[[ProfileWork], None], announce: Iterable[ProfileChange] = ()) -> None:
         """Do something in a management transaction of its own; raises what it was refused for.
