@@ -44,6 +44,8 @@ _LASTING: Final[tuple[type, ...]] = (ActivityEnd, TimerEvent, ServiceStarted, Ro
 class Kernel:
     """One SLEE engine; see the module's docstring."""
 
+    find_address_profile: Callable[[str, Address], object | None] | None = None
+    """Finds the profile of an address in a table (IES-11); given by the facility of profiles."""
     serialises = False
     """Whether what may be marshalled is encoded and decoded to see that it comes back equal: the test kit's."""
 
@@ -83,8 +85,6 @@ class Kernel:
         self.resources: dict[str, ResourceEntity] = {}
         self.own_contexts: dict[Context, None] = {}
         """Contexts of services and tables."""
-        self.find_address_profile: Callable[[str, Address], object | None] | None = None
-        """Finds the profile of an address in a table (IES-11); given by the facility of profiles."""
         self.schedule = Schedule()
         self.timers = Timers(self)
         self.naming = Naming(self)

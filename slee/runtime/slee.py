@@ -13,8 +13,8 @@ import anyio
 from slee.api.errors import InvalidStateError
 from slee.api.source import ResourceSource
 from slee.facilities.facilities import Facilities
-from slee.facilities.selfcheck import SelfCheck
 from slee.facilities.profiles.tables import ProfileTables
+from slee.facilities.selfcheck import SelfCheck
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
 from slee.kernel.kernel import Kernel

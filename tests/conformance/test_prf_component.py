@@ -422,7 +422,7 @@ def test_prf_43_a_write_of_equal_values_is_not_told() -> None:
     with Tables(Watcher) as world:
         world.add("Plain", "alice", age=1, city="here")
         told = watch(world)
-        world.use(lambda sbb: setattr(sbb.plain.get("alice"), "city", "".join(["he", "re"])))
+        world.use(lambda sbb: setattr(sbb.plain.get("alice"), "city", str(b"here", "ascii")))
         world.change("Plain", "alice", age=1)
         assert told == []
 

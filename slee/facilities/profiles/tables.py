@@ -16,8 +16,8 @@ from slee.api.errors import (
     UnrecognizedProfileTableError,
 )
 from slee.api.profile_event import ProfileID
-from slee.api.source import ProfileTableSource
 from slee.api.query_check import require_fitting
+from slee.api.source import ProfileTableSource
 from slee.facilities.profiles.news import tell
 from slee.facilities.profiles.reference import reference_class, referrer
 from slee.facilities.profiles.search import search
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from slee.model.profile import ProfileDescriptor, Row
 
 
-Referrer = Callable[[Table, str, bool], Any]
+_Referrer = Callable[[Table, str, bool], Any]
 
 
 class ProfileTables:
@@ -57,7 +57,7 @@ class ProfileTables:
         self._position = 0
         if storage is not None:
             self.follow_with(storage)
-        self._specifications: dict[ProfileSpecificationID, tuple[ProfileDescriptor, Referrer]] = {}
+        self._specifications: dict[ProfileSpecificationID, tuple[ProfileDescriptor, _Referrer]] = {}
         self.by_name: dict[str, Table] = {}
         """The tables."""
 
@@ -88,7 +88,7 @@ class ProfileTables:
         """A specification's descriptor; `UnrecognizedProfileSpecificationError` if it is not installed."""
         return self._specification(identity)[0]
 
-    def _specification(self, identity: ProfileSpecificationID) -> tuple[ProfileDescriptor, Referrer]:
+    def _specification(self, identity: ProfileSpecificationID) -> tuple[ProfileDescriptor, _Referrer]:
         found = self._specifications.get(identity)
         if found is None:
             raise UnrecognizedProfileSpecificationError(f"{identity} is not installed [PRF-1]; install its bundle")
@@ -135,7 +135,7 @@ class ProfileTables:
         table.resident.load(self._storage.load(name, descriptor))
         self.by_name[name] = table
 
-    def _new_table(self, name: str, descriptor: ProfileDescriptor, refer: Referrer) -> Table:
+    def _new_table(self, name: str, descriptor: ProfileDescriptor, refer: _Referrer) -> Table:
         source = ProfileTableSource(name)
         self._facilities.add(source)
         return Table(self._kernel, name, descriptor, refer, self._facilities.of(source))
