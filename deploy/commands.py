@@ -136,6 +136,8 @@ def _parameter(name: str, field: FieldInfo) -> click.Parameter:
         return click.Argument([name], nargs=-1 if repeated else 1, required=True, metavar=name.upper())
     kind = click.FLOAT if field.annotation == float | None else click.STRING
     flag = f"--{name.replace('_', '-')}"
+    if field.annotation is bool:
+        return click.Option([flag, name], is_flag=True, help=field.description)
     if typing.get_origin(field.annotation) is dict:
         return click.Option(["--set", name], multiple=True, metavar="KEY=VALUE", help=field.description)
     return click.Option([flag, name], type=kind, multiple=repeated, help=field.description)

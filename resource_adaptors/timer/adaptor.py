@@ -306,8 +306,10 @@ class TimerAdaptor(ResourceAdaptor):
         schedule = self.register.by_handle.get(str(handle))
         return None if schedule is None else schedule.record()
 
-    def restore_activity(self, handle: Hashable, state: bytes) -> object:
+    def restore_activity(self, handle: Hashable, state: bytes | None) -> object:
         """Take up a schedule that was kept; what came due meanwhile is missed, or not, by its policy (TIM-13)."""
+        if state is None:  # nothing was saved, so there is nothing to go on with
+            return None
         record = read_record(state)
         occurrences = self.register.compile(record.plan.timing, record.progress.created)
         schedule = Schedule(str(handle), record.plan, occurrences, record.progress, record.owner)

@@ -18,12 +18,14 @@ from slee.management.arguments import (
     Alarm,
     AnySource,
     AnyTracer,
+    AnyUpgrade,
     AnyUsageSet,
     Arguments,
     Bundle,
     ChosenAlarms,
     ChosenService,
     ChosenServices,
+    ChosenUpgrade,
     Component,
     Components,
     Deactivation,
@@ -38,6 +40,8 @@ from slee.management.arguments import (
     NewLink,
     NoArguments,
     Origin,
+    Plan,
+    Replacement,
     Source,
     SourceAlarms,
     SourceTracer,
@@ -46,6 +50,7 @@ from slee.management.arguments import (
     Told,
     TracerLevel,
     Tree,
+    UpgradeRequest,
     UsageSet,
 )
 from slee.management.bundles import Bundles
@@ -70,6 +75,8 @@ from slee.management.results import (
 from slee.management.services import Services
 from slee.management.state import SleeStates
 from slee.management.tracing import Tracing
+from slee.management.upgrade_results import UpgradeInfo, UpgradePlan
+from slee.management.upgrades import Upgrades
 from slee.management.usage import Usage
 
 if TYPE_CHECKING:
@@ -143,6 +150,7 @@ _PARTS: Final[dict[str, Callable[[Management], object]]] = {
     Tracing.__name__: lambda management: management.tracing,
     ActiveAlarms.__name__: lambda management: management.alarms,
     Usage.__name__: lambda management: management.usage,
+    Upgrades.__name__: lambda management: management.upgrades,
 }
 """The part of `Management` by its class."""
 
@@ -221,6 +229,15 @@ OPERATIONS: Final = (
         _SERVICE,
         _STATE,
     ),
+    _state(
+        "service.replace",
+        Replacement,
+        tuple[ServiceInfo, ...],
+        Services.deactivate_and_activate,
+        _SERVICE,
+        _STATE,
+        _BINDING,
+    ),
     _reading("service.trees", ChosenService, tuple[TreeInfo, ...], Services.trees, _SERVICE),
     _state("service.remove-tree", Tree, None, Services.remove_tree, _SERVICE, errors.NoSuchObjectError),
     _reading(
@@ -286,5 +303,11 @@ OPERATIONS: Final = (
     _state("usage.reset-all", Source, tuple[UsageInfo, ...], Usage.reset_all, *_COUNTING),
     _state("usage.reset-service", ChosenService, tuple[UsageInfo, ...], Usage.reset_service, _SERVICE),
     _state("usage.tell", Told, UsageInfo, Usage.tell, *_COUNTING),
+    _reading("upgrade.plan", UpgradeRequest, UpgradePlan, Upgrades.plan, _BUNDLE),
+    _state("upgrade.apply", Plan, UpgradeInfo, Upgrades.apply, errors.UpgradeError),
+    _reading("upgrade.status", AnyUpgrade, tuple[UpgradeInfo, ...], Upgrades.status, errors.UpgradeError),
+    _state("upgrade.make-permanent", ChosenUpgrade, UpgradeInfo, Upgrades.make_permanent, errors.UpgradeError),
+    _state("upgrade.rollback", ChosenUpgrade, UpgradeInfo, Upgrades.rollback, errors.UpgradeError),
+    _state("upgrade.force", ChosenUpgrade, UpgradeInfo, Upgrades.force, errors.UpgradeError),
 )
 """The table."""

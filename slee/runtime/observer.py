@@ -101,6 +101,14 @@ class LoggingObserver(Incidents):
             extra={"component": entity_name, "callback": callback},
         )
 
+    def activity_not_restored(self, entity_name: str, handle: object) -> None:
+        _log.warning(
+            "resource adaptor entity %s does not restore activity %r: it ends, not_restored [DUR-7]",
+            entity_name,
+            handle,
+            extra={"component": entity_name, "activity": repr(handle), "reason": "not_restored"},
+        )
+
     def command_failed(self, entity_name: str, command: object, reason: object) -> None:
         cause = reason if isinstance(reason, Exception) else None
         _log.error(

@@ -23,13 +23,16 @@ from slee.kernel.states import SleeState, StateChange
 from slee.management.management import Equipment, Management
 from slee.runtime.clock import SystemClock
 from slee.runtime.driver import Driver
+from slee.runtime.journal import JournalKeeper
 from slee.runtime.observer import LoggingObserver
 
 if TYPE_CHECKING:
     from slee.api.facilities import VolatileTable
     from slee.api.ids import ProfileSpecificationID
+    from slee.facilities.journalwatch import JournalBounds
     from slee.kernel.resource import ResourceEntity
     from slee.management.store import StateDirectory
+    from slee.runtime.journal import OpenJournal
     from slee.spi.adaptor import ResourceAdaptor
 
 
@@ -44,6 +47,9 @@ class Slee:
         sections: Mapping[str, Mapping[str, Any]],
         limits: Limits | None = None,
         self_check: float = 60.0,
+        open_journal: OpenJournal | None = None,
+        bounds: JournalBounds | None = None,
+        spread: float = 1.0,
     ) -> None:
         """Put the parts together; the SLEE is Stopped and nothing is restored.
 
@@ -53,6 +59,12 @@ class Slee:
             sections: the sections of the configuration that configure resource adaptor entities.
             limits: bounds of the kernel.
             self_check: seconds between two checks that no event is unaccounted for (CON-15).
+            open_journal: opens the journal; without one every durability class is as `memory`.
+            bounds: of what the journal may be behind (DUR-13).
+            spread: seconds over which timers that came due while the process was down are spread (DUR-8).
+
+        Raises:
+            SleeError: the journal cannot be opened.
         """
         clock = SystemClock()
         self.facilities = Facilities(now=clock.now, random=os.urandom)
@@ -69,6 +81,21 @@ class Slee:
         self.driver = Driver(self.kernel, clock)
         self.tables = VolatileTables(self.kernel)
         self.profiles = ProfileTables(self.kernel, self.facilities)
+        self.keeper: JournalKeeper | None = None
+        """The journal on the loop."""
+        if open_journal is not None:
+            self.keeper = keeper = JournalKeeper(
+                self.kernel,
+                open_journal,
+                self.facilities,
+                pump=self.pump,
+                now=clock.now,
+                lost=self._lose,
+                bounds=bounds,
+                spread=spread,
+            )
+            keeper.journalling.join(self.tables)
+            self.driver.pumped = keeper.pumped
         self.shutdown_asked = anyio.Event()
         """Set when an operator asks for the end of the process (SLE-12)."""
         self._stopped = anyio.Event()
@@ -94,6 +121,8 @@ class Slee:
         self.pump()
         self.management.restore()
         self.management.equip(equipment)
+        if self.keeper is not None:
+            self.keeper.recover()
         self.management.resume()
         self.pump()
 
@@ -114,6 +143,8 @@ class Slee:
     def close(self) -> None:
         """Let go of timers, modules and the state directory."""
         self.driver.close()
+        if self.keeper is not None:
+            self.keeper.close()
         self._management.close()
 
     # What management asks of its host.
@@ -142,6 +173,14 @@ class Slee:
         """End the process once the present operation has been answered."""
         self.is_shut_down = True
         self.shutdown_asked.set()
+
+    def _lose(self) -> None:
+        self.shutdown_asked.set()
+
+    @property
+    def has_lost_journal(self) -> bool:
+        """Whether the process has to end because nothing can be kept any more (DUR-14)."""
+        return self.keeper is not None and self.keeper.watch.is_lost
 
     def _require_open(self) -> None:
         if self.is_shut_down:

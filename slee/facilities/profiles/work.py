@@ -279,6 +279,12 @@ class ProfileWork:
 
     # The commit.
 
+    def settle(self) -> None:
+        """Judge what would be committed, and let go of the instances either way."""
+        if not self.tx.marked:
+            self.store()
+        self.end()
+
     def store(self) -> None:
         """Run `profile_store`, then judge what would be committed; a refusal marks the transaction (PRF-16)."""
         try:
