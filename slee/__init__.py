@@ -20,6 +20,10 @@ from slee.api.handler import InitialEventSelection, Select, handles, initial_eve
 from slee.api.ids import SbbID, ServiceID
 from slee.api.local import ChildRelation, SbbLocal, local
 from slee.api.migration import migrates
+from slee.api.profile import Collation, Profile, attribute
+from slee.api.profile_event import ProfileAdded, ProfileID, ProfileRemoved, ProfileUpdated
+from slee.api.profile_table import ProfileTable, profiles
+from slee.api.query import Condition, query, where
 from slee.api.resource import ResourceAdaptorType
 from slee.api.sbb import RolledBackContext, Sbb
 from slee.api.usage import UsageParameters, counter, sample
@@ -35,11 +39,19 @@ __all__ = [
     "AlarmLevel",
     "ChildRelation",
     "Cmp",
+    "Collation",
+    "Condition",
     "CreateError",
     "EventContext",
     "InitialEventSelection",
     "NullActivity",
     "PreserveMissed",
+    "Profile",
+    "ProfileAdded",
+    "ProfileID",
+    "ProfileRemoved",
+    "ProfileTable",
+    "ProfileUpdated",
     "ResourceAdaptorType",
     "RolledBackContext",
     "RowExpired",
@@ -57,6 +69,7 @@ __all__ = [
     "TraceLevel",
     "UsageParameters",
     "VolatileTable",
+    "attribute",
     "child",
     "cmp",
     "configuration",
@@ -67,9 +80,12 @@ __all__ = [
     "initial_event",
     "local",
     "migrates",
+    "profiles",
+    "query",
     "resource",
     "sample",
     "shared",
     "usage_parameters",
     "volatile",
+    "where",
 ]

@@ -35,6 +35,14 @@ the remedy. Indentation shows inheritance; a second parent stands in brackets.
             ReentrantCallError
             UnsetFieldError
         ProfileError
+            ProfileTableAlreadyExistsError
+            ProfileAlreadyExistsError
+            ProfileVerificationError
+            UniqueAttributeViolationError
+            ReadOnlyProfileError
+            AttributeTypeMismatchError
+            StaleProfileError
+            SchemaMismatchError
         NamingError
             NameAlreadyBoundError
             NameNotBoundError
@@ -56,11 +64,15 @@ the remedy. Indentation shows inheritance; a second parent stands in brackets.
                 UnrecognizedEventError
                 UnrecognizedResourceAdaptorError
                 UnrecognizedResourceAdaptorTypeError
+                UnrecognizedProfileSpecificationError
             UnrecognizedResourceAdaptorEntityError
             UnrecognizedLinkNameError
             UnrecognizedAlarmError
             UnrecognizedNotificationSourceError
             UnrecognizedProfileTableError
+            UnrecognizedProfileError
+            UnrecognizedAttributeError
+            UnrecognizedQueryError
             UnrecognizedSubsystemError
 """
 
@@ -231,6 +243,54 @@ class ProfileError(SleeError):
     """An operation on a profile or profile table failed."""
 
 
+class ProfileTableAlreadyExistsError(ProfileError):
+    """A profile table of that name exists (PRF-2)."""
+
+
+class ProfileAlreadyExistsError(ProfileError):
+    """A profile of that name exists in the table (PRF-5)."""
+
+
+class ProfileVerificationError(_IssuesError, ProfileError):
+    """Values of a profile do not fit its specification; lists each such attribute (PRF-16, PRF-17).
+
+    A specification's `profile_verify` raises it with a text, or with `Issue`s.
+    """
+
+    def __init__(self, issues: str | Sequence[Issue]) -> None:
+        if isinstance(issues, str):
+            issues = (Issue("profile", "PRF-16", issues, "mend the values and commit again"),)
+        super().__init__(issues)
+
+
+class UniqueAttributeViolationError(ProfileError):
+    """Two profiles of a table would have the same value of a unique attribute (PRF-18)."""
+
+    def __init__(self, table: str, attribute: str, profiles: tuple[str, str]) -> None:
+        self.table = table
+        self.attribute = attribute
+        self.profiles = profiles
+        super().__init__(
+            f"{table}: {profiles[0]} and {profiles[1]} have the same {attribute} [PRF-18]; give one of them another"
+        )
+
+
+class ReadOnlyProfileError(ProfileError):
+    """The profile cannot be changed from here (PRF-14, PRF-20)."""
+
+
+class AttributeTypeMismatchError(ProfileError):
+    """A value is of another type than the attribute or parameter that it is given for (PRF-30, PRF-32)."""
+
+
+class StaleProfileError(ProfileError):
+    """The profile has been changed since it was opened for editing; nothing was overwritten (PRF-45)."""
+
+
+class SchemaMismatchError(ProfileError):
+    """A profile table is stored with other attributes than its specification has; migrate it first (PRF-46)."""
+
+
 class NamingError(SleeError):
     """An activity context cannot be bound or unbound."""
 
@@ -322,6 +382,10 @@ class UnrecognizedResourceAdaptorTypeError(UnrecognizedComponentError):
     """No resource adaptor type of that id is installed."""
 
 
+class UnrecognizedProfileSpecificationError(UnrecognizedComponentError):
+    """No profile specification of that id is installed."""
+
+
 class UnrecognizedResourceAdaptorEntityError(UnrecognizedError):
     """No resource adaptor entity of that name exists."""
 
@@ -340,6 +404,18 @@ class UnrecognizedNotificationSourceError(UnrecognizedError):
 
 class UnrecognizedProfileTableError(UnrecognizedError):
     """No profile table of that name exists."""
+
+
+class UnrecognizedProfileError(UnrecognizedError):
+    """The table has no profile of that name."""
+
+
+class UnrecognizedAttributeError(UnrecognizedError):
+    """The profile specification has no attribute of that name (PRF-32)."""
+
+
+class UnrecognizedQueryError(UnrecognizedError):
+    """The profile specification has no query of that name (PRF-30)."""
 
 
 class UnrecognizedSubsystemError(UnrecognizedError):

@@ -46,6 +46,8 @@ _LASTING: Final[tuple[type, ...]] = (ActivityEnd, TimerEvent, ServiceStarted, Ro
 class Kernel:
     """One SLEE engine; see the module's docstring."""
 
+    find_address_profile: Callable[[str, Address], object | None] | None = None
+    """Finds the profile of an address in a table (IES-11); given by the facility of profiles."""
     serialises = False
     """Whether what may be marshalled is encoded and decoded to see that it comes back equal: the test kit's."""
 
@@ -160,6 +162,8 @@ class Kernel:
                 tx.store()
             if not tx.marked:
                 tx.check()
+        if tx.profiles is not None:
+            tx.profiles.settle()
         if tx.has_passivate:
             tx.passivate()
         if tx.marked:
@@ -358,11 +362,7 @@ class Kernel:
         return aci
 
     def firing(
-        self,
-        event: object,
-        context: Context,
-        address: Address | None = None,
-        target: ServiceRuntime | None = None,
+        self, event: object, context: Context, address: Address | None = None, target: ServiceRuntime | None = None
     ) -> Firing:
         """A firing by an SBB or by the SLEE itself."""
         return Firing(event, context, self.event_statistics(type(event)), address, target)

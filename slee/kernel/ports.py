@@ -46,6 +46,13 @@ class AdaptorFacilities(Protocol):
         ...
 
 
+class TransactionPart(Protocol):
+    """What a facility does in a transaction, beyond what the undo log takes back."""
+
+    def settle(self) -> None:
+        """Judge what would be committed, unless it is marked; mark it to refuse it. Let go of instances either way."""
+
+
 class Observer(Protocol):
     """Is told what happens in the kernel; provides tracers and alarms. None of its methods may raise."""
 

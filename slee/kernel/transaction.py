@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from slee.kernel.environment import SbbEnvironment
     from slee.kernel.firing import Firing
     from slee.kernel.kernel import Kernel
+    from slee.kernel.ports import TransactionPart
     from slee.kernel.resource import ResourceEntity
 
 _MISSING: Final = object()
@@ -36,10 +37,7 @@ class ActivationError(Exception):
 
 
 class Transaction:
-    """One unit of work: all of it takes effect, or none.
-
-    One is made for every delivery, and most need little of it: what is rarely used is a class attribute until it is.
-    """
+    """One unit of work: all of it takes effect, or none. What is rarely used is a class attribute until it is."""
 
     marked = False
     """Marked for rollback, for good (TX-1)."""
@@ -58,6 +56,8 @@ class Transaction:
     """Contexts that lost a reference, or were created: judged after the commit (AC-14, AC-24)."""
     lightened: dict[SbbEntity, None] | None = None
     """Roots whose count has fallen: judged after the commit (ATT-12, ATT-13)."""
+    profiles: TransactionPart | None = None
+    """What it does with profiles; judged last before the commit (PRF-46)."""
     number = 0
     """Identity in logs and test records; drawn when first asked for."""
 

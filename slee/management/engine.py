@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from slee.api.ids import ProfileSpecificationID, SbbID, ServiceID
     from slee.facilities.facilities import Facilities
+    from slee.facilities.profiles.tables import ProfileTables
     from slee.kernel.schedule import Schedule
     from slee.kernel.services import ServiceRegistry
     from slee.model.descriptor import ServiceDescriptor
@@ -77,6 +78,11 @@ class Host(Protocol):
     @property
     def facilities(self) -> Facilities:
         """What notification sources trace, raise alarms and count with."""
+        ...
+
+    @property
+    def profiles(self) -> ProfileTables:
+        """Profile specifications and tables."""
         ...
 
     def table(self, table: VolatileTable[Any]) -> object:

@@ -20,10 +20,12 @@ from slee.api.declaration import UNSET, Child, Cmp, Configuration, Declaration, 
 from slee.api.errors import Issue, VerificationError
 from slee.api.event import event_type_id
 from slee.api.facilities import VolatileTable
-from slee.api.handler import HANDLER_MARK, HandlerMark
+from slee.api.handler import HANDLER_MARK, HandlerMark, Select
 from slee.api.ids import EventTypeID, SbbID, ServiceID
 from slee.api.local import LOCAL_MARK
 from slee.api.migration import MIGRATION_MARK, MigrationMark, StateMigration
+from slee.api.profile import Profile
+from slee.api.profile_table import Profiles
 from slee.api.resource import ResourceAdaptorType
 from slee.api.sbb import CALLBACKS, Sbb, SbbContext
 from slee.api.usage import UsageParameters
@@ -81,6 +83,8 @@ class SbbDescriptor:
     configuration: Mapping[str, type]
     usage: Mapping[str, type]
     tables: Mapping[str, VolatileTable[typing.Any]]
+    profiles: Mapping[str, Profiles[typing.Any]]
+    """The profile tables that it uses, by attribute (PRF-21)."""
     local_methods: Mapping[str, tuple[type[Exception], ...]]
     callbacks: frozenset[str]
     """The life-cycle callbacks that the class defines; the others are not called."""
@@ -103,6 +107,8 @@ class ServiceDescriptor:
     """Root and every SBB reachable by child relations."""
     default_priority: int = 0
     durability: Durability = Durability.ASYNC
+    address_profile_table: str | None = None
+    """Where ADDRESS_PROFILE looks addresses up (IES-11)."""
 
 
 @dataclass(slots=True)
@@ -116,6 +122,7 @@ def describe_service(
     *,
     default_priority: int = 0,
     durability: Durability = Durability.ASYNC,
+    address_profile_table: str | None = None,
 ) -> ServiceDescriptor:
     """Describe a service with every SBB of its tree.
 
@@ -137,9 +144,27 @@ def describe_service(
             issues.extend(error.issues)
         else:
             waiting.extend(child.sbb for child in descriptor.children.values())
+    if address_profile_table is None and root.sbb_id in sbbs:
+        issues.extend(_address_profile_issues(sbbs[root.sbb_id]))
     if issues:
         raise VerificationError(issues)
-    return ServiceDescriptor(identity, sbbs[root.sbb_id], types.MappingProxyType(sbbs), default_priority, durability)
+    return ServiceDescriptor(
+        identity,
+        sbbs[root.sbb_id],
+        types.MappingProxyType(sbbs),
+        default_priority,
+        durability,
+        address_profile_table,
+    )
+
+
+def _address_profile_issues(root: SbbDescriptor) -> Iterator[Issue]:
+    """Handlers that select ADDRESS_PROFILE in a service without an address profile table (IES-11)."""
+    for handler in root.handlers.values():
+        if handler.mark.initial and Select.ADDRESS_PROFILE in handler.mark.variables:
+            where = f"{root.cls.__qualname__}.{handler.method}"
+            problem = "it selects ADDRESS_PROFILE, and the service names no table"
+            yield Issue(where, "IES-11", problem, "give the service an address-profile-table")
 
 
 def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
@@ -175,6 +200,7 @@ def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
         configuration={n: d.model for n, d in _declared(cls, Configuration[BaseModel])},
         usage=usage,
         tables={n: d.table for n, d in _declared(cls, Volatile[msgspec.Struct])},
+        profiles=dict(_declared(cls, Profiles[Profile])),
         local_methods={n: getattr(m, LOCAL_MARK) for n, m in _methods(cls) if hasattr(m, LOCAL_MARK)},
         callbacks=frozenset(n for n in CALLBACKS if getattr(cls, n) is not getattr(Sbb, n)),
         masked_on_attach=frozenset(e for e, h in handlers.items() if h.mark.mask_on_attach),

@@ -13,6 +13,7 @@ import anyio
 from slee.api.errors import InvalidStateError
 from slee.api.source import ResourceSource
 from slee.facilities.facilities import Facilities
+from slee.facilities.profiles.tables import ProfileTables
 from slee.facilities.selfcheck import SelfCheck
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
@@ -79,6 +80,7 @@ class Slee:
         SelfCheck(self.kernel, self.facilities.alarms, self_check)
         self.driver = Driver(self.kernel, clock)
         self.tables = VolatileTables(self.kernel)
+        self.profiles = ProfileTables(self.kernel, self.facilities)
         self.keeper: JournalKeeper | None = None
         """The journal on the loop."""
         if open_journal is not None:

@@ -32,6 +32,7 @@ from slee.testing.kernel import Watch, WatchedKernel
 from slee.testing.leftovers import left
 from slee.testing.looking import Looking
 from slee.testing.observer import RecordingObserver
+from slee.testing.profiles import HarnessProfiles
 from slee.testing.scripted import ScriptedResource
 from slee.testing.serialisation import Serialisation
 
@@ -121,6 +122,7 @@ class SleeHarness(Looking):
         self.kernel.serialises = serialise
         self.kernel.now = self.clock.now
         self.tables = VolatileTables(self.kernel)
+        self.profiles = HarnessProfiles(self.kernel, self.facilities)
         self._links: dict[str, ResourceAdaptor] = {}
         self._is_pumping = False
         """Within `run`: what an adaptor fires there is processed before that returns, as in a server."""
@@ -190,6 +192,7 @@ class SleeHarness(Looking):
         durability: Durability = Durability.ASYNC,
         configuration: Mapping[str, object] | None = None,
         activate: bool = True,
+        address_profile_table: str | None = None,
     ) -> ServiceID:
         """Install a service with that root SBB, bound to the adaptors added, and activate it.
 
@@ -198,7 +201,13 @@ class SleeHarness(Looking):
         """
         sbb_id = root.sbb_id
         identity = ServiceID(name or sbb_id.name, sbb_id.vendor, version or sbb_id.version)
-        descriptor = describe_service(identity, root, default_priority=default_priority, durability=durability)
+        descriptor = describe_service(
+            identity,
+            root,
+            default_priority=default_priority,
+            durability=durability,
+            address_profile_table=address_profile_table,
+        )
         installed = [sbb for service in self.kernel.services.values() for sbb in service.descriptor.sbbs.values()]
         if issues := list(sharing_issues(_views(descriptor.sbbs.values()), _views(installed))):
             raise VerificationError(issues)
@@ -229,11 +238,9 @@ class SleeHarness(Looking):
             bound[attribute] = cast("Configuration[BaseModel]", declaration).model(**(configuration or {}))
         source = SbbSource(service, sbb.id)
         self.facilities.add(source, next(iter(sbb.usage.values()), None))
-        for attribute in sbb.usage:
-            bound[attribute] = self.facilities.usage(source).default
-        for attribute, table in sbb.tables.items():
-            bound[attribute] = self.tables.rows(table)
-        return bound
+        bound |= {attribute: self.facilities.usage(source).default for attribute in sbb.usage}
+        bound |= {attribute: self.tables.rows(table) for attribute, table in sbb.tables.items()}
+        return bound | self.profiles.bind(sbb.profiles)
 
     # Running.
 

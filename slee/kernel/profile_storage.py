@@ -1,0 +1,123 @@
+"""The storage port of profile tables: the database that follows the journal (PRF-46).
+
+Truth is the resident table; the database is what it is loaded from at start. No call waits for the database, except for
+the opening and the loading: changes are queued in the order of the commits and written off the kernel's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from slee.api.ids import ProfileSpecificationID
+    from slee.model.profile import ProfileDescriptor, Row
+
+
+class StoredTable(NamedTuple):
+    """A profile table as the database has it."""
+
+    table: str
+    specification: ProfileSpecificationID
+    schema_hash: str
+
+
+class TableCreated(NamedTuple):
+    """A table has been made; its default profile follows as a `RowChange` in the same append."""
+
+    table: str
+    descriptor: ProfileDescriptor
+
+
+class TableRemoved(NamedTuple):
+    """A table has been removed, with everything in it."""
+
+    table: str
+
+
+class TableRenamed(NamedTuple):
+    """A table has another name now (PRF-2)."""
+
+    table: str
+    renamed: str
+
+
+class RowChange(NamedTuple):
+    """The newest values of one profile."""
+
+    table: str
+    profile: str | None
+    """`None` is the default profile."""
+    row: Row | None
+    """Values by the descriptor's positions; `None`: the profile has been removed."""
+
+
+ProfileChange = TableCreated | TableRemoved | TableRenamed | RowChange
+
+
+class StorageStatus(NamedTuple):
+    """How the database fares."""
+
+    reason: str
+    """Why it cannot be written at present, for the operator; empty while it can."""
+    waiting: int
+    """Changes appended and not written yet."""
+    age: float
+    """Seconds since the oldest of them was appended; 0.0 without one."""
+
+
+class ProfileStorage(Protocol):
+    """A profile database, opened by the one SLEE that owns it."""
+
+    @property
+    def position(self) -> int:
+        """The position of the last append that the database holds; 0 in an empty one.
+
+        What the journal holds beyond it is appended anew at start; an append at or below it changes nothing, so that
+        each change is applied exactly once.
+        """
+        ...
+
+    def tables(self) -> Mapping[str, StoredTable]:
+        """The tables stored, by name; may wait."""
+        ...
+
+    def load(self, table: str, descriptor: ProfileDescriptor) -> Iterator[tuple[str | None, Row]]:
+        """Every profile of a table with its row, the default profile (under `None`) first; may wait.
+
+        Raises:
+            SchemaMismatchError: the table is stored with another schema, and has to be migrated first.
+        """
+        ...
+
+    def append(self, position: int, changes: Sequence[ProfileChange]) -> None:
+        """Take the changes of one or more commits, in their order, without waiting.
+
+        They are written in one database transaction together with `position`. A failure to write shows in `status`,
+        and the changes wait.
+
+        Args:
+            position: number of the journal's record that holds them; higher than in every append before.
+            changes: at most one `RowChange` for a profile.
+        """
+        ...
+
+    def status(self) -> StorageStatus:
+        """How it fares now."""
+        ...
+
+    def close(self) -> None:
+        """Write what was appended, if it can be written, and give the database up."""
+        ...
+
+
+__all__ = [
+    "ProfileChange",
+    "ProfileStorage",
+    "RowChange",
+    "StorageStatus",
+    "StoredTable",
+    "TableCreated",
+    "TableRemoved",
+    "TableRenamed",
+]
