@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from slee.api.errors import JournalDamagedError, JournalError
 from slee.kernel.journal import Entry
 from slee.stores.sqlite import SqliteJournal
 from slee.stores.sqlite.layout import DATABASE_FILE
-from slee.stores.sqlite.mark import MARK_FILE, read_mark
+from slee.stores.sqlite.mark import MARK_FILE, Mark, MarkFile, read_mark
 from tests.slee.stores.storages import SqliteStorage
 
 WHOLE = os.environ.get("SLEE_DAMAGE") == "whole"
@@ -193,3 +194,38 @@ def test_dur_5_missing_file(killed: Sample, fast_path: Path, name: str) -> None:
     other = next(iter(bench.sample.files))
     bench.judge(other, bench.sample.files[other])
     assert bench.recovered == (name == WAL)
+
+
+def test_dur_5_loss_of_records_that_were_on_disk_is_refused_and_not_reported(killed: Sample, tmp_path: Path) -> None:
+    for name, content in killed.files.items():
+        (tmp_path / name).write_bytes(content)
+    mark = MarkFile(tmp_path / MARK_FILE)
+    mark.set(Mark(400, 400))  # as `full` writes it
+    mark.close()
+    os.truncate(tmp_path / WAL, 0)
+    with pytest.raises(JournalDamagedError, match=r"to 400, which were on disk, are gone \[DUR-5\]"):
+        SqliteJournal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("DELETE FROM state WHERE key = (SELECT max(key) FROM state)", r"folded keys \d+ are there"),
+        ("DELETE FROM log WHERE first_sequence = (SELECT min(first_sequence) FROM log)", r"record \d+ is missing"),
+        ("DELETE FROM log WHERE last_sequence = 400", "which were on disk, are gone"),
+        ("UPDATE meta SET folded = folded - 1", "its description of itself"),
+        ("UPDATE state SET value = x'00'", "the value of key .* is damaged"),
+        ("UPDATE log SET data = x'90'", r"records \d+ to \d+ are damaged"),
+    ],
+)
+def test_dur_5_row_that_is_missing_or_changed_stops_the_start(
+    closed: Sample, tmp_path: Path, change: str, problem: str
+) -> None:
+    for name, content in closed.files.items():
+        (tmp_path / name).write_bytes(content)
+    connection = sqlite3.connect(tmp_path / DATABASE)
+    assert connection.execute(change).rowcount > 0
+    connection.commit()
+    connection.close()
+    with pytest.raises(JournalDamagedError, match=problem):
+        SqliteJournal(tmp_path)
