@@ -155,7 +155,13 @@ class Database:
             self.checkpoint()
 
     def checkpoint(self) -> None:
-        """Bring the WAL to disk and into the database, and note in the mark that all of it is there."""
+        """Bring the WAL to disk and into the database, and note in the mark that all of it is there.
+
+        Raises:
+            Fenced: another owner has the journal, and the mark.
+        """
+        if self._connection.execute(SELECT_META).fetchone()[1] != self.meta.epoch:
+            raise Fenced
         busy, frames, done = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         self._since = 0
         if not busy and frames == done:
@@ -163,10 +169,22 @@ class Database:
             self._mark.set(Mark(self._sequence, self._synchronised))
             self._mark.synchronise()
 
-    def close(self) -> None:
-        """Close the files; SQLite makes a checkpoint."""
+    def finish(self) -> None:
+        """Leave nothing in the WAL, and all of it synchronised, at an orderly end.
+
+        Raises:
+            Fenced: another owner has the journal, and the mark.
+        """
         if self._helper is not None:
             self._helper.join()
+            self._helper = None
+        self.checkpoint()
+
+    def close(self) -> None:
+        """Close the files."""
+        if self._helper is not None:
+            self._helper.join()
+            self._helper = None
         self._connection.close()
         self._mark.close()
 

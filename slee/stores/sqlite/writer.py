@@ -116,6 +116,7 @@ class Writer:
         while True:
             batch = self._take()
             if batch is None:
+                self._finish()
                 return
             if batch and not self._write(batch):
                 return
@@ -203,6 +204,12 @@ class Writer:
             pause = self._last_commit + _HURRIED - time.monotonic()
             if pause > 0.0:
                 self._wait(pause)
+
+    def _finish(self) -> None:
+        try:
+            self._database.finish()
+        except (sqlite3.Error, OSError) as error:
+            _LOG.warning("the journal's last records are not synchronised: %s [DUR-5]", _told(error))
 
     def _wait(self, seconds: float) -> bool:
         """Wait, or less if the journal is closed meanwhile; True if it is."""
