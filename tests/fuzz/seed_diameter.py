@@ -11,6 +11,7 @@ from resource_adaptors.diameter.message import codes
 from resource_adaptors.diameter.message.avp import Avp, group, u32
 from resource_adaptors.diameter.message.message import Message
 from resource_adaptors.diameter.protocol import capabilities
+from resource_adaptors.diameter.protocol.charging import CreditAnswer
 from resource_adaptors.diameter.protocol.units import FinalUnit, Grant, Units
 from tests.resource_adaptors.diameter.test_codec import REQUEST
 from tests.resource_adaptors.diameter.test_peer import theirs
