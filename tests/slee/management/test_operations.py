@@ -50,6 +50,8 @@ def test_every_error_has_a_code_of_its_own_and_statuses() -> None:
     while waiting:
         cls = waiting.pop()
         failure = failure_of(cls)
+        if codes.get(failure.code) is cls:  # met by its other parent
+            continue
         assert failure.code not in codes or cls.__module__.startswith("tests"), (cls, codes.get(failure.code))
         codes[failure.code] = cls
         assert 400 <= failure.http < 600
