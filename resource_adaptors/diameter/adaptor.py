@@ -11,23 +11,12 @@ from pydantic import BaseModel
 from resource_adaptors.diameter import api
 from resource_adaptors.diameter.clients import LOST, Clients, RequestToken, SilentToken, StoredToken
 from resource_adaptors.diameter.config import DiameterConfiguration
-from resource_adaptors.diameter.message import codes
-from resource_adaptors.diameter.message.avp import text, u32
+from resource_adaptors.diameter.inbound import Inbound, peer_handle
 from resource_adaptors.diameter.message.dictionary import Dictionary, base_dictionary
 from resource_adaptors.diameter.message.errors import LocalProtocolError
 from resource_adaptors.diameter.metrics import DiameterStatistics
 from resource_adaptors.diameter.protocol.capabilities import REBOOTING
-from resource_adaptors.diameter.protocol.events import (
-    Answered,
-    Close,
-    Down,
-    Open,
-    RequestReceived,
-    Restarted,
-    Unanswered,
-    Up,
-    Write,
-)
+from resource_adaptors.diameter.protocol.events import Close, Open, Write
 from resource_adaptors.diameter.protocol.node import Node
 from resource_adaptors.diameter.protocol.outbox import MemoryStore, Outbox, OutboxStore
 from resource_adaptors.diameter.provider import (
@@ -89,6 +78,7 @@ class DiameterAdaptor(ResourceAdaptor):
     outbox: Outbox
     clients: Clients
     servers: Servers
+    inbound: Inbound
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -109,14 +99,6 @@ class DiameterAdaptor(ResourceAdaptor):
             ReplyCredit: self._reply_credit,
             Ask: self._ask,
             Disconnect: self._disconnect,
-        }
-        self._handlers: dict[type, Callable[..., None]] = {
-            Up: self._on_up,
-            Down: self._on_down,
-            Restarted: self._on_restarted,
-            RequestReceived: self._on_request,
-            Answered: self._on_answered,
-            Unanswered: self._on_unanswered,
         }
 
     # Life cycle.
@@ -152,11 +134,12 @@ class DiameterAdaptor(ResourceAdaptor):
         self.outbox = Outbox(self.open_store())
         self.clients = Clients(self)
         self.servers = Servers(self, context.random_bytes(6).hex())
+        self.inbound = Inbound(self)
         if settings.tls is not None:
             self._tls = _contexts(settings)
         self._carrier = self.open_carrier()
         for peer in settings.peers:
-            context.endpoint.start_activity(_peer_handle(peer.host), api.PeerActivity(peer.host))
+            context.endpoint.start_activity(peer_handle(peer.host), api.PeerActivity(peer.host))
         self._choose_events()
         self.node.start(self.now)
         self.drain()
@@ -183,7 +166,7 @@ class DiameterAdaptor(ResourceAdaptor):
     def ra_stopping(self) -> None:
         """Sessions go on to their end; nothing of peers holds the entity up."""
         for host in list(self.node.peers):
-            self.end(_peer_handle(host))
+            self.end(peer_handle(host))
 
     def ra_inactive(self) -> None:
         if self._carrier is None:
@@ -257,7 +240,7 @@ class DiameterAdaptor(ResourceAdaptor):
                 events = node.events.copy()
                 node.events.clear()
                 for event in events:
-                    self._handlers[type(event)](event)
+                    self.inbound.take(event)
 
     def _act(self, action: object) -> None:
         carrier = self._carrier
@@ -278,62 +261,6 @@ class DiameterAdaptor(ResourceAdaptor):
                 name=peer.host,
                 within=self.settings.cer_timeout,
             )
-
-    # Events of the core.
-
-    def _on_up(self, event: Up) -> None:
-        self.outbox.hasten()
-        self.fire(_peer_handle(event.host), api.PeerUp(event.host))
-        for alarm in ("dia.peer_down", "dia.realm_unreachable", "dia.ccfh_continue"):
-            self.context.alarms.clear_type(alarm)
-        self._watch_peers()
-
-    def _on_down(self, event: Down) -> None:
-        self.fire(_peer_handle(event.host), api.PeerDown(event.host, event.reason))
-        self._watch_peers()
-
-    def _watch_peers(self) -> None:
-        peers = self.node.peers
-        for host, peer in peers.items():
-            if not peer.is_up and not peer.is_dynamic and not self.node.is_stopping:
-                self.context.alarms.raise_alarm(
-                    "dia.peer_down", host, level=AlarmLevel.MAJOR, message=f"peer {host} takes no requests"
-                )
-        for realm in self.settings.realms:
-            if not self.node.is_stopping and not any(peers[host.lower()].is_up for host in realm.peers):
-                self.context.alarms.raise_alarm(
-                    "dia.realm_unreachable",
-                    f"{realm.realm}/{realm.application}",
-                    level=AlarmLevel.CRITICAL,
-                    message=f"no peer of realm {realm.realm} takes requests of application {realm.application}",
-                )
-
-    def _on_restarted(self, event: Restarted) -> None:
-        self.fire(_peer_handle(event.host), api.PeerRestarted(event.host))
-        self.clients.peer_restarted(event.host)
-        self.servers.peer_restarted(event.host)
-
-    def _on_request(self, event: RequestReceived) -> None:
-        message = event.message
-        if message.command in (codes.RE_AUTH, codes.ABORT_SESSION):
-            is_reauth = message.command == codes.RE_AUTH
-            result = self.clients.reauthorise(event) if is_reauth else self.clients.abort(event)
-            settings = self.node.settings
-            avps = (
-                text(codes.SESSION_ID, message.session_id),
-                u32(codes.RESULT_CODE, result),
-                text(codes.ORIGIN_HOST, settings.identity),
-                text(codes.ORIGIN_REALM, settings.realm),
-            )
-            self.node.answer(message, event.host, event.connection, avps)
-        else:
-            self.servers.request(event)
-
-    def _on_answered(self, event: Answered) -> None:
-        self.clients.answered(event)
-
-    def _on_unanswered(self, event: Unanswered) -> None:
-        self.clients.unanswered(event)
 
     def _watch_outbox(self) -> None:
         if self.outbox.oldest(self.now) > _OLD:
@@ -448,10 +375,6 @@ class DiameterAdaptor(ResourceAdaptor):
     def statistics(self) -> DiameterStatistics:
         """A frozen picture of all counters (DIA-52)."""
         return DiameterStatistics.of(self)
-
-
-def _peer_handle(host: str) -> str:
-    return f"peer {host.lower()}"
 
 
 def _contexts(settings: DiameterConfiguration) -> tuple[ssl.SSLContext, ssl.SSLContext]:

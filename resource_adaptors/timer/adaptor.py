@@ -13,18 +13,18 @@ from typing import ClassVar, Final
 
 from pydantic import BaseModel
 
-from resource_adaptors.timer.api import TIMER, ScheduleActivity, ScheduleEnded, ScheduleFired, ScheduleMissed
+from resource_adaptors.timer.api import TIMER, ScheduleActivity
 from resource_adaptors.timer.config import TimerConfiguration
-from resource_adaptors.timer.metrics import Lateness, TimerStatistics
+from resource_adaptors.timer.firing import Firing
+from resource_adaptors.timer.metrics import TimerStatistics
 from resource_adaptors.timer.protocol.errors import LocalProtocolError, ResourceExhaustedError
-from resource_adaptors.timer.protocol.schedule import KINDS, Schedule, read_record
-from resource_adaptors.timer.protocol.scheduler import Exhausted, Fired, MissedRun, Notice, Scheduler
+from resource_adaptors.timer.protocol.schedule import Schedule, read_record
+from resource_adaptors.timer.protocol.scheduler import Fired, Scheduler
 from resource_adaptors.timer.protocol.timing import Every, Timing, compile_timing
 from resource_adaptors.timer.provider import Cancel, Create, Reschedule, Resume, Suspend, TimerProvider
 from resource_adaptors.timer.register import Register
-from slee.api.address import Address, AddressPlan
 from slee.api.alarm import AlarmLevel
-from slee.api.errors import ActivityError, FireEventError, InvalidConfigurationError, InvalidStateError
+from slee.api.errors import InvalidConfigurationError
 from slee.api.ids import ResourceAdaptorID
 from slee.api.resource import ResourceAdaptorType
 from slee.spi import (
@@ -36,15 +36,12 @@ from slee.spi import (
     ResourceInterface,
 )
 
-_OUTCOME: Final = int(EventFlags.PROCESSING_SUCCESSFUL | EventFlags.PROCESSING_FAILED)
 _ROLLED_BACK: Final = int(EventFlags.SBB_ROLLED_BACK)
 _PROCESSED: Final = int(EventFlags.SBB_PROCESSED)
 _UNREFERENCED: Final = int(ActivityFlags.UNREFERENCED)
 _CLOCK_STEP: Final = 1.0
 """Seconds by which the wall clock must step to be noticed (TIM-16)."""
 _BACKLOG_ALARM: Final = 5.0
-_FAILING: Final = 5
-"""Runs in a row that roll back before an alarm is raised (TIM-30)."""
 
 
 class TimerAdaptor(ResourceAdaptor):
@@ -66,14 +63,8 @@ class TimerAdaptor(ResourceAdaptor):
         self._offset = 0.0
         """Wall clock minus the SLEE's clock."""
         self._checked_at = 0.0
-        self._lateness = Lateness()
-        self._fired = dict.fromkeys(KINDS, 0)
-        self._retries = 0
         self._clock_steps = 0
-        self._in_flight: dict[str, int] = {}
-        """Occurrences fired and not yet processed, by handle."""
-        self._exhausted: dict[str, str] = {}
-        """Why schedules end once nothing of theirs is in flight, by handle."""
+        self._firing = Firing(self)
         self._commands: dict[type, Callable[..., None]] = {
             Create: self._create,
             Cancel: self._cancel,
@@ -118,12 +109,12 @@ class TimerAdaptor(ResourceAdaptor):
                 self.register.add(schedule)
                 self.context.endpoint.start_activity(schedule.handle, self.activity_of(schedule), _UNREFERENCED)
                 self.scheduler.begin(schedule, self.wall_now())
-                self._save(schedule)
+                self.save(schedule)
 
     def ra_stopping(self) -> None:
         """Fire nothing more; what was fired is delivered, and each activity then ends (COM-18)."""
         for schedule in list(self.register):
-            self._end(schedule, "adaptor_stopping")
+            self._firing.end(schedule, "adaptor_stopping")
 
     def ra_inactive(self) -> None:
         self._is_working = False
@@ -166,8 +157,8 @@ class TimerAdaptor(ResourceAdaptor):
             self.check_clock()
         wall = now + self._offset
         for notice in self.scheduler.release(wall):
-            self._tell(notice, wall)
-            self._save(notice.schedule)
+            self._firing.tell(notice, wall)
+            self.save(notice.schedule)
         self._watch_backlog(wall)
 
     def check_clock(self) -> None:
@@ -197,7 +188,7 @@ class TimerAdaptor(ResourceAdaptor):
             progress.due += step
         schedule.occurrences = self.register.compile(schedule.plan.timing, progress.created)
         self.scheduler.enqueue(schedule)
-        self._save(schedule)
+        self.save(schedule)
 
     def _watch_backlog(self, wall: float) -> None:
         backlog = self.scheduler.backlog(wall)
@@ -211,78 +202,14 @@ class TimerAdaptor(ResourceAdaptor):
         elif not backlog:
             self.context.alarms.clear_type("timer.backlog")
 
-    def _tell(self, notice: Notice, wall: float) -> None:
-        schedule = notice.schedule
-        if isinstance(notice, Fired):
-            self._fire_occurrence(notice, wall)
-        elif isinstance(notice, MissedRun):
-            self._fire(schedule, ScheduleMissed(schedule.plan.name, notice.count, notice.first, notice.last))
-        else:
-            assert isinstance(notice, Exhausted)
-            self._exhausted[schedule.handle] = notice.reason
-            self._end_if_exhausted(schedule)
-
-    def _fire_occurrence(self, notice: Fired, wall: float) -> None:
-        schedule = notice.schedule
-        plan = schedule.plan
-        self._lateness.observe(max(0.0, wall - notice.due))
-        self._fired[schedule.kind] += 1
-        self._retries += notice.is_retry
-        schedule.is_running = not schedule.is_held
-        schedule.is_held = True
-        event = ScheduleFired(plan.name, notice.due, wall, notice.index, notice.missed, plan.payload)
-        if self._fire(schedule, event, _OUTCOME):
-            self._in_flight[schedule.handle] = self._in_flight.get(schedule.handle, 0) + 1
-
-    def _fire(self, schedule: Schedule, event: object, flags: int = 0) -> bool:
-        """Fire an event; `False` if the SLEE does not take it, which it counts itself."""
-        address = Address(AddressPlan.UNDEFINED, schedule.plan.name)
-        try:
-            self.context.endpoint.fire(schedule.handle, event, address, None, flags)
-        except (ActivityError, FireEventError, InvalidStateError):
-            return False
-        return True
-
     # What the SLEE tells.
 
     def event_processing_successful(self, handle: Hashable, event: object, flags: int) -> None:
         is_failed = bool(flags & _ROLLED_BACK) and bool(flags & _PROCESSED)
-        self._processed(handle, is_failed=is_failed)
+        self._firing.processed(handle, is_failed=is_failed)
 
     def event_processing_failed(self, handle: Hashable, event: object, flags: int, reason: FailureReason) -> None:
-        self._processed(handle, is_failed=True)
-
-    def _processed(self, handle: Hashable, *, is_failed: bool) -> None:
-        schedule = self.register.by_handle.get(str(handle))
-        if schedule is None:
-            return
-        self._in_flight[schedule.handle] = max(0, self._in_flight.get(schedule.handle, 0) - 1)
-        schedule.failures = schedule.failures + 1 if is_failed else 0
-        if is_failed and self.scheduler.retry(schedule, self.wall_now()):
-            self._exhausted.pop(schedule.handle, None)
-            self._save(schedule)
-        if schedule.failures == _FAILING:
-            self.context.alarms.raise_alarm(
-                "timer.schedule_failing",
-                schedule.plan.name,
-                level=AlarmLevel.MAJOR,
-                message=f"every handler of the last {_FAILING} runs of schedule {schedule.plan.name} rolled back",
-            )
-        self._end_if_exhausted(schedule)
-
-    def _end_if_exhausted(self, schedule: Schedule) -> None:
-        """End a schedule that fires no more, once its last occurrence was delivered (TIM-20)."""
-        if not self._in_flight.get(schedule.handle) and schedule.handle in self._exhausted:
-            self._end(schedule, self._exhausted[schedule.handle])
-
-    def _end(self, schedule: Schedule, reason: str) -> None:
-        self.scheduler.remove(schedule)
-        self.register.remove(schedule)
-        self._in_flight.pop(schedule.handle, None)
-        self._exhausted.pop(schedule.handle, None)
-        self._fire(schedule, ScheduleEnded(schedule.plan.name, reason))
-        if self.context.activity_context(schedule.handle) is not None:
-            self.context.endpoint.end_activity(schedule.handle)
+        self._firing.processed(handle, is_failed=True)
 
     def activity_unreferenced(self, handle: Hashable) -> None:
         schedule = self.register.by_handle.get(str(handle))
@@ -293,7 +220,7 @@ class TimerAdaptor(ResourceAdaptor):
     def administrative_remove(self, handle: Hashable) -> None:
         schedule = self.register.by_handle.get(str(handle))
         if schedule is not None:
-            self._end(schedule, "removed")
+            self._firing.end(schedule, "removed")
 
     def query_liveness(self, handle: Hashable) -> None:
         if str(handle) not in self.register.by_handle and self.context.activity_context(handle) is not None:
@@ -329,7 +256,7 @@ class TimerAdaptor(ResourceAdaptor):
         self.register.remove(schedule)
         self.context.endpoint.end_activity(schedule.handle)
 
-    def _save(self, schedule: Schedule) -> None:
+    def save(self, schedule: Schedule) -> None:
         """Have the schedule kept over a restart as it stands (TIM-24)."""
         if schedule.handle in self.register.by_handle:
             self.context.endpoint.save_activity(schedule.handle, schedule.record())
@@ -350,18 +277,18 @@ class TimerAdaptor(ResourceAdaptor):
 
     def _create(self, command: Create) -> None:
         self.scheduler.begin(command.schedule, self.wall_now())
-        self._save(command.schedule)
+        self.save(command.schedule)
 
     def _cancel(self, command: Cancel) -> None:
-        self._end(command.schedule, command.reason)
+        self._firing.end(command.schedule, command.reason)
 
     def _suspend(self, command: Suspend) -> None:
         self.scheduler.suspend(command.schedule)
-        self._save(command.schedule)
+        self.save(command.schedule)
 
     def _resume(self, command: Resume) -> None:
         self.scheduler.resume(command.schedule)
-        self._save(command.schedule)
+        self.save(command.schedule)
 
     def _reschedule(self, command: Reschedule) -> None:
         self.restart(command.schedule, command.timing)
@@ -370,7 +297,7 @@ class TimerAdaptor(ResourceAdaptor):
         """Let a schedule go on by another timing that begins now."""
         self.register.retime(schedule, timing, self.wall_now())
         self.scheduler.begin(schedule, self.wall_now())
-        self._save(schedule)
+        self.save(schedule)
 
     # What operators do (TIM-27).
 
@@ -388,17 +315,17 @@ class TimerAdaptor(ResourceAdaptor):
         """Fire a schedule once, out of turn; its own occurrences stay as they are."""
         schedule = self.register.get(name)
         wall = self.wall_now()
-        self._fire_occurrence(Fired(schedule, wall, schedule.progress.index), wall)
+        self._firing.occurrence(Fired(schedule, wall, schedule.progress.index), wall)
         self.context.pump()
 
     def statistics(self) -> TimerStatistics:
         """A frozen picture of all counters (TIM-29)."""
         return TimerStatistics(
             schedules=self.register.kinds(),
-            fired=dict(self._fired),
+            fired=dict(self._firing.fired),
             missed=dict(self.scheduler.missed),
-            lateness=self._lateness.histogram(),
+            lateness=self._firing.lateness.histogram(),
             backlog=self.scheduler.backlog(self.wall_now()),
-            retries=self._retries,
+            retries=self._firing.retries,
             clock_steps=self._clock_steps,
         )

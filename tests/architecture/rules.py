@@ -23,6 +23,8 @@ MUTATORS = {
     "add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft", "remove",
     "setdefault", "update",
 }  # fmt: skip
+IMPORT_NAMES = {"python-diameter": "diameter"}
+"""What distributions are imported as, where it is not their own name."""
 SLEEPS = {"time.sleep", "asyncio.sleep", "anyio.sleep", "anyio.sleep_until", "anyio.sleep_forever"}
 CATCH_ALLS = {"Exception", "BaseException"}
 DEBT = re.compile(r"TODO|FIXME|\bXXX\b|type: ignore|pyright: ignore|pragma: no cover|noqa")
@@ -198,7 +200,7 @@ def services_without_io(modules: Iterable[Module]) -> Findings:
 
 def undeclared_dependencies(modules: Iterable[Module], *, declared: Iterable[str]) -> Findings:
     """Whatever the product imports is the standard library's, its own, or declared in pyproject.toml."""
-    known = {name.replace("-", "_").lower() for name in declared} | sys.stdlib_module_names
+    known = {IMPORT_NAMES.get(name, name.replace("-", "_").lower()) for name in declared} | sys.stdlib_module_names
     known |= {"slee", "resource_adaptors", "sbbs", "profiles", "deploy"}
     return [
         f"{module.path}:{line}: {name.partition('.')[0]} is not a declared dependency"

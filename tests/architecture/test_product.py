@@ -13,6 +13,7 @@ from .source import ROOT, product, suite
 LONG_MODULES = {
     "slee/api/errors.py": "every error of the product is one tree, to be read in one place",
     "resource_adaptors/sip/api.py": "the SIP resource adaptor type is one vocabulary: events, activities, interface",
+    "resource_adaptors/diameter/api.py": "the Diameter resource adaptor type is one vocabulary, as that of SIP is",
 }
 
 # Objects of modules that functions write to, each with the reason why it is no state.

@@ -200,3 +200,14 @@ def test_undeclared_dependency_is_found() -> None:
     assert rules.undeclared_dependencies([Module("a.py", text)], declared=["prometheus-client"]) == [
         "a.py:2: requests is not a declared dependency"
     ]
+
+
+def test_dependency_may_be_imported_by_another_name_than_it_is_declared_by() -> None:
+    sample = Module("a.py", "from diameter.message import Avp\n")
+    assert rules.undeclared_dependencies([sample], declared=["python-diameter"]) == []
+    assert rules.undeclared_dependencies([sample], declared=["prometheus-client"]) == [
+        "a.py:1: diameter is not a declared dependency"
+    ]
+    assert rules.undeclared_dependencies(
+        [Module("a.py", "import python_diameter\n")], declared=["python-diameter"]
+    ) == ["a.py:1: python_diameter is not a declared dependency"]

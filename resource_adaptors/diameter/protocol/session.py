@@ -1,4 +1,4 @@
-"""The client side of one credit-control session: quotas, reports, and the table run on it (DIA-28 to DIA-33).
+"""The client side of one credit-control session: its requests, and the table run on it (DIA-28 to DIA-33).
 
 It sends one request at a time. Use that is reported meanwhile is kept for the next request; so is use of a request that
 failed, until the session ends.
@@ -6,7 +6,7 @@ failed, until the session ends.
 
 from __future__ import annotations
 
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 import msgspec
 
@@ -22,10 +22,8 @@ from resource_adaptors.diameter.protocol.charging import (
     RequestType,
     Subscription,
 )
-from resource_adaptors.diameter.protocol.units import Grant, Service, Units
-
-Key: TypeAlias = "tuple[int | None, tuple[int, ...]]"
-"""Rating group and service identifiers: what tells one service of a session from another."""
+from resource_adaptors.diameter.protocol.quota import Key, Quota, summed
+from resource_adaptors.diameter.protocol.units import Service, Units
 
 _DENIALS: Final = frozenset(
     {
@@ -37,7 +35,6 @@ _DENIALS: Final = frozenset(
         codes.UNKNOWN_SESSION_ID,
     }
 )
-_MEASURES: Final = ("time", "total_octets", "input_octets", "output_octets", "specific")
 LOGOUT: Final = 1
 """Termination-Cause DIAMETER_LOGOUT."""
 
@@ -66,41 +63,6 @@ class Owner(Protocol):
 
     def await_until(self, session: CreditSession, deadline: float | None) -> None:
         """Call `validity_over` at a time, or not at all any more."""
-
-
-class Quota:
-    """What one service of a session has been granted, and has used of it."""
-
-    __slots__ = ("grant", "requested", "used", "used_up")
-
-    def __init__(self, requested: Units | None) -> None:
-        self.requested = requested
-        """What is asked for when it is used up."""
-        self.grant: Grant | None = None
-        self.used: tuple[Units, ...] = ()
-        """Used since the last request that was answered."""
-        self.used_up = False
-        """Whether its end has been told."""
-
-    @property
-    def is_exhausted(self) -> bool:
-        """Whether the use has reached what was granted, or the threshold below it (DIA-31)."""
-        grant = self.grant
-        if grant is None or grant.granted is None:
-            return False
-        thresholds = {
-            "time": grant.time_threshold,
-            "specific": grant.unit_threshold,
-        }
-        for measure in _MEASURES:
-            granted: int | None = getattr(grant.granted, measure)
-            if granted is None:
-                continue
-            used = sum(getattr(units, measure) or 0 for units in self.used)
-            threshold = thresholds.get(measure, grant.volume_threshold) or 0
-            if used >= max(0, granted - (0 if grant.final is not None else threshold)):
-                return True
-        return False
 
 
 class CreditSession:
@@ -320,7 +282,7 @@ class CreditSession:
             if requested is None and not quota.used and quota.grant is None:
                 continue
             services.append(
-                Service(rating_group=key[0], service_ids=key[1], requested=requested, used=_summed(quota.used))
+                Service(rating_group=key[0], service_ids=key[1], requested=requested, used=summed(quota.used))
             )
         self.kind = kind
         request = CreditRequest(
@@ -425,25 +387,3 @@ _ACTIONS: Final = {
     table.NEXT: CreditSession.next,
     table.FINISH: CreditSession.finish,
 }
-
-
-def _summed(used: tuple[Units, ...]) -> tuple[Units, ...]:
-    """Reports of one service added up; those before and after a change of tariff stay apart."""
-    sums: dict[int | None, Units] = {}
-    others: list[Units] = []
-    for units in used:
-        if units.money is not None:
-            others.append(units)
-            continue
-        before = sums.get(units.change_usage)
-        sums[units.change_usage] = units if before is None else _sum(before, units)
-    return (*sums.values(), *others)
-
-
-def _sum(one: Units, other: Units) -> Units:
-    total: dict[str, int] = {}
-    for measure in _MEASURES:
-        values: list[int] = [v for v in (getattr(one, measure), getattr(other, measure)) if v is not None]
-        if values:
-            total[measure] = sum(values)
-    return msgspec.structs.replace(one, **total)

@@ -1,0 +1,93 @@
+"""From the protocol core to the SLEE: each event of the core goes to the sessions it concerns, or tells of a peer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from resource_adaptors.diameter import api
+from resource_adaptors.diameter.message import codes
+from resource_adaptors.diameter.message.avp import text, u32
+from resource_adaptors.diameter.protocol.events import Answered, Down, RequestReceived, Restarted, Unanswered, Up
+from slee.api.alarm import AlarmLevel
+
+if TYPE_CHECKING:
+    from resource_adaptors.diameter.adaptor import DiameterAdaptor
+
+
+def peer_handle(host: str) -> str:
+    """The handle of a peer's activity."""
+    return f"peer {host.lower()}"
+
+
+class Inbound:
+    """What the core tells, and who is to know of it."""
+
+    def __init__(self, adaptor: DiameterAdaptor) -> None:
+        self._adaptor = adaptor
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Up: self._on_up,
+            Down: self._on_down,
+            Restarted: self._on_restarted,
+            RequestReceived: self._on_request,
+            Answered: self._on_answered,
+            Unanswered: self._on_unanswered,
+        }
+
+    def take(self, event: object) -> None:
+        """Act on an event of the core."""
+        self._handlers[type(event)](event)
+
+    def _on_up(self, event: Up) -> None:
+        self._adaptor.outbox.hasten()
+        self._adaptor.fire(peer_handle(event.host), api.PeerUp(event.host))
+        for alarm in ("dia.peer_down", "dia.realm_unreachable", "dia.ccfh_continue"):
+            self._adaptor.context.alarms.clear_type(alarm)
+        self._watch_peers()
+
+    def _on_down(self, event: Down) -> None:
+        self._adaptor.fire(peer_handle(event.host), api.PeerDown(event.host, event.reason))
+        self._watch_peers()
+
+    def _watch_peers(self) -> None:
+        peers = self._adaptor.node.peers
+        for host, peer in peers.items():
+            if not peer.is_up and not peer.is_dynamic and not self._adaptor.node.is_stopping:
+                self._adaptor.context.alarms.raise_alarm(
+                    "dia.peer_down", host, level=AlarmLevel.MAJOR, message=f"peer {host} takes no requests"
+                )
+        for realm in self._adaptor.settings.realms:
+            if not self._adaptor.node.is_stopping and not any(peers[host.lower()].is_up for host in realm.peers):
+                self._adaptor.context.alarms.raise_alarm(
+                    "dia.realm_unreachable",
+                    f"{realm.realm}/{realm.application}",
+                    level=AlarmLevel.CRITICAL,
+                    message=f"no peer of realm {realm.realm} takes requests of application {realm.application}",
+                )
+
+    def _on_restarted(self, event: Restarted) -> None:
+        self._adaptor.fire(peer_handle(event.host), api.PeerRestarted(event.host))
+        self._adaptor.clients.peer_restarted(event.host)
+        self._adaptor.servers.peer_restarted(event.host)
+
+    def _on_request(self, event: RequestReceived) -> None:
+        message = event.message
+        if message.command in (codes.RE_AUTH, codes.ABORT_SESSION):
+            is_reauth = message.command == codes.RE_AUTH
+            result = self._adaptor.clients.reauthorise(event) if is_reauth else self._adaptor.clients.abort(event)
+            settings = self._adaptor.node.settings
+            avps = (
+                text(codes.SESSION_ID, message.session_id),
+                u32(codes.RESULT_CODE, result),
+                text(codes.ORIGIN_HOST, settings.identity),
+                text(codes.ORIGIN_REALM, settings.realm),
+            )
+            self._adaptor.node.answer(message, event.host, event.connection, avps)
+        else:
+            self._adaptor.servers.request(event)
+
+    def _on_answered(self, event: Answered) -> None:
+        self._adaptor.clients.answered(event)
+
+    def _on_unanswered(self, event: Unanswered) -> None:
+        self._adaptor.clients.unanswered(event)
