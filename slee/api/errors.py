@@ -50,6 +50,10 @@ the remedy. Indentation shows inheritance; a second parent stands in brackets.
             UsageParameterSetNameAlreadyExistsError
             NoUsageParametersInterfaceDefinedError
         UpgradeError
+        JournalError
+            JournalInUseError
+            JournalDamagedError
+            FencedError
         UnsupportedOperationError
         UnrecognizedError
             UnrecognizedBundleError
@@ -312,6 +316,29 @@ class NoUsageParametersInterfaceDefinedError(UsageError):
 
 class UpgradeError(SleeError):
     """An upgrade is refused or failed."""
+
+
+class JournalError(SleeError):
+    """The journal cannot be used: of another version, unreadable, or not to be written; nothing has changed (DUR)."""
+
+
+class JournalInUseError(JournalError):
+    """Another process owns the journal; the message tells which (DUR-16)."""
+
+
+class JournalDamagedError(JournalError):
+    """The journal is damaged before its end; no file has been changed (DUR-5)."""
+
+    def __init__(self, message: str, file: str, sequence: int) -> None:
+        super().__init__(message)
+        self.file = file
+        """The damaged file."""
+        self.sequence = sequence
+        """The last sequence number before the damage; 0 if that is not known."""
+
+
+class FencedError(JournalError):
+    """Another owner has taken the journal over: what this one still appends is refused, and it has to stop (DUR-16)."""
 
 
 class UnsupportedOperationError(SleeError):

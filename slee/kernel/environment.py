@@ -60,7 +60,7 @@ def _through(view: type[ActivityContextView], function: Callable[..., None]) -> 
 class InitialHandler:
     """How one service selects the root entity for one type of initial event (group IES)."""
 
-    __slots__ = ("handler", "priority", "selector", "selector_takes_selection", "service", "variables")
+    __slots__ = ("handler", "priority", "rivals", "selector", "selector_takes_selection", "service", "variables")
 
     def __init__(self, service: ServiceRuntime, handler: EventHandler) -> None:
         mark = handler.descriptor.mark
@@ -70,6 +70,8 @@ class InitialHandler:
         self.variables = mark.variables.value
         self.selector = mark.selector
         self.selector_takes_selection = mark.selector_takes_selection
+        self.rivals: tuple[ServiceRuntime, ...] = ()
+        """Services whose place this one has taken and that have trees left (UPG-4)."""
 
 
 class SbbEnvironment:
@@ -169,6 +171,8 @@ class ServiceRuntime:
         "activity",
         "descriptor",
         "environments",
+        "follows",
+        "forced",
         "id",
         "initial",
         "kernel",
@@ -177,6 +181,7 @@ class ServiceRuntime:
         "roots",
         "selector_failures",
         "state",
+        "successor",
     )
 
     def __init__(
@@ -198,6 +203,12 @@ class ServiceRuntime:
         """Root entities with the time at which each was made."""
         self.activity: Context | None = None
         self.selector_failures = 0
+        self.successor: ServiceRuntime | None = None
+        """The service that has taken its place (SVC-14)."""
+        self.follows = False
+        """Whether initial events still go to its living trees by their convergence name (UPG-6)."""
+        self.forced: list[str] = []
+        """Ids of the trees removed by the SLEE since it was last activated (UPG-14)."""
 
 
 def require_service(services: Mapping[ServiceID, ServiceRuntime], identity: ServiceID) -> ServiceRuntime:

@@ -17,6 +17,7 @@ from slee.kernel.environment import DURATION_BOUNDS
 from slee.kernel.firing import Barrier, Firing, RolledBack
 from slee.kernel.initial import convergence_name
 from slee.kernel.states import ServiceState
+from slee.kernel.succession import addressee, contested, succeeded
 from slee.kernel.transaction import ActivationError, Transaction
 from slee.spi.flags import FailureReason
 
@@ -105,6 +106,8 @@ class Router:
         if target is not None:
             if kernel.services.get(target.id) is not target:
                 return FailureReason.SERVICE_GONE
+            if target.successor is not None:
+                firing.target = target = addressee(firing, target)
             handlers = tuple(initial for initial in handlers if initial.service is target)
         firing.initial = handlers
         return None
@@ -114,8 +117,11 @@ class Router:
     def _serve_initial(self, firing: Firing, initial: InitialHandler) -> bool:
         """Serve the root that the event belongs to in one service; `False` if there is nothing to deliver."""
         service = initial.service
-        if service.state is not _ACTIVE and not firing.context.continuing:
-            return False
+        if initial.rivals or service.state is not _ACTIVE:
+            chosen = contested(firing, initial) if initial.rivals else succeeded(firing, initial)
+            if chosen is None:
+                return False
+            initial, service = chosen, chosen.service
         try:
             name = convergence_name(initial, firing)
         except BaseException as error:

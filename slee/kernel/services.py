@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 from slee.api.activity import ServiceActivity
 from slee.api.errors import InvalidLinkNameBindingError, InvalidStateError
 from slee.api.event import ServiceStarted
 from slee.kernel.environment import InitialHandler, ServiceRuntime, require_inactive, require_service
 from slee.kernel.states import SERVICE, ServiceState, SleeState, next_state
+from slee.kernel.succession import forget, heir, name_rivals
 from slee.spi.adaptor import ReceivableEvent, ReceivableService
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from slee.spi.wheel import Timer
 
 InitialTable = dict[type, tuple[InitialHandler, ...]]
+_SLICE: Final = 256
+"""Trees removed at a deadline between two deliveries, so that thousands of them hold up nobody."""
 
 
 class ServiceDeadline:
@@ -59,6 +63,7 @@ class ServiceRegistry:
         service = require_service(self.services, identity)
         require_inactive(service)
         del self.services[identity]
+        forget(service, self.services.values())
 
     def activate(self, identities: tuple[ServiceID, ...]) -> None:
         """Inactive to Active, all or none (SVC-2, SVC-3, SVC-7)."""
@@ -66,6 +71,7 @@ class ServiceRegistry:
         _require_links(services)
         self._require_consent(services)
         for service in services:
+            self._renew(service)
             self._move(service, "ACTIVATE")
         if self._kernel.state is SleeState.RUNNING:
             for service in services:
@@ -73,17 +79,85 @@ class ServiceRegistry:
 
     def deactivate(self, identities: tuple[ServiceID, ...], within: float | None = None) -> None:
         """Active to Stopping, all or none; Inactive follows when the last tree is gone (SVC-4, SVC-7, SVC-22)."""
-        if within is not None and not 0 <= within < math.inf:
-            raise ValueError(f"deactivate within {within} seconds [SVC-22]; give a finite number, 0 or more")
+        _require_bound(within)
         services = self._chosen(identities, "DEACTIVATE")
         for service in services:
             self._move(service, "DEACTIVATE")
+        self._wind_up(services, within)
+
+    def switch(
+        self,
+        pairs: Sequence[tuple[ServiceID, ServiceID]],
+        *,
+        within: float | None = None,
+        follow: bool = False,
+        resume: bool = False,
+    ) -> None:
+        """Replace each old service by its new one, all in one step or none (SVC-14, SVC-15, UPG-2).
+
+        Args:
+            pairs: ids of the old and the new service of each pair.
+            within: seconds after which the trees of the old services that are left are removed.
+            follow: let an initial event go to the living tree of an old service that it names (UPG-6).
+            resume: take a new service that is Stopping as well: the way back of an upgrade (UPG-13).
+        """
+        _require_bound(within)
+        named = [identity for pair in pairs for identity in pair]
+        if not pairs or len(set(named)) != len(named):
+            raise ValueError("switch: no service, or one twice [SVC-15]; name each once, as old or as new")
+        olds = self._chosen(tuple(old for old, _ in pairs), "DEACTIVATE")
+        news = self._successors(tuple(new for _, new in pairs), resume=resume)
+        _require_links(news)
+        self._require_consent(news, leaving=olds)
+        changes: list[tuple[ServiceRuntime, ServiceState]] = []
+        for old, new in zip(olds, news, strict=True):
+            changes += [(old, old.state), (new, new.state)]
+            self._put_in_place(old, new, follow=follow)
+        self._select_initial()
+        for service, before in changes:
+            self._tell(service, before)
+        self._wind_up(olds, within)
+        if self._kernel.state is SleeState.RUNNING:
+            for service in news:
+                self.begin(service)
+
+    def succeed(self, old: ServiceID, new: ServiceID, *, follow: bool = False) -> None:
+        """Say anew, after a restart, that one service has taken the place of another whose trees are left."""
+        service = require_service(self.services, old)
+        service.successor, service.follows = require_service(self.services, new), follow
+        self._select_initial()
+
+    def _put_in_place(self, old: ServiceRuntime, new: ServiceRuntime, *, follow: bool) -> None:
+        old.state, new.state = ServiceState.STOPPING, ServiceState.ACTIVE
+        old.successor, old.follows = new, follow
+        self._renew(new)
+
+    def _renew(self, service: ServiceRuntime) -> None:
+        """A service becomes Active: nothing has taken its place, and no deadline stands."""
+        service.successor, service.follows, service.forced = None, False, []
+        deadline = self._deadlines.pop(service.id, None)
+        if deadline is not None:
+            deadline.cancel()
+
+    def _wind_up(self, services: Iterable[ServiceRuntime], within: float | None) -> None:
+        """What follows from Stopping: the service's activity ends, and so do its trees when the time comes."""
         for service in services:
             if service.activity is not None:
                 service.activity.end_now()
             if within is not None:
                 self._set_deadline(service, within)
             self.judge(service)
+
+    def force(self, identity: ServiceID, within: float = 0.0) -> None:
+        """Remove the trees of a stopping service `within` seconds from now on (SVC-22, UPG-14)."""
+        _require_bound(within)
+        service = require_service(self.services, identity)
+        if service.state is not ServiceState.STOPPING:
+            raise InvalidStateError(f"{identity}: it is {service.state.value} [UPG-14]; deactivate it first")
+        old = self._deadlines.pop(identity, None)
+        if old is not None:
+            old.cancel()
+        self._set_deadline(service, within)
 
     def judge(self, service: ServiceRuntime) -> None:
         """Is the last tree of a stopping service gone (SVC-4)?"""
@@ -100,9 +174,14 @@ class ServiceRegistry:
 
     def _pass_deadlines(self, items: list[ServiceDeadline], now: float) -> None:
         """Remove every tree that is left; a service becomes Inactive with its last one (SVC-22)."""
+        kernel = self._kernel
         for item in items:
-            for root in tuple(item.service.roots):
-                self._kernel.remove_tree(root)
+            service = item.service
+            for root in list(islice(service.roots, _SLICE)):
+                service.forced.append(root.id)
+                kernel.remove_tree(root)
+            if service.roots:
+                self._deadlines[service.id] = kernel.schedule.set(now, item, now)
 
     def begin(self, service: ServiceRuntime) -> None:
         """Start the service's own activity and tell it (SVC-10, SVC-11)."""
@@ -124,19 +203,32 @@ class ServiceRegistry:
             next_state(SERVICE, service.state, event, str(service.id), "SVC-2")
         return services
 
-    def _require_consent(self, services: list[ServiceRuntime]) -> None:
-        """Ask every adaptor whether it can serve the services beside those that are Active (RA-37)."""
-        active = self.active()
+    def _require_consent(self, services: list[ServiceRuntime], leaving: Sequence[ServiceRuntime] = ()) -> None:
+        """Ask every adaptor whether it can serve the services beside those that stay Active (RA-37)."""
+        active = [service for service in self.active() if service not in leaving]
         for service in services:
             for resource in self._kernel.resources.values():
                 others = [receivable_service(resource, other) for other in active]
                 resource.adaptor.verify_service(receivable_service(resource, service), others)
             active.append(service)
 
+    def _successors(self, identities: tuple[ServiceID, ...], *, resume: bool) -> list[ServiceRuntime]:
+        """The new services of a switch, of which some may be Stopping where that is asked for (SVC-14, UPG-13)."""
+        services = [require_service(self.services, identity) for identity in identities]
+        stopping = [s.id for s in services if resume and s.state is ServiceState.STOPPING]
+        others = tuple(identity for identity in identities if identity not in stopping)
+        if others or not stopping:
+            self._chosen(others, "ACTIVATE")
+        return services
+
     def _move(self, service: ServiceRuntime, event: str) -> None:
         old = service.state
         service.state = next_state(SERVICE, old, event, str(service.id), "SVC-2")
         self._select_initial()
+        self._tell(service, old)
+
+    def _tell(self, service: ServiceRuntime, old: ServiceState) -> None:
+        """Notify of one transition that is visible already (SVC-8)."""
         self._kernel.reports.state_changed("service", str(service.id), old, service.state)
         for resource in tuple(self._kernel.resources.values()):
             if resource.is_object_active:
@@ -149,8 +241,11 @@ class ServiceRegistry:
         stopping = [
             service
             for service in self.services.values()
-            if service.state is ServiceState.STOPPING and (service.id.name, service.id.vendor) not in successors
+            if service.state is ServiceState.STOPPING
+            and (service.id.name, service.id.vendor) not in successors
+            and heir(service) is None
         ]
+        name_rivals(self.services.values())
         _fill(self.initial, active)
         _fill(self.continuing, [*active, *stopping])
 
@@ -160,6 +255,11 @@ def _fill(table: InitialTable, services: Iterable[ServiceRuntime]) -> None:
     for service in sorted(services, key=lambda service: -service.descriptor.default_priority):
         for event_class, initial in service.initial.items():
             table[event_class] = (*table.get(event_class, ()), initial)
+
+
+def _require_bound(within: float | None) -> None:
+    if within is not None and not 0 <= within < math.inf:
+        raise ValueError(f"deactivate within {within} seconds [SVC-22]; give a finite number, 0 or more")
 
 
 def _require_links(services: Iterable[ServiceRuntime]) -> None:

@@ -62,6 +62,7 @@ SERVICE: Final[Mapping[tuple[ServiceState, str], ServiceState]] = {
     (ServiceState.INACTIVE, "ACTIVATE"): ServiceState.ACTIVE,
     (ServiceState.ACTIVE, "DEACTIVATE"): ServiceState.STOPPING,
     (ServiceState.STOPPING, "no tree left"): ServiceState.INACTIVE,
+    (ServiceState.STOPPING, "RESUME"): ServiceState.ACTIVE,
 }
 
 RESOURCE: Final[Mapping[tuple[ResourceState, str], ResourceState]] = {

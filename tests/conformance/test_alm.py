@@ -186,7 +186,7 @@ def test_alm_8_what_cannot_be_an_alarm_is_refused(bench: Bench) -> None:
         with pytest.raises(TypeError, match="ALM-8"):
             up(bench.one, **missing)
     assert bench.emitted == []
-    assert bench.alarms.find(up(bench.one, cause=None)).cause is None  # type: ignore[union-attr]
+    assert bench.alarms.find(up(bench.one, cause=None)).cause is None
 
 
 def test_alm_9_a_source_clears_its_own_alarms_only(bench: Bench) -> None:
@@ -200,7 +200,7 @@ def test_alm_9_a_source_clears_its_own_alarms_only(bench: Bench) -> None:
     assert not bench.one.clear(other)
     assert [alarm.id for alarm in bench.alarms.active()] == [theirs]
     clear: Any = bench.one.clear
-    for wrong in (lambda: clear(None), lambda: bench.one.clear_type(None)):  # type: ignore[arg-type]
+    for wrong in (lambda: clear(None), lambda: bench.one.clear_type(None)):
         with pytest.raises(TypeError, match="ALM-9"):
             wrong()
 
@@ -251,7 +251,7 @@ def test_alm_12_descriptors_are_given_one_and_many(server: Server) -> None:
     assert (info.level, info.message, info.cause) == ("MAJOR", "it is down", "fire")
     assert (info.time, info.sequence) == (1_234.5, 1)
     with pytest.raises(AttributeError):
-        info.level = "MINOR"  # type: ignore[misc]
+        info.level = "MINOR"
     unknown = AlarmID("nonsense")
     assert alarms.show(unknown) is None
     assert alarms.find([other, unknown, identity]) == (alarms.show(other), None, info)

@@ -105,7 +105,7 @@ def test_svc_23_the_age_of_a_tree_is_kept_when_its_removal_is_rolled_back() -> N
         world.slee.advance(5.0)
 
         def act(sbb: object, aci: object) -> None:
-            sbb.local.remove()  # type: ignore[attr-defined]
+            sbb.local.remove()
             boom()
 
         world.do("a", act)
@@ -155,7 +155,7 @@ def test_mgt_13_a_null_activity_is_ended_like_others() -> None:
         kept: list[object] = []
 
         def act(sbb: object, aci: object) -> None:
-            null = sbb.null_activities.create()  # type: ignore[attr-defined]
+            null = sbb.null_activities.create()
             null.attach(sbb)
             kept.append(null)
 

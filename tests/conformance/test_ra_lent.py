@@ -132,7 +132,7 @@ def test_ra_40_the_handle_of_a_foreign_activity_is_none_and_no_error_follows() -
 def test_ra_40_an_adaptor_that_fails_to_find_is_reported_and_the_given_object_serves() -> None:
     with World(Root, failures_allowed=True) as world:
         archive = world.slee.add_resource("archive", Archive(RA))
-        archive.get_activity = boom  # type: ignore[method-assign, assignment]
+        archive.get_activity = boom
         archive.endpoint.start_activity("x", "given x")
         seen: list[object] = []
         archive.endpoint.fire("x", Do(lambda sbb, aci: seen.append(aci.activity)))

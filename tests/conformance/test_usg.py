@@ -202,7 +202,7 @@ def test_usg_4_other_sources_count_by_the_same_rules(bench: Bench) -> None:
         first = world.slee.add_resource("first", CountingResource(RA))
         second = world.slee.add_resource("second", CountingResource(RA))
         first.context.usage(Figures).calls.increment(3)
-        counted = {str(s.source): s.default.calls.value for s in world.slee.facilities.counting}  # type: ignore[attr-defined]
+        counted = {str(s.source): s.default.calls.value for s in world.slee.facilities.counting}
         assert counted == {"raentity:first": 3, "raentity:second": 0}
         assert second.context.usage(Figures).calls.value == 0
     bench.facilities.add(ProfileTableSource("table"), Figures)
@@ -353,7 +353,7 @@ def test_usg_12_reads_with_reset_lose_nothing_and_count_nothing_twice(counting: 
 def test_usg_13_changes_are_told_when_switched_on(counting: Server) -> None:
     usage, ours = counting.management.usage, figures(counting)
     told: list[UsageNotification] = []
-    counting.facilities.notifications.listen(told.append, "usage")  # type: ignore[arg-type]
+    counting.facilities.notifications.listen(told.append, "usage")
     usage.create("echo", "gold")
     ours.calls.increment()
     assert told == []

@@ -343,6 +343,11 @@ class Sipp:
         path = Path(self._name(suffix))
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
+    @property
+    def message_log(self) -> str:
+        """Everything sent and received, as SIPp writes it; needs `messages=True`."""
+        return self._read("messages")
+
     def received(self, start_line: str, header: str = "") -> int:
         """Count the messages received whose start line begins with `start_line` and that contain the line `header`.
 

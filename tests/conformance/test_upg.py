@@ -1,0 +1,259 @@
+"""Upgrade: the switch from one version of a service to another while activities are up (group UPG)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from slee import ActivityContext, Cmp, Sbb, ServiceID, cmp, handles, initial_event
+from slee.api.errors import InvalidStateError, UnrecognizedServiceError
+from slee.kernel.states import ServiceState
+from tests.conformance.kit import LOG, Do, Note, Other, World, key, play
+
+V1 = ServiceID("Call", "test", "1.0")
+V2 = ServiceID("Call", "test", "2.0")
+UNKNOWN = ServiceID("unknown", "test", "1.0")
+
+
+class Old(Sbb, name="Call", vendor="test", version="1.0"):
+    """The first version: one tree for each key."""
+
+    count: Cmp[int] = cmp(0)
+
+    @initial_event(selector=key)
+    def on_do(self, event: Do, aci: ActivityContext) -> None:
+        LOG.append(f"Old.on_do {event.key}")
+        if event.act is not None:
+            event.act(self, aci)
+
+    @handles
+    def on_note(self, event: Note, aci: ActivityContext) -> None:
+        play(self, "on_note", aci)
+
+
+class New(Old, name="Call", vendor="test", version="2.0"):
+    """The second version."""
+
+    @initial_event(selector=key)
+    def on_do(self, event: Do, aci: ActivityContext) -> None:
+        LOG.append(f"New.on_do {event.key}")
+        if event.act is not None:
+            event.act(self, aci)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """Both versions installed, the first one Active."""
+    with World() as world:
+        world.slee.install(Old, name="Call", version="1.0")
+        world.slee.install(New, name="Call", version="2.0", activate=False)
+        yield world
+
+
+def switch(world: World, old: ServiceID = V1, new: ServiceID = V2, **how: Any) -> None:
+    world.kernel.registry.switch([(old, new)], **how)
+
+
+def states(world: World) -> tuple[ServiceState, ServiceState]:
+    return world.kernel.service_state(V1), world.kernel.service_state(V2)
+
+
+def test_upg_2_and_svc_14_the_switch_is_one_step(world: World) -> None:
+    world.do("a")
+    seen = []
+    world.slee.observer.changes.clear()
+    real = world.slee.observer.state_changed
+    world.slee.observer.state_changed = lambda change: (seen.append(states(world)), real(change))
+    switch(world)
+    assert states(world) == (ServiceState.STOPPING, ServiceState.ACTIVE)
+    assert set(seen) == {states(world)}
+    moved = [(c.id, c.old.value, c.new.value) for c in world.slee.observer.changes]
+    assert moved == [(str(V1), "Active", "Stopping"), (str(V2), "Inactive", "Active")]
+
+
+def test_svc_14_and_svc_15_a_failure_changes_nothing(world: World) -> None:
+    other = world.slee.install(Old, name="Other", version="1.0")
+    world.slee.observer.changes.clear()
+    registry: Any = world.kernel.registry
+    for pairs, error in (
+        ([], ValueError),
+        ([(V1, V1)], ValueError),
+        ([(V1, V2), (V2, V1)], ValueError),
+        ([(V1, V2), (other, V2)], ValueError),
+        ([(V2, V1)], InvalidStateError),
+        ([(V1, other)], InvalidStateError),
+        ([(V1, UNKNOWN)], UnrecognizedServiceError),
+        ([(V1, V2), (other, UNKNOWN)], UnrecognizedServiceError),
+        ([(UNKNOWN, V2)], UnrecognizedServiceError),
+        ([(V1, None)], TypeError),
+    ):
+        with pytest.raises(error):
+            registry.switch(pairs)
+        assert states(world) == (ServiceState.ACTIVE, ServiceState.INACTIVE)
+    with pytest.raises(ValueError, match="SVC-22"):
+        switch(world, within=-1.0)
+    assert world.slee.observer.changes == []
+
+
+def test_upg_3_and_svc_16_initial_events_go_to_the_new_version(world: World) -> None:
+    world.do("a", key="1")
+    switch(world)
+    world.do("b", key="2")
+    world.do("c", key="1")
+    assert LOG == ["Old.on_do 1", "New.on_do 2", "New.on_do 1"]
+
+
+def test_upg_4_and_svc_19_an_activity_stays_with_the_version_that_is_attached(world: World) -> None:
+    world.do("a", key="1")
+    switch(world)
+    world.do("a", key="2")
+    assert LOG == ["Old.on_do 1", "Old.on_do 2"]
+    assert len(world.roots(Old)) == 1
+    assert not world.roots(New)
+
+
+def test_upg_4_a_masked_entity_keeps_the_event_from_the_new_version(world: World) -> None:
+    world.do("a", lambda sbb, aci: aci.mask_events(sbb, [Do]))
+    switch(world)
+    world.do("a")
+    assert LOG == ["Old.on_do root"]
+    assert not world.roots(New)
+
+
+def test_upg_4_an_entity_that_does_not_declare_the_type_keeps_nothing(world: World) -> None:
+    class Quiet(Sbb, name="Quiet", vendor="test", version="1.0"):
+        @initial_event(selector=lambda event: event.text)
+        def on_other(self, event: Other, aci: ActivityContext) -> None: ...
+
+    class Loud(Sbb, name="Quiet", vendor="test", version="2.0"):
+        @initial_event(selector=key)
+        def on_do(self, event: Do, aci: ActivityContext) -> None:
+            LOG.append("Loud")
+
+    old = world.slee.install(Quiet)
+    new = world.slee.install(Loud, activate=False)
+    world.fire("q", Other("1"))
+    world.kernel.registry.switch([(old, new)])
+    world.do("q")
+    assert "Loud" in LOG
+
+
+def test_upg_4_the_new_version_takes_what_no_old_entity_was_left_to_take(world: World) -> None:
+    """One of higher priority detaches the old entity before its turn."""
+
+    class Bouncer(Sbb, name="Bouncer", vendor="test", version="1.0"):
+        @initial_event(selector=key)
+        def on_do(self, event: Do, aci: ActivityContext) -> None:
+            LOG.append("Bouncer")
+            for entity in list(aci.attached):
+                if type(entity.env.descriptor.cls) is type and entity.env.descriptor.cls is Old:
+                    aci.detach_entity(entity, world.kernel.transaction)
+
+    world.do("a", key="1")
+    switch(world)
+    world.slee.install(Bouncer, default_priority=50)
+    world.do("a", key="2")
+    assert LOG == ["Old.on_do 1", "Bouncer", "New.on_do 2"]
+
+
+def test_upg_4_and_svc_17_an_old_entity_that_was_served_and_left_has_taken_the_event(world: World) -> None:
+    world.do("a", key="1")
+    switch(world)
+    world.do("a", lambda sbb, aci: aci.detach(sbb), key="2")
+    assert LOG == ["Old.on_do 1", "Old.on_do 2"]
+    assert states(world) == (ServiceState.INACTIVE, ServiceState.ACTIVE)
+    world.do("a", key="3")
+    assert LOG[-1] == "New.on_do 3"
+
+
+def test_svc_17_an_event_in_routing_that_the_old_version_has_not_taken_goes_to_the_new_one(world: World) -> None:
+    class First(Sbb, name="First", vendor="test", version="1.0"):
+        @initial_event(selector=key)
+        def on_do(self, event: Do, aci: ActivityContext) -> None:
+            self.event_context.suspend(timeout=10)
+
+    world.slee.install(First, default_priority=50)
+    world.do("a", key="1")
+    assert LOG == []
+    switch(world)
+    assert states(world) == (ServiceState.INACTIVE, ServiceState.ACTIVE)
+    world.slee.clock.advance(11)
+    assert LOG == ["New.on_do 1"]
+
+
+def test_svc_17_one_that_the_old_version_has_taken_is_not_offered_to_the_new_one(world: World) -> None:
+    world.do("a", lambda sbb, aci: sbb.event_context.suspend(timeout=10), key="1")
+    switch(world)
+    world.slee.clock.advance(11)
+    assert LOG == ["Old.on_do 1"]
+    assert not world.roots(New)
+
+
+def test_svc_18_calls_in_progress_go_on_until_the_last_is_gone(world: World) -> None:
+    world.do("a")
+    switch(world)
+    world.fire("a", Note())
+    assert LOG[-1] == "Old.on_note"
+    world.end("a")
+    assert states(world) == (ServiceState.INACTIVE, ServiceState.ACTIVE)
+
+
+def test_svc_20_a_convergence_name_of_the_old_version_designates_none_of_the_new(world: World) -> None:
+    world.do("a", key="1")
+    switch(world)
+    world.do("b", key="1")
+    (old,), (new,) = world.roots(Old), world.roots(New)
+    assert old.convergence_name == new.convergence_name
+
+
+def test_upg_6_followed_convergence_goes_to_the_living_old_tree_and_makes_none(world: World) -> None:
+    world.do("a", key="1")
+    switch(world, follow=True)
+    world.do("b", key="1")
+    world.do("c", key="2")
+    assert LOG == ["Old.on_do 1", "Old.on_do 1", "New.on_do 2"]
+    assert len(world.roots(Old)) == 1
+    assert [str(context.handle) for context in world.roots(Old)[0].contexts] == ["a", "b"]
+
+
+def test_upg_13_the_way_back_takes_a_version_that_still_drains(world: World) -> None:
+    world.do("a", key="1")
+    switch(world)
+    world.do("b", key="2")
+    with pytest.raises(InvalidStateError):
+        switch(world, V2, V1)
+    switch(world, V2, V1, resume=True)
+    assert states(world) == (ServiceState.ACTIVE, ServiceState.STOPPING)
+    world.do("a", key="1")
+    world.do("b", key="1")
+    world.do("c", key="3")
+    assert LOG == ["Old.on_do 1", "New.on_do 2", "Old.on_do 1", "New.on_do 1", "Old.on_do 3"]
+
+
+def test_upg_14_a_deadline_removes_the_trees_that_are_left(world: World) -> None:
+    for number in range(600):
+        world.do(str(number), key=str(number))
+    switch(world, within=30.0)
+    world.slee.clock.advance(29)
+    assert len(world.roots(Old)) == 600
+    world.slee.clock.advance(2)
+    assert states(world) == (ServiceState.INACTIVE, ServiceState.ACTIVE)
+    assert len(world.kernel.service(V1).forced) == 600
+
+
+def test_upg_14_a_deadline_of_0_removes_at_once(world: World) -> None:
+    world.do("a")
+    switch(world, within=0.0)
+    world.slee.run()
+    assert states(world) == (ServiceState.INACTIVE, ServiceState.ACTIVE)
+
+
+def test_upg_3_an_event_for_the_old_version_by_name_goes_to_its_successor(world: World) -> None:
+    world.do("a", key="1")
+    world.queue("a", Do(key="1"), V1)
+    world.queue("b", Do(key="2"), V1)
+    switch(world)
+    world.slee.run()
+    assert LOG == ["Old.on_do 1", "Old.on_do 1", "New.on_do 2"]

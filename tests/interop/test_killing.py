@@ -1,0 +1,20 @@
+"""The lane of `kill -9`: what clients were promised is there after the restart (DUR-3, DUR-4, DUR-8).
+
+Three kills here; `scripts/killtest --cycles 200` is the long form.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.interop.killing import KillLane
+
+
+def test_what_was_promised_survives_kill_9(server_name: str, tmp_path: Path, is_long: bool) -> None:
+    """DUR-3, DUR-4: registrations, calls, state on null activities and timers, over three kills."""
+    cycles, seconds = (200, 800.0) if is_long else (3, 15.0)
+    with KillLane(tmp_path, seed=1) as lane:
+        report = lane.run(cycles, seconds=seconds, shortest=2.0, longest=6.0)
+    assert report.problems == []
+    assert report.cycles >= 1
+    assert report.counts["calls confirmed"] > 0

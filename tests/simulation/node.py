@@ -1,0 +1,142 @@
+"""One process of the server: the product's kernel, driver, adaptors and services on a virtual loop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from resource_adaptors.sip.adaptor import Listener, SipAdaptor
+from resource_adaptors.sip.config import SipConfiguration, UdpListener
+from resource_adaptors.sip.testing import SERVER
+from sbbs.proxy.sbb import Proxy
+from sbbs.registrar.sbb import Registrar
+from slee import ServiceID
+from slee.kernel.conservation import unaccounted
+from slee.kernel.kernel import Kernel
+from slee.kernel.ports import Limits
+from slee.model.descriptor import Durability
+from slee.runtime.driver import Driver
+from slee.testing import SleeHarness
+from tests.simulation.picture import picture
+from tests.simulation.services import Boom, Keeper, Prober
+from tests.simulation.telephones import DOMAIN
+from tests.simulation.virtual import VirtualLoop
+from tests.simulation.wire import Address, SeededWire
+from tests.simulation.witness import Witness
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+KEEPERS = {"sync": Durability.SYNC, "async": Durability.ASYNC, "memory": Durability.MEMORY}
+
+
+class WireListener:
+    """The adaptor's listener, hung on the wire."""
+
+    def __init__(self, wire: SeededWire, adaptor: SimulatedSip) -> None:
+        self.host, self.port = SERVER
+        self._wire = wire
+        self._reach = adaptor.reach
+        wire.attach(SERVER, adaptor.arrive)
+
+    def send(self, data: bytes, address: Address) -> str | None:
+        self._reach("send")
+        self._wire.send(data, SERVER, address)
+        return None
+
+    def close(self) -> None:
+        self._wire.detach(SERVER)
+
+
+class SimulatedSip(SipAdaptor):
+    """The SIP adaptor with a listener on the wire."""
+
+    def __init__(self, wire: SeededWire, reach: Callable[[str], None]) -> None:
+        super().__init__()
+        self._wire = wire
+        self.reach = reach
+
+    def _open_listener(self) -> Listener:
+        return WireListener(self._wire, self)
+
+    def arrive(self, data: bytes, source: Address) -> None:
+        self._now = self.context.now
+        self.receive(data, source)
+        self.context.pump()
+
+
+class Node(SleeHarness):
+    """From start to crash. Only what stands in the journal, and what clients have seen, outlives it."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self._time = time = world.time
+        self._wire = wire = world.wire
+        self.loop = VirtualLoop(time)
+        self.journal = Witness(
+            world.disk.open(self._acknowledged), world, lambda: picture(self.kernel, self.bindings)
+        )
+        self._world = world
+        super().__init__(seed=seed, failures_allowed=True, leftovers_allowed=True, serialise=False)
+        self.clock.move_to(time.now)
+        with self.loop.running():
+            self.driver = Driver(self.kernel, self.loop)
+        self.sip = self.add_resource(
+            "sip",
+            SimulatedSip(wire, world.reach),
+            SipConfiguration(domains=frozenset({DOMAIN}), listeners=(UdpListener(host=SERVER[0], port=SERVER[1]),)),
+        )
+        self.prober = self.add_resource("prober", Prober(world.hand_over))
+        self.keepers: dict[str, ServiceID] = {
+            name: self.install(Keeper, name=name, durability=durability) for name, durability in KEEPERS.items()
+        }
+        self.install(Proxy)
+        self.install(Registrar, durability=Durability.SYNC)
+
+    def _engine(self, limits: Limits | None) -> Kernel:
+        """The product's kernel; a simulation needs no watch."""
+        return Kernel(
+            observer=self.observer,
+            random=self.random.randbytes,
+            ticks=lambda: self._time.now,
+            limits=limits,
+            thread=threading.get_ident,
+        )
+
+    # What adaptors ask of their host: the driver answers, as it does in the server.
+
+    def now(self) -> float:
+        return self._time.now
+
+    def pump(self) -> None:
+        self.clock.now = self._time.now
+        self.driver.pump()
+
+    def die(self) -> None:
+        """End as a process does that is killed: nothing is told, closed or written."""
+        self.loop.alive = False
+        self._wire.detach(SERVER)
+
+    def begin(self) -> None:
+        """Work on what is ready and due."""
+        self.pump()
+
+    @property
+    def recovered_sequence(self) -> int:
+        """The last record that it began with."""
+        return self.journal.recovery.sequence
+
+    def _acknowledged(self, sequence: int) -> None:
+        self._world.acknowledged = max(self._world.acknowledged, sequence)
+
+    def problems(self, *, between: bool = True) -> list[str]:
+        """What must never be, whatever happens outside; `between` two steps, all that was accepted is accounted for."""
+        failures = [str(failure) for failure in self.failures if not isinstance(failure.cause, Boom)]
+        return failures + (unaccounted(self.kernel) if between else [])
+
+    @property
+    def bindings(self) -> dict[str, Any]:
+        """The rows of the location table by address-of-record."""
+        return {
+            key: group.rows for table in self.tables.tables.values() for key, group in table._groups.items()
+        }

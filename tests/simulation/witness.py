@@ -1,0 +1,50 @@
+"""Stands between the kernel and its journal: kills at a record's boundary, and keeps what each record must bring back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from slee.kernel.journal import Entry, Journal, JournalStatus, Recovery
+from tests.simulation.picture import Picture, logged
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class Killed(BaseException):
+    """The process ends at this instruction; nothing catches it but the world."""
+
+
+class Witness:
+    """A journal of one process."""
+
+    def __init__(self, inner: Journal, world: World, draw: Callable[[], Picture]) -> None:
+        self._inner = inner
+        self._world = world
+        self._draw = draw
+
+    def append(self, entries: Sequence[Entry]) -> int:
+        world = self._world
+        world.reach("before append")
+        sequence = self._inner.append(entries)
+        picture = self._draw()
+        world.pictures[sequence] = picture
+        for serial in logged(picture):
+            world.covered.setdefault(serial, sequence)
+        world.reach("after append")
+        return sequence
+
+    @property
+    def recovery(self) -> Recovery:
+        return self._inner.recovery
+
+    @property
+    def acknowledged(self) -> int:
+        return self._inner.acknowledged
+
+    def status(self) -> JournalStatus:
+        return self._inner.status()
+
+    def close(self) -> None:
+        self._inner.close()
