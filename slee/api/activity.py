@@ -122,6 +122,15 @@ class TableActivity:
         self.table = table
 
 
+class ProfileTableActivity:
+    """The activity of a profile table, on which changes to its profiles are told (PRF-40)."""
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+
+
 class PreserveMissed(enum.Enum):
     """What becomes of timer occurrences that are late (TMR-16 to TMR-18)."""
 

@@ -235,6 +235,11 @@ class Profile:
         return self._slee.name
 
     @property
+    def is_valid(self) -> bool:
+        """Whether the profile exists, as this transaction sees it (CMP-17)."""
+        return True
+
+    @property
     def tracer(self) -> Tracer:
         """The root tracer of the table."""
         return self._slee.tracer
@@ -339,8 +344,8 @@ class Profiles(Declaration, Generic[P]):
                 [Issue(f"profiles({specification!r})", "PRF-21", "that is no Profile class", "give a subclass of it")]
             )
         self.specification = specification
-        self.table = table
-        """Name of the table, unless the manifest names another; by default that of the specification."""
+        self.table = table or specification.specification_id.name
+        """Name of the table; by default that of the specification."""
 
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> Self: ...

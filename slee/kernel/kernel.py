@@ -25,12 +25,7 @@ from slee.kernel.resource import ResourceEntity
 from slee.kernel.router import Router
 from slee.kernel.schedule import Schedule
 from slee.kernel.services import ServiceRegistry
-from slee.kernel.states import (
-    ContextState,
-    ResourceState,
-    ServiceState,
-    SleeState,
-)
+from slee.kernel.states import ContextState, ResourceState, ServiceState, SleeState
 from slee.kernel.statistics import KernelStatistics, snapshot
 from slee.kernel.timers import Timers
 from slee.kernel.transaction import Transaction
@@ -159,6 +154,10 @@ class Kernel:
                 tx.store()
             if not tx.marked:
                 tx.check()
+        if tx.profiles is not None:
+            if not tx.marked:
+                tx.profiles.store()
+            tx.profiles.end()
         if tx.has_passivate:
             tx.passivate()
         if tx.marked:

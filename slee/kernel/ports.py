@@ -46,6 +46,16 @@ class AdaptorFacilities(Protocol):
         ...
 
 
+class TransactionPart(Protocol):
+    """What a facility does in a transaction, beyond what the undo log takes back."""
+
+    def store(self) -> None:
+        """Judge what would be committed; mark the transaction to refuse it."""
+
+    def end(self) -> None:
+        """Let go of instances, whatever becomes of the transaction; may mark it."""
+
+
 class Observer(Protocol):
     """Is told what happens in the kernel; provides tracers and alarms. None of its methods may raise."""
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from slee.kernel.environment import SbbEnvironment
     from slee.kernel.firing import Firing
     from slee.kernel.kernel import Kernel
+    from slee.kernel.ports import TransactionPart
     from slee.kernel.resource import ResourceEntity
 
 _MISSING: Final = object()
@@ -58,6 +59,8 @@ class Transaction:
     """Contexts that lost a reference, or were created: judged after the commit (AC-14, AC-24)."""
     lightened: dict[SbbEntity, None] | None = None
     """Roots whose count has fallen: judged after the commit (ATT-12, ATT-13)."""
+    profiles: TransactionPart | None = None
+    """What it does with profiles; judged last before the commit (PRF-46)."""
     number = 0
     """Identity in logs and test records; drawn when first asked for."""
 
@@ -186,8 +189,8 @@ class Transaction:
         entity: SbbEntity,
         function: Callable[..., Any],
         raises: tuple[type[Exception], ...],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        args: Any,
+        kwargs: Any,
     ) -> Any:
         """Call a business method on the entity's instance; undeclared exceptions mark the transaction (LOC-11)."""
         try:

@@ -23,6 +23,7 @@ from slee.api.facilities import VolatileTable
 from slee.api.handler import HANDLER_MARK, HandlerMark
 from slee.api.ids import EventTypeID, SbbID, ServiceID
 from slee.api.local import LOCAL_MARK
+from slee.api.profile import Profile, Profiles
 from slee.api.resource import ResourceAdaptorType
 from slee.api.sbb import CALLBACKS, Sbb, SbbContext
 from slee.api.usage import UsageParameters
@@ -80,6 +81,8 @@ class SbbDescriptor:
     configuration: Mapping[str, type]
     usage: Mapping[str, type]
     tables: Mapping[str, VolatileTable[typing.Any]]
+    profiles: Mapping[str, Profiles[typing.Any]]
+    """The profile tables that it uses, by attribute (PRF-21)."""
     local_methods: Mapping[str, tuple[type[Exception], ...]]
     callbacks: frozenset[str]
     """The life-cycle callbacks that the class defines; the others are not called."""
@@ -169,6 +172,7 @@ def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
         configuration={n: d.model for n, d in _declared(cls, Configuration[BaseModel])},
         usage=usage,
         tables={n: d.table for n, d in _declared(cls, Volatile[msgspec.Struct])},
+        profiles=dict(_declared(cls, Profiles[Profile])),
         local_methods={n: getattr(m, LOCAL_MARK) for n, m in _methods(cls) if hasattr(m, LOCAL_MARK)},
         callbacks=frozenset(n for n in CALLBACKS if getattr(cls, n) is not getattr(Sbb, n)),
         masked_on_attach=frozenset(e for e, h in handlers.items() if h.mark.mask_on_attach),

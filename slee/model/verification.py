@@ -143,7 +143,7 @@ def component_id(value: object) -> ComponentID | None:
         return identity
     if not isinstance(value, type):
         return None
-    for attribute, kind in (("sbb_id", SbbID), ("id", ResourceAdaptorID)):
+    for attribute, kind in _OWN_IDS:
         own: object = vars(value).get(attribute)
         if isinstance(own, kind):
             return own
@@ -155,6 +155,7 @@ def _sbb_references(sbb: SbbDescriptor) -> Iterator[Reference]:
     yield from ((child.sbb.sbb_id, child.sbb) for child in sbb.children.values())
     yield from ((ra_type.id, ra_type) for ra_type in sbb.resources.values())
     yield from ((table.id, table) for table in sbb.tables.values())
+    yield from ((p.specification.specification_id, p.specification) for p in sbb.profiles.values())
     yield from _types((*sbb.handlers, *sbb.fires.values()))
 
 

@@ -18,6 +18,7 @@ from slee.api.usage import UsageParameters
 from slee.facilities.alarms import Alarm
 from slee.facilities.facilities import Facilities
 from slee.facilities.usage import UsageSource
+from slee.facilities.profiles.tables import ProfileTables
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
 from slee.kernel.conservation import unaccounted
@@ -26,6 +27,7 @@ from slee.kernel.kernel import Kernel
 from slee.kernel.ports import Limits
 from slee.kernel.states import ResourceState, SleeState
 from slee.model.descriptor import Durability, SbbDescriptor, describe_service
+from slee.model.profile import describe_profile
 from slee.model.sharing import sharing_issues
 from slee.testing.callbacks import CallbackLog
 from slee.testing.clock import ManualClock
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from slee.api.activity import ActivityContext
+    from slee.api.profile import Profile
     from slee.api.resource import ResourceAdaptorType
     from slee.api.sbb import Sbb
     from slee.api.view import ActivityContextView
@@ -115,6 +118,8 @@ class SleeHarness:
         self.kernel = self._engine(limits)
         self.kernel.serialises = serialise
         self.tables = VolatileTables(self.kernel)
+        self.profiles = ProfileTables(self.kernel, self.facilities)
+        """Profile specifications and tables; those that installed SBBs use are made by `install`."""
         self._links: dict[str, ResourceAdaptor] = {}
         self.kernel.now = self.clock.now
         self.kernel.start()
@@ -199,7 +204,18 @@ class SleeHarness:
             bound[attribute] = self.facilities.usage(source).default
         for attribute, table in sbb.tables.items():
             bound[attribute] = self.tables.rows(table)
+        for attribute, declared in sbb.profiles.items():
+            self.create_profile_table(declared.specification, declared.table)
+            bound[attribute] = self.profiles.view(declared.table)
         return bound
+
+    def create_profile_table(self, specification: type[Profile], name: str | None = None) -> None:
+        """Install a profile specification and make a table of it; what is there already stays."""
+        identity = specification.specification_id
+        if identity not in self.profiles.specifications:
+            self.profiles.add_specification(describe_profile(specification))
+        if (name or identity.name) not in self.profiles.by_name:
+            self.profiles.create_table(name or identity.name, identity)
 
     # Running.
 

@@ -1,0 +1,1 @@
+"""Profile tables: resident rows with their indexes, transactions, references, editing sessions, events (group PRF)."""

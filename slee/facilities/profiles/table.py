@@ -1,0 +1,98 @@
+"""One profile table in one kernel: its rows, and what its profiles reach the SLEE through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from slee.api.errors import NoSuchObjectError
+from slee.facilities.profiles.rows import ResidentRows
+
+if TYPE_CHECKING:
+    from slee.api.alarm import AlarmFacility
+    from slee.api.facilities import Tracer
+    from slee.api.profile import Profile
+    from slee.kernel.context import Context
+    from slee.kernel.kernel import Kernel
+    from slee.model.profile import ProfileDescriptor, Row
+
+
+class TableFacilities(Protocol):
+    """What the profiles of one table trace and raise alarms with."""
+
+    @property
+    def tracer(self) -> Tracer:
+        """Root tracer of the table."""
+        ...
+
+    @property
+    def alarms(self) -> AlarmFacility:
+        """Alarms of the table."""
+        ...
+
+
+class Table:
+    """A profile table."""
+
+    __slots__ = (
+        "activates",
+        "context",
+        "descriptor",
+        "enters",
+        "facilities",
+        "kernel",
+        "loads",
+        "name",
+        "passivates",
+        "reference",
+        "removed",
+        "removes",
+        "resident",
+        "stores",
+        "verifies",
+    )
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        name: str,
+        descriptor: ProfileDescriptor,
+        reference: type[Profile],
+        facilities: TableFacilities,
+    ) -> None:
+        self.kernel = kernel
+        self.name = name
+        self.descriptor = descriptor
+        self.reference = reference
+        """The class of references to the table's profiles."""
+        self.facilities = facilities
+        self.resident = ResidentRows(descriptor)
+        self.removed = False
+        self.context: Context | None = None
+        """Of the table's activity, which starts with the first event while the SLEE runs."""
+        defined = descriptor.callbacks
+        self.activates = "profile_activate" in defined
+        self.loads = "profile_load" in defined
+        self.stores = "profile_store" in defined
+        self.passivates = "profile_passivate" in defined
+        self.removes = "profile_remove" in defined
+        self.verifies = "profile_verify" in defined
+        self.enters = self.activates or self.loads or self.stores or self.passivates
+        """Whether the first touch of a profile makes an instance."""
+
+    def __str__(self) -> str:
+        return self.name
+
+    def row(self, name: str | None) -> Row:
+        """A profile's values, as the active transaction sees them.
+
+        Raises:
+            NoSuchObjectError: the profile or its table has been removed (PRF-28).
+        """
+        row = self.resident.get(name)
+        if row is None or self.removed:
+            what = "the table" if self.removed else "the profile"
+            raise NoSuchObjectError(f"{self.name}/{name}: {what} has been removed [PRF-28]; find it anew")
+        return row
+
+
+__all__ = ["Table", "TableFacilities"]

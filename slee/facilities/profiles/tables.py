@@ -1,0 +1,317 @@
+"""The profile tables of one kernel: what management makes, changes and searches them with (group PRF)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from slee.api.errors import (
+    DependencyError,
+    InvalidArgumentError,
+    ProfileTableAlreadyExistsError,
+    TransactionRolledBackError,
+    UnrecognizedProfileError,
+    UnrecognizedProfileSpecificationError,
+    UnrecognizedProfileTableError,
+)
+from slee.api.source import ProfileTableSource
+from slee.api.query_check import require_fitting
+from slee.facilities.profiles.news import tell
+from slee.facilities.profiles.reference import reference_class
+from slee.facilities.profiles.search import search
+from slee.facilities.profiles.session import EditSession, SessionState
+from slee.facilities.profiles.table import Table
+from slee.facilities.profiles.view import TableView, attribute_condition, query_arguments, require_text
+from slee.facilities.profiles.work import ProfileWork
+from slee.kernel.profile_storage import RowChange, TableCreated, TableRemoved, TableRenamed
+
+if TYPE_CHECKING:
+    from slee.api.address import Address
+    from slee.api.ids import ProfileSpecificationID
+    from slee.api.profile import Profile
+    from slee.api.profile_event import ProfileID
+    from slee.api.query import Condition, Query
+    from slee.facilities.facilities import Facilities
+    from slee.kernel.kernel import Kernel
+    from slee.kernel.profile_storage import ProfileChange, ProfileStorage
+    from slee.model.profile import ProfileDescriptor, Row
+
+
+class ProfileTables:
+    """Specifications and tables; usable in every state of the SLEE, between deliveries."""
+
+    def __init__(self, kernel: Kernel, facilities: Facilities, storage: ProfileStorage | None = None) -> None:
+        """Make the facility of one kernel.
+
+        Args:
+            kernel: the engine; its transactions commit and roll back what SBBs change.
+            facilities: where tables are notification sources.
+            storage: the database that follows; without one, tables live in memory only.
+        """
+        self._kernel = kernel
+        self._facilities = facilities
+        self._storage = storage
+        self._position = 0 if storage is None else storage.position
+        self._specifications: dict[ProfileSpecificationID, tuple[ProfileDescriptor, type[Profile]]] = {}
+        self.by_name: dict[str, Table] = {}
+        """The tables."""
+
+    # Specifications.
+
+    def add_specification(self, descriptor: ProfileDescriptor) -> None:
+        """A specification is installed."""
+        self._specifications[descriptor.id] = (descriptor, reference_class(descriptor, self._committed))
+
+    def remove_specification(self, identity: ProfileSpecificationID) -> None:
+        """A specification is uninstalled; `DependencyError` while it has tables (DU-29)."""
+        self._specification(identity)
+        if tables := self.tables(identity):
+            raise DependencyError(f"{identity} has the tables {', '.join(tables)} [DU-29]; remove them first")
+        del self._specifications[identity]
+
+    @property
+    def specifications(self) -> tuple[ProfileSpecificationID, ...]:
+        """Every specification installed."""
+        return tuple(self._specifications)
+
+    def descriptor(self, identity: ProfileSpecificationID) -> ProfileDescriptor:
+        """A specification's descriptor; `UnrecognizedProfileSpecificationError` if it is not installed."""
+        return self._specification(identity)[0]
+
+    def _specification(self, identity: ProfileSpecificationID) -> tuple[ProfileDescriptor, type[Profile]]:
+        found = self._specifications.get(identity)
+        if found is None:
+            raise UnrecognizedProfileSpecificationError(f"{identity} is not installed [PRF-1]; install its bundle")
+        return found
+
+    # Tables.
+
+    def create_table(self, name: str, specification: ProfileSpecificationID) -> None:
+        """Make a table with its default profile (PRF-1, PRF-2, PRF-6).
+
+        Raises:
+            InvalidArgumentError: the name is empty, or holds a `/`.
+            UnrecognizedProfileSpecificationError: the specification is not installed.
+            ProfileTableAlreadyExistsError: the name is in use.
+            CreateError: a callback of the default profile raised; there is no table.
+        """
+        self._require_new_name(name)
+        descriptor, reference = self._specification(specification)
+        table = self._new_table(name, descriptor, reference)
+
+        def initialise(work: ProfileWork) -> None:
+            work.before[table, None] = None
+            work.create(table, None, initialise=True)
+            if table.stores:
+                work.use(table, None)
+            work.verified[table, None] = None
+
+        try:
+            self.transact(initialise, announce=[TableCreated(name, descriptor)])
+        except BaseException:
+            self._facilities.remove(ProfileTableSource(name))
+            raise
+        self.by_name[name] = table
+
+    def load_table(self, name: str, specification: ProfileSpecificationID) -> None:
+        """Take in a table that the database holds (DUR-6).
+
+        Raises:
+            SchemaMismatchError: it is stored with other attributes than the specification has.
+        """
+        descriptor, reference = self._specification(specification)
+        assert self._storage is not None
+        table = self._new_table(name, descriptor, reference)
+        table.resident.load(self._storage.load(name, descriptor))
+        self.by_name[name] = table
+
+    def _new_table(self, name: str, descriptor: ProfileDescriptor, reference: type[Profile]) -> Table:
+        source = ProfileTableSource(name)
+        self._facilities.add(source)
+        return Table(self._kernel, name, descriptor, reference, self._facilities.of(source))
+
+    def remove_table(self, name: str) -> None:
+        """Remove a table with all its profiles, and end its activity (PRF-44)."""
+        table = self.table(name)
+
+        def remove(work: ProfileWork) -> None:
+            for profile in tuple(table.resident.rows):
+                work.remove(table, profile)
+
+        self.transact(remove, announce=[TableRemoved(name)])
+        table.removed = True
+        del self.by_name[name]
+        if table.context is not None:
+            table.context.end_now()
+        self._facilities.remove(ProfileTableSource(name))
+
+    def rename_table(self, name: str, renamed: str) -> None:
+        """Give a table another name; its profiles keep theirs (PRF-2)."""
+        table = self.table(name)
+        self._require_new_name(renamed)
+        self._facilities.remove(ProfileTableSource(name))
+        source = ProfileTableSource(renamed)
+        self._facilities.add(source)
+        table.facilities = self._facilities.of(source)
+        del self.by_name[name]
+        table.name = renamed
+        self.by_name[renamed] = table
+        self._store([TableRenamed(name, renamed)])
+
+    def tables(self, specification: ProfileSpecificationID | None = None) -> tuple[str, ...]:
+        """The names of the tables, or of those of one specification (PRF-3)."""
+        if specification is not None:
+            self._specification(specification)
+        return tuple(name for name, table in self.by_name.items() if specification in (None, table.descriptor.id))
+
+    def table(self, name: str) -> Table:
+        """The table of that name; `UnrecognizedProfileTableError` if there is none (PRF-3)."""
+        found = self.by_name.get(name)
+        if found is None:
+            raise UnrecognizedProfileTableError(f"there is no profile table {name} [PRF-3]; list the tables")
+        return found
+
+    def _require_new_name(self, name: object) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"a profile table's name is {name!r} [PRF-1]; give a text")
+        if not name or "/" in name:
+            raise InvalidArgumentError(f"a profile table's name is {name!r} [PRF-1]; give a text without /")
+        if name in self.by_name:
+            raise ProfileTableAlreadyExistsError(f"the profile table {name} exists [PRF-2]; take another name")
+
+    # Profiles.
+
+    def create(self, table: str, name: str) -> EditSession:
+        """Open the session of a new profile, which exists once the session has committed (PRF-11).
+
+        Raises:
+            ProfileAlreadyExistsError: there is a profile of that name.
+            CreateError: `profile_post_create` raised.
+        """
+        found = self.table(table)
+        require_text(f"{table}: create", name)
+        tx = self._kernel.begin()
+        try:
+            work = ProfileWork(tx, self._committed, by_management=True)
+            work.create(found, name)
+            row = found.row(name)
+            work.end()
+        finally:
+            self._kernel.roll_back(tx)
+        return EditSession(self, found, name, SessionState.NEW, row, None)
+
+    def edit(self, table: str, name: str | None) -> EditSession:
+        """Open a session on a profile, read-only at first; `None` names the default profile (PRF-8, PRF-12)."""
+        found = self.table(table)
+        row = found.resident.get(name)
+        if row is None:
+            raise UnrecognizedProfileError(f"{table}/{name} does not exist [PRF-21]; create it, or list the profiles")
+        return EditSession(self, found, name, SessionState.READ_ONLY, row, row)
+
+    def remove(self, table: str, name: str) -> None:
+        """Remove a profile; `UnrecognizedProfileError` if there is none."""
+        found = self.table(table)
+        if name not in found.resident.rows:
+            raise UnrecognizedProfileError(f"{table}/{name} does not exist [PRF-21]; list the profiles")
+        self.transact(lambda work: work.remove(found, name))
+
+    def put_rows(self, table: str, rows: Mapping[str, Row | None]) -> None:
+        """Make, replace or remove many profiles in one transaction, as an import does; all or none.
+
+        A row is judged like any other commit, `profile_store` and `profile_verify` included. New rows are taken as
+        they are: `profile_post_create` is not called.
+        """
+        found = self.table(table)
+
+        def put(work: ProfileWork) -> None:
+            for name, row in rows.items():
+                if row is None:
+                    if name in found.resident.rows:
+                        work.remove(found, name)
+                    continue
+                work.put(found, name, row)
+                if found.stores:
+                    work.use(found, name)
+                work.verified[found, name] = None
+
+        self.transact(put)
+
+    def profiles(self, table: str) -> tuple[str, ...]:
+        """The names of a table's profiles, the default profile not among them (PRF-7)."""
+        return tuple(self.table(table).resident.rows)
+
+    def find_by(self, table: str, attribute: str, value: object) -> tuple[str, ...]:
+        """The names of the profiles with that value (PRF-23, PRF-24)."""
+        found = self.table(table)
+        return search(found.resident, attribute_condition(found, attribute, value))
+
+    def query(self, table: str, query: str | Query, *arguments: object) -> tuple[str, ...]:
+        """The names of the profiles that a static query selects (PRF-30)."""
+        found = self.table(table)
+        asked, values = query_arguments(found, query, arguments)
+        return search(found.resident, asked.condition, values, asked.max_matches)
+
+    def select(self, table: str, condition: Condition, limit: int | None = None) -> tuple[str, ...]:
+        """The names of the profiles that meet a condition (PRF-32); at most `limit`."""
+        found = self.table(table)
+        require_fitting(table, condition, found.descriptor.by_name)
+        return search(found.resident, condition, limit=limit)
+
+    # What SBBs and the kernel use.
+
+    def view(self, name: str) -> TableView:
+        """The table of that name as an SBB uses it; it need not exist yet."""
+        return TableView(self._kernel, self.by_name, name, self._committed)
+
+    def address_profile(self, table: str, attribute: str) -> Callable[[Address], ProfileID | None]:
+        """What finds the profile of an address for initial event selection (IES-11)."""
+        from slee.api.profile_event import ProfileID
+
+        def find(address: Address) -> ProfileID | None:
+            found = self.table(table)
+            index = found.resident.indexes[attribute]
+            given = address if index.attribute.scalar is not str else address.text
+            names = index.names(given)
+            return ProfileID(table, names[0]) if names else None
+
+        return find
+
+    def transact(self, do: Callable[[ProfileWork], None], announce: Iterable[ProfileChange] = ()) -> None:
+        """Do something in a management transaction of its own; raises what it was refused for.
+
+        Args:
+            do: changes profiles through the work that it is given.
+            announce: changes of tables that the database learns before those of rows.
+        """
+        kernel = self._kernel
+        tx = kernel.begin()
+        work = ProfileWork(tx, self._committed, by_management=True)
+        work.announced = list(announce)
+        try:
+            do(work)
+        except BaseException:
+            tx.marked = True
+            kernel.finish(tx)
+            raise
+        if not kernel.finish(tx):
+            raise work.error or TransactionRolledBackError("the profile change was rolled back [PRF-16]")
+
+    # Commits.
+
+    def _committed(self, work: ProfileWork) -> None:
+        """A transaction has committed: tell the database, and those who listen."""
+        changes = work.changes()
+        if changes or work.announced:
+            rows = [RowChange(table.name, name, after) for table, name, _, after in changes]
+            self._store([*work.announced, *rows])
+        for table, name, before, after in changes:
+            if table.descriptor.has_events and name is not None:
+                tell(table, name, before, after)
+
+    def _store(self, changes: list[ProfileChange]) -> None:
+        if self._storage is not None:
+            self._position += 1
+            self._storage.append(self._position, changes)
+
+
+__all__ = ["ProfileTables"]
