@@ -53,7 +53,9 @@ class Report:
 class KillLane:
     """One run; use it as a context manager."""
 
-    def __init__(self, folder: Path, *, seed: int, calls: float = 15.0, messages: float = 40.0, registers: float = 20.0):
+    def __init__(
+        self, folder: Path, *, seed: int, calls: float = 15.0, messages: float = 40.0, registers: float = 20.0
+    ):
         self.server = Slee(folder)
         self.report = Report()
         self._folder = folder
@@ -143,7 +145,9 @@ class KillLane:
         for user in registered:
             if not self._is_bound(user):
                 at = seen.registered[user]
-                self.report.problems.append(f"{user} was registered {killed - at:.3f} s before the kill and is not bound")
+                self.report.problems.append(
+                    f"{user} was registered {killed - at:.3f} s before the kill and is not bound"
+                )
         kept: dict[int, Counter[int]] = {}
         for serial, at in promised.items():
             key = serial // PER_KEY
@@ -152,7 +156,9 @@ class KillLane:
             if not kept[key][serial]:
                 age = min((kill - at for kill in self.report.kills if kill >= at), default=0.0)
                 if age > YOUNG:
-                    self.report.problems.append(f"message {serial} was answered {age:.3f} s before the kill and is lost")
+                    self.report.problems.append(
+                        f"message {serial} was answered {age:.3f} s before the kill and is lost"
+                    )
                 with self._clients.lock:
                     del seen.kept[serial]
                 self.report.counts["messages lost within 100 ms of a kill"] += age <= YOUNG
@@ -204,7 +210,9 @@ class KillLane:
         for call_id in confirmed.keys() - ended:
             ages = [kill - confirmed[call_id] for kill in self.report.kills if kill >= confirmed[call_id]]
             if not ages or min(ages) > YOUNG:
-                self.report.problems.append(f"call {call_id} was confirmed and got no 200 to its BYE; kills after {ages}")
+                self.report.problems.append(
+                    f"call {call_id} was confirmed and got no 200 to its BYE; kills after {ages}"
+                )
 
 
 def messages(log: str) -> Iterator[tuple[float, str, str, str, str]]:

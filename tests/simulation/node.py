@@ -73,9 +73,7 @@ class Node(SleeHarness):
         self._time = time = world.time
         self._wire = wire = world.wire
         self.loop = VirtualLoop(time)
-        self.journal = Witness(
-            world.disk.open(self._acknowledged), world, lambda: picture(self.kernel, self.bindings)
-        )
+        self.journal = Witness(world.disk.open(self._acknowledged), world, lambda: picture(self.kernel, self.bindings))
         self._world = world
         super().__init__(seed=seed, failures_allowed=True, leftovers_allowed=True, serialise=False)
         self.clock.move_to(time.now)
@@ -137,6 +135,4 @@ class Node(SleeHarness):
     @property
     def bindings(self) -> dict[str, Any]:
         """The rows of the location table by address-of-record."""
-        return {
-            key: group.rows for table in self.tables.tables.values() for key, group in table._groups.items()
-        }
+        return {key: group.rows for table in self.tables.tables.values() for key, group in table._groups.items()}

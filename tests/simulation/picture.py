@@ -22,7 +22,9 @@ Picture = dict[str, Any]
 
 def picture(kernel: Kernel, bindings: dict[str, Any]) -> Picture:
     """Trees with their state, attachments and masks; timers, names and null activities that they hold; bindings."""
-    roots = [root for identity, service in kernel.services.items() if identity.name in DURABLE for root in service.roots]
+    roots = [
+        root for identity, service in kernel.services.items() if identity.name in DURABLE for root in service.roots
+    ]
     contexts = {context for root in roots for entity in root.tree() for context in entity.contexts if _lasts(context)}
     return {
         "trees": {f"{root.service_id.name}/{root.convergence_name!r}": _tree(root) for root in roots},
