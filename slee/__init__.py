@@ -19,8 +19,9 @@ from slee.api.facilities import Rows, TraceLevel, VolatileTable
 from slee.api.handler import InitialEventSelection, Select, handles, initial_event
 from slee.api.ids import SbbID, ServiceID
 from slee.api.local import ChildRelation, SbbLocal, local
-from slee.api.profile import Collation, Profile, ProfileTable, attribute, profiles
+from slee.api.profile import Collation, Profile, attribute
 from slee.api.profile_event import ProfileAdded, ProfileID, ProfileRemoved, ProfileUpdated
+from slee.api.profile_table import ProfileTable, profiles
 from slee.api.query import Condition, query, where
 from slee.api.resource import ResourceAdaptorType
 from slee.api.sbb import RolledBackContext, Sbb

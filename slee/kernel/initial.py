@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _ACTIVITY: Final = Select.ACTIVITY_CONTEXT.value
 _ADDRESS: Final = Select.ADDRESS.value
+_ADDRESS_PROFILE: Final = Select.ADDRESS_PROFILE.value
 _EVENT_TYPE: Final = Select.EVENT_TYPE.value
 _EVENT: Final = Select.EVENT.value
 _CUSTOM_TYPES: Final = (str, int, bytes)
@@ -59,14 +60,29 @@ def convergence_name(initial: InitialHandler, firing: Firing) -> ConvergenceName
                 f"{initial.service.id}: the selector returned {custom!r} [IES-8]; "
                 "return str, int, bytes, a tuple of those, a selection, or None"
             )
+    profile: object = None
+    if variables & _ADDRESS_PROFILE and address is not None:
+        profile = _address_profile(initial, address)
+        if profile is None:
+            return None
     return (
         (firing.context.resource, firing.context.handle) if variables & _ACTIVITY else None,
-        None,
+        profile,
         address if variables & _ADDRESS else None,
         firing.cls if variables & _EVENT_TYPE else None,
         firing.context.kernel.next_sequence() if variables & _EVENT else None,
         custom,
     )
+
+
+def _address_profile(initial: InitialHandler, address: Address) -> object | None:
+    """The id of the profile of an address, in the service's address profile table as committed (IES-11)."""
+    kernel, table = initial.service.kernel, initial.service.descriptor.address_profile_table
+    if table is None or kernel.find_address_profile is None:
+        raise SelectorResultError(
+            f"{initial.service.id}: ADDRESS_PROFILE without a table [IES-11]; name its address-profile-table"
+        )
+    return kernel.find_address_profile(table, address)
 
 
 class SelectorResultError(SleeError):

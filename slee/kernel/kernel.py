@@ -83,6 +83,8 @@ class Kernel:
         self.resources: dict[str, ResourceEntity] = {}
         self.own_contexts: dict[Context, None] = {}
         """Contexts of services and tables."""
+        self.find_address_profile: Callable[[str, Address], object | None] | None = None
+        """Finds the profile of an address in a table (IES-11); given by the facility of profiles."""
         self.schedule = Schedule()
         self.timers = Timers(self)
         self.naming = Naming(self)
@@ -356,11 +358,7 @@ class Kernel:
         return aci
 
     def firing(
-        self,
-        event: object,
-        context: Context,
-        address: Address | None = None,
-        target: ServiceRuntime | None = None,
+        self, event: object, context: Context, address: Address | None = None, target: ServiceRuntime | None = None
     ) -> Firing:
         """A firing by an SBB or by the SLEE itself."""
         return Firing(event, context, self.event_statistics(type(event)), address, target)

@@ -37,10 +37,7 @@ class ActivationError(Exception):
 
 
 class Transaction:
-    """One unit of work: all of it takes effect, or none.
-
-    One is made for every delivery, and most need little of it: what is rarely used is a class attribute until it is.
-    """
+    """One unit of work: all of it takes effect, or none. What is rarely used is a class attribute until it is."""
 
     marked = False
     """Marked for rollback, for good (TX-1)."""
@@ -189,8 +186,8 @@ class Transaction:
         entity: SbbEntity,
         function: Callable[..., Any],
         raises: tuple[type[Exception], ...],
-        args: Any,
-        kwargs: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> Any:
         """Call a business method on the entity's instance; undeclared exceptions mark the transaction (LOC-11)."""
         try:

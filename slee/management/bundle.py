@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from pydantic import BaseModel, ValidationError
 
 from slee.api.errors import ComponentDefinitionError, DeploymentError, Issue, VerificationError
-from slee.api.ids import BundleID, ResourceAdaptorTypeID, SbbID, ServiceID
+from slee.api.ids import BundleID, ProfileSpecificationID, ResourceAdaptorTypeID, SbbID, ServiceID
+from slee.api.profile import Profile
 from slee.api.sbb import Sbb
 from slee.api.view import ActivityContextView
 from slee.management.document import key_lines, line_of, told, with_field_names
@@ -26,6 +27,7 @@ from slee.model.verification import Verification
 Settings = Mapping[str, Mapping[str, Any]]
 """Values of configuration keys, by name of the SBB."""
 
+C = TypeVar("C", bound="Sbb | Profile")
 _ANY_ORDER: Final[Settings] = {}
 
 
@@ -51,6 +53,8 @@ class LoadedBundle:
     services: tuple[ServiceSetup, ...]
     views: tuple[type[ActivityContextView], ...]
     """Views of activity contexts that its SBBs use."""
+    tables: tuple[tuple[str, ProfileSpecificationID], ...] = ()
+    """The profile tables that its manifest names."""
 
 
 @dataclass(slots=True)
@@ -122,8 +126,9 @@ class BundleLoader:
             self._add_module(name, namespace, verification)
         services = _Services(source, namespace, verification)
         setups = tuple(services.set_up())
+        tables = tuple(services.tables())
         components = verification.finish()
-        return LoadedBundle(manifest, source.depends, namespace, components, setups, tuple(verification.views))
+        return LoadedBundle(manifest, source.depends, namespace, components, setups, tuple(verification.views), tables)
 
     def _add_module(self, name: str, namespace: Namespace, verification: Verification) -> None:
         try:
@@ -165,28 +170,46 @@ class _Services:
 
     def _describe(self, index: int, section: ServiceSection) -> ServiceDescriptor | None:
         bundle = self.manifest.bundle
-        where = self._place("service", index, "root-sbb")
-        module, _, name = section.root_sbb.partition(":")
-        if module not in self.namespace.provision.modules:
-            self._issue(where, "DU-19", f"no module {module}", "name a module of the bundle or of one in [depends]")
-            return None
-        try:
-            root = getattr(self.namespace.load(module), name, None)
-        except (ComponentDefinitionError, VerificationError):
-            return None  # the module is listed, so its issues are
-        if not isinstance(root, type) or not issubclass(root, Sbb):
-            self._issue(where, "DU-19", f"{section.root_sbb} is no SBB", "name the class of the root SBB")
+        root = self._class(self._place("service", index, "root-sbb"), section.root_sbb, Sbb)
+        if root is None:
             return None
         identity = ServiceID(section.name, bundle.vendor, bundle.version)
         try:
             service = describe_service(
-                identity, root, default_priority=section.default_priority, durability=section.durability
+                identity,
+                root,
+                default_priority=section.default_priority,
+                durability=section.durability,
+                address_profile_table=section.address_profile_table,
             )
         except VerificationError as error:
             self.verification.issues.extend(i for i in error.issues if i not in self.verification.issues)
             return None
         self.verification.add_service(service, f"{MANIFEST}: service {section.name}")
         return service
+
+    def tables(self) -> Iterator[tuple[str, ProfileSpecificationID]]:
+        """The profile tables, each with its specification."""
+        for index, section in enumerate(self.manifest.profile_table):
+            found = self._class(self._place("profile-table", index, "specification"), section.specification, Profile)
+            if found is not None:
+                yield section.name, found.specification_id
+
+    def _class(self, where: str, path: str, kind: type[C]) -> type[C] | None:
+        """The component class that a manifest names, or `None` and an issue (DU-19)."""
+        module, _, name = path.partition(":")
+        if module not in self.namespace.provision.modules:
+            self._issue(where, "DU-19", f"no module {module}", "name a module of the bundle or of one in [depends]")
+            return None
+        try:
+            found: object = getattr(self.namespace.load(module), name, None)
+        except (ComponentDefinitionError, VerificationError):
+            return None  # the module is listed, so its issues are
+        if not isinstance(found, type) or not issubclass(found, kind) or found is kind:
+            word = "SBB" if kind is Sbb else "profile specification"
+            self._issue(where, "DU-19", f"{path} is no {word}", f"name the class of the {word}")
+            return None
+        return found
 
     def _links(self, sbbs: Collection[SbbDescriptor]) -> dict[ResourceAdaptorTypeID, str]:
         """The link of each RA type used; one without a link is an issue."""

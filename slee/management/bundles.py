@@ -23,6 +23,7 @@ from slee.management.bundle import BundleLoader, BundleSource, LoadedBundle
 from slee.management.engine import Engine, Host
 from slee.management.names import identified, named
 from slee.management.namespace import Namespace
+from slee.management.profile_tables import BundleTables
 from slee.management.results import BundleInfo, ComponentInfo
 from slee.management.services import Services
 from slee.management.store import BundleRecord, Desired, StateDirectory
@@ -52,6 +53,7 @@ class Bundles:
         self._engine = engine
         self._host = host
         self._limits = limits or ArchiveLimits()
+        self._tables = BundleTables(host.profiles)
         self._loaded: dict[BundleID, LoadedBundle] = {}
         self._unrestored: set[str] = set()
         """Digests of archives that are desired and could not be loaded at the start."""
@@ -133,6 +135,7 @@ class Bundles:
             for component in descriptor.components:
                 if isinstance(component, ProfileSpecificationID):
                     self._host.drop_table(component)
+            self._tables.take_out(descriptor.components)
             for event_class in self._events(descriptor.components):
                 self._engine.remove_event_type(event_class)
             self._repository.remove(bundle)
@@ -236,6 +239,7 @@ class Bundles:
             identity, record.source, record.installed_at, components, loaded.depends, record.digest
         )
         added: list[ServiceID] = []
+        self._tables.take_in(loaded)
         try:
             for setup in loaded.services:
                 self._services.add(setup)
@@ -243,6 +247,7 @@ class Bundles:
         except BaseException:
             for service in added:
                 self._services.remove(service)
+            self._tables.undo(loaded)
             raise
         self._repository.add(descriptor, loaded.components, loaded.views)
         self._loaded[identity] = loaded
@@ -282,6 +287,7 @@ class Bundles:
             for name, entity in self._engine.resources.items()
             if entity.adaptor.id in bundle.components
         ]
+        needs += self._tables.needs(bundle.components)
         if needs:
             raise DependencyError("\n".join(dict.fromkeys(needs)))
 

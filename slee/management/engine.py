@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from slee.api.ids import ProfileSpecificationID, SbbID, ServiceID
     from slee.facilities.facilities import Facilities
+    from slee.facilities.profiles.tables import ProfileTables
     from slee.model.descriptor import ServiceDescriptor
     from slee.spi.adaptor import ResourceAdaptor, ResourceAdaptorContext
 
@@ -69,6 +70,11 @@ class Host(Protocol):
     @property
     def facilities(self) -> Facilities:
         """What notification sources trace, raise alarms and count with."""
+        ...
+
+    @property
+    def profiles(self) -> ProfileTables:
+        """Profile specifications and tables."""
         ...
 
     def table(self, table: VolatileTable[Any]) -> object:

@@ -90,6 +90,15 @@ class ServiceSection(Section):
     root_sbb: ClassPath
     default_priority: Annotated[int, Field(ge=PRIORITIES.start, lt=PRIORITIES.stop)] = 0
     durability: Durability = Durability.ASYNC
+    address_profile_table: Text | None = None
+    """Where handlers that select ADDRESS_PROFILE have addresses looked up (IES-11)."""
+
+
+class ProfileTableSection(Section):
+    """`[[profile-table]]`: a table that is made when the bundle is installed, unless there is one (DU-29)."""
+
+    name: Annotated[Text, StringConstraints(pattern=r"^[^/]+$")]
+    specification: ClassPath
 
 
 class UpgradeSection(Section):
@@ -110,6 +119,7 @@ class Manifest(Section):
     """RA entity link by name of the RA type."""
     config: dict[Text, dict[str, Any]] = Field(default_factory=dict)
     """Configuration by name of the SBB."""
+    profile_table: tuple[ProfileTableSection, ...] = ()
     upgrade: dict[Text, UpgradeSection] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -231,6 +231,8 @@ class Services:
             values[name] = self._sources.facilities.usage(source).default
         for name, table in sbb.tables.items():
             values[name] = self._host.table(table)
+        for name, declared in sbb.profiles.items():
+            values[name] = self._host.profiles.view(declared.table)
         return values
 
 

@@ -20,10 +20,11 @@ from slee.api.declaration import UNSET, Child, Cmp, Configuration, Declaration, 
 from slee.api.errors import Issue, VerificationError
 from slee.api.event import event_type_id
 from slee.api.facilities import VolatileTable
-from slee.api.handler import HANDLER_MARK, HandlerMark
+from slee.api.handler import HANDLER_MARK, HandlerMark, Select
 from slee.api.ids import EventTypeID, SbbID, ServiceID
 from slee.api.local import LOCAL_MARK
-from slee.api.profile import Profile, Profiles
+from slee.api.profile import Profile
+from slee.api.profile_table import Profiles
 from slee.api.resource import ResourceAdaptorType
 from slee.api.sbb import CALLBACKS, Sbb, SbbContext
 from slee.api.usage import UsageParameters
@@ -101,6 +102,8 @@ class ServiceDescriptor:
     """Root and every SBB reachable by child relations."""
     default_priority: int = 0
     durability: Durability = Durability.ASYNC
+    address_profile_table: str | None = None
+    """Where ADDRESS_PROFILE looks addresses up (IES-11)."""
 
 
 @dataclass(slots=True)
@@ -114,6 +117,7 @@ def describe_service(
     *,
     default_priority: int = 0,
     durability: Durability = Durability.ASYNC,
+    address_profile_table: str | None = None,
 ) -> ServiceDescriptor:
     """Describe a service with every SBB of its tree.
 
@@ -135,9 +139,27 @@ def describe_service(
             issues.extend(error.issues)
         else:
             waiting.extend(child.sbb for child in descriptor.children.values())
+    if address_profile_table is None and root.sbb_id in sbbs:
+        issues.extend(_address_profile_issues(sbbs[root.sbb_id]))
     if issues:
         raise VerificationError(issues)
-    return ServiceDescriptor(identity, sbbs[root.sbb_id], types.MappingProxyType(sbbs), default_priority, durability)
+    return ServiceDescriptor(
+        identity,
+        sbbs[root.sbb_id],
+        types.MappingProxyType(sbbs),
+        default_priority,
+        durability,
+        address_profile_table,
+    )
+
+
+def _address_profile_issues(root: SbbDescriptor) -> Iterator[Issue]:
+    """Handlers that select ADDRESS_PROFILE in a service without an address profile table (IES-11)."""
+    for handler in root.handlers.values():
+        if handler.mark.initial and Select.ADDRESS_PROFILE in handler.mark.variables:
+            where = f"{root.cls.__qualname__}.{handler.method}"
+            problem = "it selects ADDRESS_PROFILE, and the service names no table"
+            yield Issue(where, "IES-11", problem, "give the service an address-profile-table")
 
 
 def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:

@@ -14,7 +14,7 @@ from typing import Final
 from slee.api.errors import Issue, VerificationError
 from slee.api.event import event_type_id
 from slee.api.facilities import VolatileTable
-from slee.api.ids import BundleID, ComponentID, ResourceAdaptorID, SbbID
+from slee.api.ids import BundleID, ComponentID, ProfileSpecificationID, ResourceAdaptorID, SbbID
 from slee.api.resource import ResourceAdaptorType
 from slee.api.sbb import Sbb
 from slee.api.view import ActivityContextView
@@ -22,6 +22,13 @@ from slee.model.descriptor import SbbDescriptor, ServiceDescriptor, describe_sbb
 from slee.model.repository import Component, ComponentDescriptor, Repository
 from slee.model.sharing import sharing_issues
 from slee.spi.adaptor import ResourceAdaptor
+
+_OWN_IDS: Final[tuple[tuple[str, type[ComponentID]], ...]] = (
+    ("sbb_id", SbbID),
+    ("id", ResourceAdaptorID),
+    ("specification_id", ProfileSpecificationID),
+)
+"""Where a class holds its identity, by the kind of component."""
 
 Reference = tuple[ComponentID, object]
 """A component id and the object that stands for it where it is used."""

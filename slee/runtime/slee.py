@@ -14,6 +14,7 @@ from slee.api.errors import InvalidStateError
 from slee.api.source import ResourceSource
 from slee.facilities.facilities import Facilities
 from slee.facilities.selfcheck import SelfCheck
+from slee.facilities.profiles.tables import ProfileTables
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
 from slee.kernel.kernel import Kernel
@@ -67,6 +68,7 @@ class Slee:
         SelfCheck(self.kernel, self.facilities.alarms, self_check)
         self.driver = Driver(self.kernel, clock)
         self.tables = VolatileTables(self.kernel)
+        self.profiles = ProfileTables(self.kernel, self.facilities)
         self.shutdown_asked = anyio.Event()
         """Set when an operator asks for the end of the process (SLE-12)."""
         self._stopped = anyio.Event()

@@ -18,7 +18,6 @@ from slee.api.usage import UsageParameters
 from slee.facilities.alarms import Alarm
 from slee.facilities.facilities import Facilities
 from slee.facilities.usage import UsageSource
-from slee.facilities.profiles.tables import ProfileTables
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
 from slee.kernel.conservation import unaccounted
@@ -27,7 +26,6 @@ from slee.kernel.kernel import Kernel
 from slee.kernel.ports import Limits
 from slee.kernel.states import ResourceState, SleeState
 from slee.model.descriptor import Durability, SbbDescriptor, describe_service
-from slee.model.profile import describe_profile
 from slee.model.sharing import sharing_issues
 from slee.testing.callbacks import CallbackLog
 from slee.testing.clock import ManualClock
@@ -35,6 +33,7 @@ from slee.testing.faults import Faults
 from slee.testing.kernel import Watch, WatchedKernel
 from slee.testing.leftovers import left
 from slee.testing.observer import Failure, Message, RecordingObserver
+from slee.testing.profiles import HarnessProfiles
 from slee.testing.scripted import ScriptedResource
 from slee.testing.serialisation import Serialisation
 
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from slee.api.activity import ActivityContext
-    from slee.api.profile import Profile
     from slee.api.resource import ResourceAdaptorType
     from slee.api.sbb import Sbb
     from slee.api.view import ActivityContextView
@@ -118,8 +116,7 @@ class SleeHarness:
         self.kernel = self._engine(limits)
         self.kernel.serialises = serialise
         self.tables = VolatileTables(self.kernel)
-        self.profiles = ProfileTables(self.kernel, self.facilities)
-        """Profile specifications and tables; those that installed SBBs use are made by `install`."""
+        self.profiles = HarnessProfiles(self.kernel, self.facilities)
         self._links: dict[str, ResourceAdaptor] = {}
         self.kernel.now = self.clock.now
         self.kernel.start()
@@ -161,6 +158,7 @@ class SleeHarness:
         durability: Durability = Durability.ASYNC,
         configuration: Mapping[str, object] | None = None,
         activate: bool = True,
+        address_profile_table: str | None = None,
     ) -> ServiceID:
         """Install a service with that root SBB, bound to the adaptors added, and activate it.
 
@@ -169,7 +167,13 @@ class SleeHarness:
         """
         sbb_id = root.sbb_id
         identity = ServiceID(name or sbb_id.name, sbb_id.vendor, version or sbb_id.version)
-        descriptor = describe_service(identity, root, default_priority=default_priority, durability=durability)
+        descriptor = describe_service(
+            identity,
+            root,
+            default_priority=default_priority,
+            durability=durability,
+            address_profile_table=address_profile_table,
+        )
         installed = [sbb for service in self.kernel.services.values() for sbb in service.descriptor.sbbs.values()]
         if issues := list(sharing_issues(_views(descriptor.sbbs.values()), _views(installed))):
             raise VerificationError(issues)
@@ -200,22 +204,9 @@ class SleeHarness:
             bound[attribute] = cast("Configuration[BaseModel]", declaration).model(**(configuration or {}))
         source = SbbSource(service, sbb.id)
         self.facilities.add(source, next(iter(sbb.usage.values()), None))
-        for attribute in sbb.usage:
-            bound[attribute] = self.facilities.usage(source).default
-        for attribute, table in sbb.tables.items():
-            bound[attribute] = self.tables.rows(table)
-        for attribute, declared in sbb.profiles.items():
-            self.create_profile_table(declared.specification, declared.table)
-            bound[attribute] = self.profiles.view(declared.table)
-        return bound
-
-    def create_profile_table(self, specification: type[Profile], name: str | None = None) -> None:
-        """Install a profile specification and make a table of it; what is there already stays."""
-        identity = specification.specification_id
-        if identity not in self.profiles.specifications:
-            self.profiles.add_specification(describe_profile(specification))
-        if (name or identity.name) not in self.profiles.by_name:
-            self.profiles.create_table(name or identity.name, identity)
+        bound |= {attribute: self.facilities.usage(source).default for attribute in sbb.usage}
+        bound |= {attribute: self.tables.rows(table) for attribute, table in sbb.tables.items()}
+        return bound | self.profiles.bind(sbb.profiles)
 
     # Running.
 

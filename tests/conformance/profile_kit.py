@@ -48,7 +48,7 @@ class Plain(Profile, vendor="test", version="1.0", events=True):
     vip: bool = False
     home: Address | None = None
     tags: tuple[str, ...] = ()
-    name: str = attribute("", unique=False, collation=Collation.CASELESS)
+    nick: str = attribute("", collation=Collation.CASELESS)
 
     def grow(self, years: int = 1) -> int:
         self.age += years

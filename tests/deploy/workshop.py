@@ -11,6 +11,7 @@ from deploy.builder import Builder, Built
 from slee.api.facilities import VolatileTable
 from slee.api.ids import ProfileSpecificationID
 from slee.facilities.facilities import Facilities
+from slee.facilities.profiles.tables import ProfileTables
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
 from slee.kernel.kernel import Kernel
@@ -120,6 +121,7 @@ class Server:
         self.observer = RecordingObserver(self.facilities)
         self.kernel = Kernel(observer=self.observer, random=bytes, ticks=lambda: self.time)
         self.tables = VolatileTables(self.kernel)
+        self.profiles = ProfileTables(self.kernel, self.facilities)
         self.management = Management(
             engine=self.kernel,
             host=self,

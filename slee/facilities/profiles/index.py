@@ -26,10 +26,21 @@ class Index:
     only once a second holds the value. `None` and what is no value of the type are not indexed.
     """
 
-    __slots__ = ("_accepts", "_by_length", "_holders", "_is_text", "_key", "_lengths", "_ordered", "attribute")
+    __slots__ = (
+        "_accepts",
+        "_by_length",
+        "_holders",
+        "_is_text",
+        "_key",
+        "_lengths",
+        "_ordered",
+        "attribute",
+        "scalar",
+    )
 
     def __init__(self, attribute: Attribute) -> None:
         self.attribute = attribute
+        self.scalar = attribute.scalar
         self._accepts = attribute.kind.accepts
         self._key = key_of(attribute)
         self._is_text = attribute.scalar is str
@@ -88,6 +99,11 @@ class Index:
                 self._lengths.remove(length)
         if self._ordered is not None:
             del self._ordered[bisect_left(self._ordered, key)]
+
+    def any_name(self, value: Any) -> str | None:
+        """One profile that holds a value of the attribute's type."""
+        found = self._holders.get(value if self._key is _same else self._key(value))
+        return next(iter(found)) if isinstance(found, dict) else found
 
     def names(self, value: Any) -> tuple[str, ...]:
         """Who holds a value that is not `None`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from slee.api.errors import NoSuchObjectError
 from slee.facilities.profiles.rows import ResidentRows
@@ -10,7 +11,6 @@ from slee.facilities.profiles.rows import ResidentRows
 if TYPE_CHECKING:
     from slee.api.alarm import AlarmFacility
     from slee.api.facilities import Tracer
-    from slee.api.profile import Profile
     from slee.kernel.context import Context
     from slee.kernel.kernel import Kernel
     from slee.model.profile import ProfileDescriptor, Row
@@ -43,7 +43,7 @@ class Table:
         "loads",
         "name",
         "passivates",
-        "reference",
+        "refer",
         "removed",
         "removes",
         "resident",
@@ -56,14 +56,14 @@ class Table:
         kernel: Kernel,
         name: str,
         descriptor: ProfileDescriptor,
-        reference: type[Profile],
+        refer: Callable[[Table, str, bool], Any],
         facilities: TableFacilities,
     ) -> None:
         self.kernel = kernel
         self.name = name
         self.descriptor = descriptor
-        self.reference = reference
-        """The class of references to the table's profiles."""
+        self.refer = refer
+        """Makes a reference to one of the table's profiles; the last argument locks it against writes."""
         self.facilities = facilities
         self.resident = ResidentRows(descriptor)
         self.removed = False

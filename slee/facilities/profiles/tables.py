@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from slee.api.address import Address
 from slee.api.errors import (
     DependencyError,
     InvalidArgumentError,
@@ -14,10 +15,11 @@ from slee.api.errors import (
     UnrecognizedProfileSpecificationError,
     UnrecognizedProfileTableError,
 )
+from slee.api.profile_event import ProfileID
 from slee.api.source import ProfileTableSource
 from slee.api.query_check import require_fitting
 from slee.facilities.profiles.news import tell
-from slee.facilities.profiles.reference import reference_class
+from slee.facilities.profiles.reference import reference_class, referrer
 from slee.facilities.profiles.search import search
 from slee.facilities.profiles.session import EditSession, SessionState
 from slee.facilities.profiles.table import Table
@@ -26,15 +28,15 @@ from slee.facilities.profiles.work import ProfileWork
 from slee.kernel.profile_storage import RowChange, TableCreated, TableRemoved, TableRenamed
 
 if TYPE_CHECKING:
-    from slee.api.address import Address
     from slee.api.ids import ProfileSpecificationID
-    from slee.api.profile import Profile
-    from slee.api.profile_event import ProfileID
     from slee.api.query import Condition, Query
     from slee.facilities.facilities import Facilities
     from slee.kernel.kernel import Kernel
     from slee.kernel.profile_storage import ProfileChange, ProfileStorage
     from slee.model.profile import ProfileDescriptor, Row
+
+
+Referrer = Callable[[Table, str, bool], Any]
 
 
 class ProfileTables:
@@ -50,17 +52,25 @@ class ProfileTables:
         """
         self._kernel = kernel
         self._facilities = facilities
-        self._storage = storage
-        self._position = 0 if storage is None else storage.position
-        self._specifications: dict[ProfileSpecificationID, tuple[ProfileDescriptor, type[Profile]]] = {}
+        kernel.find_address_profile = self.find_address_profile
+        self._storage: ProfileStorage | None = None
+        self._position = 0
+        if storage is not None:
+            self.follow_with(storage)
+        self._specifications: dict[ProfileSpecificationID, tuple[ProfileDescriptor, Referrer]] = {}
         self.by_name: dict[str, Table] = {}
         """The tables."""
+
+    def follow_with(self, storage: ProfileStorage) -> None:
+        """Have a database follow what is committed from now on (PRF-46)."""
+        self._storage = storage
+        self._position = storage.position
 
     # Specifications.
 
     def add_specification(self, descriptor: ProfileDescriptor) -> None:
         """A specification is installed."""
-        self._specifications[descriptor.id] = (descriptor, reference_class(descriptor, self._committed))
+        self._specifications[descriptor.id] = (descriptor, referrer(reference_class(descriptor, self._committed)))
 
     def remove_specification(self, identity: ProfileSpecificationID) -> None:
         """A specification is uninstalled; `DependencyError` while it has tables (DU-29)."""
@@ -78,7 +88,7 @@ class ProfileTables:
         """A specification's descriptor; `UnrecognizedProfileSpecificationError` if it is not installed."""
         return self._specification(identity)[0]
 
-    def _specification(self, identity: ProfileSpecificationID) -> tuple[ProfileDescriptor, type[Profile]]:
+    def _specification(self, identity: ProfileSpecificationID) -> tuple[ProfileDescriptor, Referrer]:
         found = self._specifications.get(identity)
         if found is None:
             raise UnrecognizedProfileSpecificationError(f"{identity} is not installed [PRF-1]; install its bundle")
@@ -96,8 +106,8 @@ class ProfileTables:
             CreateError: a callback of the default profile raised; there is no table.
         """
         self._require_new_name(name)
-        descriptor, reference = self._specification(specification)
-        table = self._new_table(name, descriptor, reference)
+        descriptor, refer = self._specification(specification)
+        table = self._new_table(name, descriptor, refer)
 
         def initialise(work: ProfileWork) -> None:
             work.before[table, None] = None
@@ -119,16 +129,16 @@ class ProfileTables:
         Raises:
             SchemaMismatchError: it is stored with other attributes than the specification has.
         """
-        descriptor, reference = self._specification(specification)
+        descriptor, refer = self._specification(specification)
         assert self._storage is not None
-        table = self._new_table(name, descriptor, reference)
+        table = self._new_table(name, descriptor, refer)
         table.resident.load(self._storage.load(name, descriptor))
         self.by_name[name] = table
 
-    def _new_table(self, name: str, descriptor: ProfileDescriptor, reference: type[Profile]) -> Table:
+    def _new_table(self, name: str, descriptor: ProfileDescriptor, refer: Referrer) -> Table:
         source = ProfileTableSource(name)
         self._facilities.add(source)
-        return Table(self._kernel, name, descriptor, reference, self._facilities.of(source))
+        return Table(self._kernel, name, descriptor, refer, self._facilities.of(source))
 
     def remove_table(self, name: str) -> None:
         """Remove a table with all its profiles, and end its activity (PRF-44)."""
@@ -263,18 +273,16 @@ class ProfileTables:
         """The table of that name as an SBB uses it; it need not exist yet."""
         return TableView(self._kernel, self.by_name, name, self._committed)
 
-    def address_profile(self, table: str, attribute: str) -> Callable[[Address], ProfileID | None]:
-        """What finds the profile of an address for initial event selection (IES-11)."""
-        from slee.api.profile_event import ProfileID
-
-        def find(address: Address) -> ProfileID | None:
-            found = self.table(table)
-            index = found.resident.indexes[attribute]
-            given = address if index.attribute.scalar is not str else address.text
-            names = index.names(given)
-            return ProfileID(table, names[0]) if names else None
-
-        return find
+    def find_address_profile(self, table: str, address: Address) -> ProfileID | None:
+        """The profile of an address, for initial event selection (IES-11): by the index of type `Address`."""
+        found = self.by_name.get(table)
+        if found is None:
+            return None
+        for index in found.resident.indexes.values():
+            if index.scalar is Address:
+                name = index.any_name(address)
+                return None if name is None else ProfileID(table, name)
+        return None
 
     def transact(self, do: Callable[[ProfileWork], None], announce: Iterable[ProfileChange] = ()) -> None:
         """Do something in a management transaction of its own; raises what it was refused for.

@@ -13,11 +13,11 @@ from slee.api.errors import (
     UnrecognizedProfileTableError,
     UnrecognizedQueryError,
 )
-from slee.api.profile import ProfileTable
+from slee.api.profile_table import ProfileTable
 from slee.api.query import Comparison, Condition, Operator, Query
 from slee.api.query_check import SEARCHABLE, require_fitting, scalar_type
 from slee.api.values import value_type
-from slee.facilities.profiles.reference import referrer, work_of
+from slee.facilities.profiles.reference import work_of
 from slee.facilities.profiles.search import Arguments, search
 
 if TYPE_CHECKING:
@@ -75,22 +75,20 @@ def query_arguments(table: Table, query: str | Query, arguments: tuple[object, .
 class TableView(ProfileTable[Any]):
     """The table of one name, looked up at each use: it may be removed, made anew or renamed meanwhile (PRF-2)."""
 
-    __slots__ = ("_committed", "_kernel", "_name", "_refer", "_referred", "_tables")
+    __slots__ = ("_committed", "_kernel", "_name", "_tables")
 
     def __init__(self, kernel: Kernel, tables: Mapping[str, Table], name: str, committed: Committed) -> None:
         self._kernel = kernel
         self._tables = tables
         self._name = name
         self._committed = committed
-        self._referred: type | None = None
-        self._refer: Any = None
 
     def find(self, name: str) -> Any:
         if self._kernel.transaction is None:
             self._transaction("find")
         table = self._tables.get(self._name) or self._require_table()
         if name in table.resident.rows:
-            return self._reference(table, name, False)
+            return table.refer(table, name, False)
         require_text(f"{self._name}.find", name)
         return None
 
@@ -107,7 +105,7 @@ class TableView(ProfileTable[Any]):
         work = work_of(tx, self._committed)
         work.require_writeable(table, name)
         work.create(table, name)
-        return self._reference(table, name, False)
+        return table.refer(table, name, False)
 
     def remove(self, name: str) -> bool:
         tx = self._transaction("remove")
@@ -123,32 +121,37 @@ class TableView(ProfileTable[Any]):
     def find_all(self) -> tuple[Any, ...]:
         self._transaction("find_all")
         table = self._require_table()
-        return tuple(self._reference(table, name, False) for name in table.resident.rows)
+        return tuple(table.refer(table, name, False) for name in table.resident.rows)
 
     def find_all_by(self, attribute: str, value: object) -> tuple[Any, ...]:
-        return self._find(attribute, value, None)
+        self._transaction("find_all_by")
+        table = self._require_table()
+        names = search(table.resident, attribute_condition(table, attribute, value))
+        return tuple(table.refer(table, name, False) for name in names)
 
     def find_by(self, attribute: str, value: object) -> Any:
-        return next(iter(self._find(attribute, value, 1)), None)
-
-    def _find(self, attribute: str, value: object, limit: int | None) -> tuple[Any, ...]:
-        self._transaction("find_by")
-        table = self._require_table()
-        names = search(table.resident, attribute_condition(table, attribute, value), limit=limit)
-        return tuple(self._reference(table, name, False) for name in names)
+        if self._kernel.transaction is None:
+            self._transaction("find_by")
+        table = self._tables.get(self._name) or self._require_table()
+        index = table.resident.indexes.get(attribute)
+        if index is not None and type(value) is index.scalar:  # the shortest way: one look-up
+            name = index.any_name(value)
+            return None if name is None else table.refer(table, name, False)
+        names = search(table.resident, attribute_condition(table, attribute, value), limit=1)
+        return table.refer(table, names[0], False) if names else None
 
     def query(self, query: str | Query, *arguments: object) -> tuple[Any, ...]:
         self._transaction("query")
         table = self._require_table()
         found, values = query_arguments(table, query, arguments)
         names = search(table.resident, found.condition, values, found.max_matches)
-        return tuple(self._reference(table, name, found.read_only) for name in names)
+        return tuple(table.refer(table, name, found.read_only) for name in names)
 
     def select(self, condition: Condition) -> tuple[Any, ...]:
         self._transaction("select")
         table = self._require_table()
         require_fitting(self._name, condition, table.descriptor.by_name)
-        return tuple(self._reference(table, name, False) for name in search(table.resident, condition))
+        return tuple(table.refer(table, name, False) for name in search(table.resident, condition))
 
     def _transaction(self, what: str) -> Transaction:
         tx = self._kernel.transaction
@@ -162,12 +165,6 @@ class TableView(ProfileTable[Any]):
         if table is None:
             raise UnrecognizedProfileTableError(f"there is no profile table {self._name} [PRF-3]; create it")
         return table
-
-    def _reference(self, table: Table, name: str, locked: bool) -> Any:
-        if table.reference is not self._referred:
-            self._referred = table.reference
-            self._refer = referrer(table.reference)
-        return self._refer(table, name, locked)
 
 
 __all__ = ["TableView", "attribute_condition", "query_arguments", "require_text"]
