@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slee import ActivityEnd, Address, AddressPlan, ProfileAdded, ProfileRemoved, ProfileUpdated
+from slee import ActivityEnd, Address, AddressPlan, AlarmLevel, ProfileAdded, ProfileRemoved, ProfileUpdated
 from slee.api.errors import (
     InvalidArgumentError,
     InvalidStateError,
@@ -17,7 +17,9 @@ from slee.api.errors import (
     TransactionRolledBackError,
     UnrecognizedProfileError,
 )
+from slee.api.source import ProfileTableSource
 from slee.kernel.profile_storage import ProfileChange, RowChange, StorageStatus, TableCreated
+from slee.kernel.states import ContextState
 from tests.conformance.kit import Boom, boom
 from tests.conformance.profile_kit import ACTS, CALLS, Plain, Tables, Watcher
 
@@ -275,6 +277,59 @@ def test_prf_39_a_callback_that_raises_marks_and_drops_the_instance(callback: st
         assert world.profiles.profiles("Traced") == ("one",)
         assert callback in CALLS
         assert CALLS.count("passivate") == 1, "that of the other profile"
+
+
+def test_tx_17_rollback_undoes_creations_writes_and_removals_of_profiles() -> None:
+    with Tables(failures_allowed=True) as world:
+        world.add("Plain", "alice", age=1, number="1", city="here")
+        world.add("Plain", "bob", number="2")
+        before = {name: world.values("Plain", name) for name in world.profiles.profiles("Plain")}
+
+        def act(sbb: Any) -> None:
+            sbb.plain.remove("bob")
+            sbb.plain.get("alice").number = "2"
+            sbb.plain.create("carol").city = "here"
+            sbb.plain.get("alice").city = "there"
+            boom()
+
+        world.use(act)
+        assert {name: world.values("Plain", name) for name in world.profiles.profiles("Plain")} == before
+        assert world.profiles.find_by("Plain", "city", "here") == ("alice",)
+        assert world.profiles.find_by("Plain", "number", "2") == ("bob",)
+
+
+def test_ac_27_an_sbb_cannot_end_the_activity_of_a_table() -> None:
+    with Tables(Watcher) as world:
+        offered: list[str] = []
+        world.on(Watcher, "on_added", lambda sbb, event, aci: offered.extend((*dir(aci.activity), *dir(type(aci)))))
+        world.add("Plain", "alice")
+        assert "table" in offered
+        context = world.profiles.table("Plain").context
+        assert context is not None
+        assert not hasattr(context.activity, "end")
+        world.stop()
+        assert context.state is ContextState.INVALID
+
+
+def test_alm_1_a_profile_table_is_a_source_of_its_own() -> None:
+    with Tables() as world:
+        level = AlarmLevel.MAJOR
+        ACTS["use"] = lambda profile: profile.alarms.raise_alarm("type", "one", level=level, message="text")
+        world.use(lambda sbb: sbb.traced.create("one").use())
+        (alarm,) = world.slee.alarms
+        assert alarm.source == ProfileTableSource("Traced")
+        (told,) = world.slee.observer.alarm_notifications
+        assert told.type == "alarm.profiletable"
+
+
+def test_alm_14_removing_a_table_clears_its_alarms() -> None:
+    with Tables() as world:
+        level = AlarmLevel.MAJOR
+        ACTS["use"] = lambda profile: profile.alarms.raise_alarm("type", "one", level=level, message="text")
+        world.use(lambda sbb: sbb.traced.create("one").use())
+        world.profiles.remove_table("Traced")
+        assert world.slee.alarms == ()
+        assert [n.level for n in world.slee.observer.alarm_notifications] == [level, AlarmLevel.CLEAR]
 
 
 def watch(world: Tables) -> list[tuple[str, Any]]:
