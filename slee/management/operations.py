@@ -50,6 +50,22 @@ from slee.management.arguments import (
 )
 from slee.management.bundles import Bundles
 from slee.management.identities import AlarmRef, SbbRef
+from slee.management.profile_arguments import (
+    AnySpecification,
+    NewProfile,
+    NewProfileTable,
+    ProfileChange,
+    ProfileChoice,
+    ProfileExport,
+    ProfileImport,
+    ProfileName,
+    ProfileQuery,
+    ProfileSearch,
+    ProfileTableName,
+    ProfileTableRenaming,
+)
+from slee.management.profile_results import ImportInfo, ProfileInfo, ProfileTableInfo, ReloadInfo
+from slee.management.profiles import Profiles
 from slee.management.resources import Resources
 from slee.management.results import (
     ActivityDetails,
@@ -87,6 +103,15 @@ class Role(enum.IntEnum):
     ADMIN = 3
 
 
+class Transfer(enum.Enum):
+    """How a file goes with an operation; its arguments are then in the query, whatever the method."""
+
+    UPLOAD = "upload"
+    """The request's body is a file, read in pieces: the Python form gives what the pieces are fed to."""
+    DOWNLOAD = "download"
+    """The answer is a file: the Python form gives its pieces."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One operation."""
@@ -104,6 +129,7 @@ class Operation:
     """The Python form: a method of a part of `Management`."""
     raises: tuple[type[SleeError], ...] = ()
     """Errors besides `InvalidArgumentError`."""
+    transfer: Transfer | None = None
 
     @property
     def family(self) -> str:
@@ -112,13 +138,13 @@ class Operation:
 
     @property
     def verb(self) -> str:
-        """Second word of the command."""
+        """The words of the command behind the family, with a dot between two."""
         return self.name.partition(".")[2]
 
     @property
     def path(self) -> str:
         """The route."""
-        return f"/v1/{self.family}/{self.verb}"
+        return f"/v1/{self.name.replace('.', '/')}"
 
     @property
     def summary(self) -> str:
@@ -143,6 +169,7 @@ _PARTS: Final[dict[str, Callable[[Management], object]]] = {
     Tracing.__name__: lambda management: management.tracing,
     ActiveAlarms.__name__: lambda management: management.alarms,
     Usage.__name__: lambda management: management.usage,
+    Profiles.__name__: lambda management: management.profiles,
 }
 """The part of `Management` by its class."""
 
@@ -179,6 +206,74 @@ _COUNTING: Final = (
 )
 _SET: Final = (*_COUNTING, errors.UnrecognizedUsageParameterSetNameError)
 _NEW: Final = (errors.ResourceAdaptorEntityAlreadyExistsError, errors.InvalidConfigurationError)
+
+_TABLE: Final = errors.UnrecognizedProfileTableError
+_SPECIFICATION: Final = errors.UnrecognizedProfileSpecificationError
+_TABLE_NAME: Final = errors.ProfileTableAlreadyExistsError
+_PROFILE: Final = errors.UnrecognizedProfileError
+_UNFIT: Final = (
+    errors.UnrecognizedAttributeError,
+    errors.ProfileVerificationError,
+    errors.UniqueAttributeViolationError,
+    errors.TransactionRolledBackError,
+)
+_ATTRIBUTE: Final = (errors.UnrecognizedAttributeError, errors.AttributeTypeMismatchError)
+
+_PROFILE_OPERATIONS: Final = (
+    _reading("profile.table.list", AnySpecification, tuple[ProfileTableInfo, ...], Profiles.tables, _SPECIFICATION),
+    _reading("profile.table.show", ProfileTableName, ProfileTableInfo, Profiles.table, _TABLE),
+    _change(
+        "profile.table.create",
+        NewProfileTable,
+        ProfileTableInfo,
+        Profiles.create_table,
+        _SPECIFICATION,
+        _TABLE_NAME,
+        errors.CreateError,
+        *_UNFIT,
+    ),
+    _change(
+        "profile.table.rename", ProfileTableRenaming, ProfileTableInfo, Profiles.rename_table, _TABLE, _TABLE_NAME
+    ),
+    _change("profile.table.remove", ProfileTableName, None, Profiles.remove_table, _TABLE, *_UNFIT),
+    _state("profile.table.reload", ProfileTableName, ReloadInfo, Profiles.reload_table, _TABLE, _STATE, *_UNFIT),
+    _change(
+        "profile.add",
+        NewProfile,
+        ProfileInfo,
+        Profiles.add,
+        _TABLE,
+        errors.ProfileAlreadyExistsError,
+        errors.CreateError,
+        *_UNFIT,
+    ),
+    _reading("profile.show", ProfileChoice, ProfileInfo, Profiles.show, _TABLE, _PROFILE),
+    _change("profile.set", ProfileChange, ProfileInfo, Profiles.set, _TABLE, _PROFILE, *_UNFIT),
+    _change("profile.remove", ProfileName, None, Profiles.remove, _TABLE, _PROFILE, *_UNFIT),
+    _reading("profile.find", ProfileSearch, tuple[ProfileInfo, ...], Profiles.find, _TABLE, *_ATTRIBUTE),
+    _reading(
+        "profile.query",
+        ProfileQuery,
+        tuple[ProfileInfo, ...],
+        Profiles.query,
+        _TABLE,
+        errors.UnrecognizedQueryError,
+        errors.AttributeTypeMismatchError,
+    ),
+    Operation(
+        "profile.export", ProfileExport, bytes, Role.VIEWER, False, Profiles.export, (_TABLE,), Transfer.DOWNLOAD
+    ),
+    Operation(
+        "profile.import",
+        ProfileImport,
+        ImportInfo,
+        Role.ADMIN,
+        True,
+        Profiles.import_,
+        (_TABLE, _STATE, *_UNFIT),
+        Transfer.UPLOAD,
+    ),
+)
 
 OPERATIONS: Final = (
     _reading("state.show", NoArguments, SleeInfo, SleeStates.show),
@@ -286,5 +381,6 @@ OPERATIONS: Final = (
     _state("usage.reset-all", Source, tuple[UsageInfo, ...], Usage.reset_all, *_COUNTING),
     _state("usage.reset-service", ChosenService, tuple[UsageInfo, ...], Usage.reset_service, _SERVICE),
     _state("usage.tell", Told, UsageInfo, Usage.tell, *_COUNTING),
+    *_PROFILE_OPERATIONS,
 )
 """The table."""

@@ -27,9 +27,15 @@ def json_builtin(value: object) -> Any:
     return msgspec.to_builtins(value, enc_hook=_encoded, order="deterministic")
 
 
-def convert(value: object, annotation: object) -> Any:
-    """The value of the type that JSON's own kinds stand for; `msgspec.ValidationError` if they stand for none."""
-    return msgspec.convert(value, plain(annotation), dec_hook=_decoded)
+def convert(value: object, annotation: object, *, strict: bool = True) -> Any:
+    """The value of the type that JSON's own kinds stand for; `msgspec.ValidationError` if they stand for none.
+
+    Args:
+        value: of JSON's kinds.
+        annotation: the type.
+        strict: whether a text stands for a text only, and not for a number.
+    """
+    return msgspec.convert(value, plain(annotation), dec_hook=_decoded, strict=strict)
 
 
 def plain(annotation: object) -> Any:

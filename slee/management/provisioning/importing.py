@@ -299,8 +299,10 @@ class Import:
             yield
 
     def _count(self, before: Mapping[str, Row | None]) -> None:
+        stored = self._table.resident.rows
         for name, row in before.items():
             self._before[name] = row
+            self._rows[name] = stored[name]  # profile_store may have had its say
             if row is None:
                 self.counts.added += 1
             else:
