@@ -232,9 +232,7 @@ _PROFILE_OPERATIONS: Final = (
         errors.CreateError,
         *_UNFIT,
     ),
-    _change(
-        "profile.table.rename", ProfileTableRenaming, ProfileTableInfo, Profiles.rename_table, _TABLE, _TABLE_NAME
-    ),
+    _change("profile.table.rename", ProfileTableRenaming, ProfileTableInfo, Profiles.rename_table, _TABLE, _TABLE_NAME),
     _change("profile.table.remove", ProfileTableName, None, Profiles.remove_table, _TABLE, *_UNFIT),
     _state("profile.table.reload", ProfileTableName, ReloadInfo, Profiles.reload_table, _TABLE, _STATE, *_UNFIT),
     _change(

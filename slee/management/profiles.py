@@ -142,9 +142,7 @@ class Profiles:
 
     # Profiles.
 
-    def add(
-        self, table: str, profile: str, values: Mapping[str, Any] | None = None, md5: bool = False
-    ) -> ProfileInfo:
+    def add(self, table: str, profile: str, values: Mapping[str, Any] | None = None, md5: bool = False) -> ProfileInfo:
         """Make a profile (PRF-5, PRF-9).
 
         Raises:
@@ -170,9 +168,7 @@ class Profiles:
             raise UnrecognizedProfileError(f"{table}/{profile} does not exist [PRF-21]; list the profiles")
         return ProfileInfo(table, profile, Fields(found.descriptor).shown(row))
 
-    def set(
-        self, table: str, values: Mapping[str, Any], profile: str | None = None, md5: bool = False
-    ) -> ProfileInfo:
+    def set(self, table: str, values: Mapping[str, Any], profile: str | None = None, md5: bool = False) -> ProfileInfo:
         """Change values of a profile, or of the default profile (PRF-8, PRF-12).
 
         Raises:
@@ -259,9 +255,7 @@ class Profiles:
         options = ImportOptions(source=source, dry_run=dry_run, skip_bad=skip_bad, md5=md5)
         return ProfileUpload(Import(self._tables, table, reader_of(format), options))
 
-    def _write(
-        self, session: EditSession, profile: str | None, values: Mapping[str, Any], md5: bool
-    ) -> ProfileInfo:
+    def _write(self, session: EditSession, profile: str | None, values: Mapping[str, Any], md5: bool) -> ProfileInfo:
         table = self._tables.table(session.table)
         fields = Fields(table.descriptor)
         wrong = next((problem for name in values if (problem := fields.unknown(name)) is not None), None)

@@ -13,8 +13,9 @@ import anyio
 from slee.api.errors import InvalidStateError
 from slee.api.source import ResourceSource
 from slee.facilities.facilities import Facilities
-from slee.facilities.selfcheck import SelfCheck
 from slee.facilities.profiles.tables import ProfileTables
+from slee.facilities.profiles.watch import ProfileDatabaseWatch
+from slee.facilities.selfcheck import SelfCheck
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
 from slee.kernel.kernel import Kernel
@@ -24,6 +25,7 @@ from slee.management.management import Equipment, Management
 from slee.runtime.clock import SystemClock
 from slee.runtime.driver import Driver
 from slee.runtime.observer import LoggingObserver
+from slee.stores.profiles.database import open_profile_database
 
 if TYPE_CHECKING:
     from slee.api.facilities import VolatileTable
@@ -44,6 +46,7 @@ class Slee:
         sections: Mapping[str, Mapping[str, Any]],
         limits: Limits | None = None,
         self_check: float = 60.0,
+        profile_database: str | None = None,
     ) -> None:
         """Put the parts together; the SLEE is Stopped and nothing is restored.
 
@@ -53,6 +56,7 @@ class Slee:
             sections: the sections of the configuration that configure resource adaptor entities.
             limits: bounds of the kernel.
             self_check: seconds between two checks that no event is unaccounted for (CON-15).
+            profile_database: URL of the database of profile tables; a file in the state directory without one.
         """
         clock = SystemClock()
         self.facilities = Facilities(now=clock.now, random=os.urandom)
@@ -68,7 +72,9 @@ class Slee:
         SelfCheck(self.kernel, self.facilities.alarms, self_check)
         self.driver = Driver(self.kernel, clock)
         self.tables = VolatileTables(self.kernel)
-        self.profiles = ProfileTables(self.kernel, self.facilities)
+        self._database = open_profile_database(profile_database, store.path)
+        self.profiles = ProfileTables(self.kernel, self.facilities, self._database)
+        ProfileDatabaseWatch(self.kernel, self.facilities, self.profiles, self._database)
         self.shutdown_asked = anyio.Event()
         """Set when an operator asks for the end of the process (SLE-12)."""
         self._stopped = anyio.Event()
@@ -114,6 +120,7 @@ class Slee:
     def close(self) -> None:
         """Let go of timers, modules and the state directory."""
         self.driver.close()
+        self._database.close()
         self._management.close()
 
     # What management asks of its host.

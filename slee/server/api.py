@@ -102,7 +102,8 @@ _ENDPOINTS: Final = {None: _endpoint, Transfer.UPLOAD: _upload, Transfer.DOWNLOA
 def _described(operation: Operation) -> dict[str, Any]:
     """What the OpenAPI description says of an operation besides its arguments."""
     failures: dict[int, list[str]] = {}
-    for error in (InvalidArgumentError, InvalidStateError, *operation.raises):
+    errors: tuple[type[SleeError], ...] = (InvalidArgumentError, InvalidStateError, *operation.raises)
+    for error in errors:
         failure = failure_of(error)
         codes = failures.setdefault(failure.http, [])
         if failure.code not in codes:

@@ -136,6 +136,14 @@ class ProfileTables:
         table.resident.load(self._storage.load(name, descriptor))
         self.by_name[name] = table
 
+    def load_stored(self, specification: ProfileSpecificationID) -> None:
+        """Take in every table of a specification that the database holds; `SchemaMismatchError` as `load_table`."""
+        if self._storage is None:
+            return
+        for name, stored in self._storage.tables().items():
+            if stored.specification == specification and name not in self.by_name:
+                self.load_table(name, specification)
+
     def _new_table(self, name: str, descriptor: ProfileDescriptor, refer: Referrer) -> Table:
         source = ProfileTableSource(name)
         self._facilities.add(source)

@@ -135,9 +135,7 @@ class Import:
     def _take(self, records: Iterator[Record | Unreadable]) -> Iterator[None]:
         for count, record in enumerate(records, 1):
             if isinstance(record, Unreadable):
-                self._reject(
-                    Reject(*record.place, "", "", record.problem, record.remedy, record.text)
-                )
+                self._reject(Reject(*record.place, "", "", record.problem, record.remedy, record.text))
             else:
                 self._judge(record)
             if count % _STEP == 0:
@@ -353,7 +351,9 @@ class Import:
         self.counts.added = len(self._rows) - self.counts.changed
 
     def _refuse(self, reason: str) -> None:
-        issues = [reject.issue(self.options.source) for reject in sorted(self.rejects, key=lambda r: (r.line, r.column))]
+        issues = [
+            reject.issue(self.options.source) for reject in sorted(self.rejects, key=lambda r: (r.line, r.column))
+        ]
         if reason:
             issues.append(Issue(self.options.source, "PRF-17", reason, "is it the right file for this table?"))
         raise ProfileVerificationError(issues)

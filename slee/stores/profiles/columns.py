@@ -62,7 +62,7 @@ def column_kind(attribute: Attribute) -> ColumnKind:
         return ColumnKind(name, sa.Double(), _store_float, None)
     encode, decode = json_encoder(), json_decoder(attribute.annotation)
 
-    def store(value: object) -> str:
+    def store(value: object) -> str | None:
         return store_text(encode(value).decode())
 
     def load(text: str) -> object:

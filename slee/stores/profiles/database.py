@@ -17,9 +17,8 @@ from slee.stores.profiles.schema import FORMAT, POSITION, create_catalogue, sql_
 from slee.stores.profiles.writer import Appended, Writer
 
 if TYPE_CHECKING:
-    from slee.kernel.profile_storage import ProfileChange, StorageStatus, StoredTable
+    from slee.kernel.profile_storage import OutsideChange, ProfileChange, StorageStatus, StoredTable
     from slee.model.profile import ProfileDescriptor, Row
-    from slee.stores.profiles.outside import OutsideChange
 
 DATABASE_FILE: Final = "profiles.sqlite"
 """The embedded database's file in a state directory."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from slee.kernel.profile_storage import OutsideChange
 from slee.stores.profiles.columns import load_text
 from slee.stores.profiles.rows import changed_rows
 from slee.stores.profiles.schema import CHANGES, POSITION
@@ -15,18 +16,6 @@ if TYPE_CHECKING:
     from slee.model.profile import Row
     from slee.stores.profiles.dialect import Dialect
     from slee.stores.profiles.schema import SqlTable
-
-
-class OutsideChange(NamedTuple):
-    """What another program has changed in one table."""
-
-    table: str
-    rows: Mapping[str, Row | None]
-    """The values that the database has now of the profiles that changed; `None` for one that is gone."""
-    unreadable: Sequence[str]
-    """Why profiles cannot be read, each with its name and the attribute."""
-    everything: bool
-    """Whether any row may have changed, so that the table has to be read anew."""
 
 
 class OutsideWatch:
@@ -67,4 +56,4 @@ class OutsideWatch:
         return OutsideChange(name, {**missing, **rows}, tuple(unreadable.values()), everything=False)
 
 
-__all__ = ["OutsideChange", "OutsideWatch"]
+__all__ = ["OutsideWatch"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from slee.stores.profiles.columns import load_text
+from slee.stores.profiles.columns import Convert, load_text
 
 if TYPE_CHECKING:
     from slee.model.profile import Row
@@ -58,7 +58,7 @@ def row_loader(table: SqlTable, dialect: str) -> Load:
         for position, kind in enumerate(table.columns)
     ]
     needed = [(position, convert) for position, convert in converts if convert is not None]
-    texts = [(p, c) for p, c in needed if c is load_text]
+    texts: list[tuple[int, Convert]] = [(p, c) for p, c in needed if c is load_text]
     others = [(p, c) for p, c in needed if c is not load_text]
     attributes = table.descriptor.attributes
 

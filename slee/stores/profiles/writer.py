@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import sqlalchemy as sa
 
 from slee.api.errors import StateDirectoryError
-from slee.kernel.profile_storage import StorageStatus
+from slee.kernel.profile_storage import OutsideChange, StorageStatus
 from slee.stores.profiles.batch import Batch
-from slee.stores.profiles.outside import OutsideChange, OutsideWatch
+from slee.stores.profiles.outside import OutsideWatch
 
 if TYPE_CHECKING:
     from slee.kernel.profile_storage import ProfileChange
