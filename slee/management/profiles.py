@@ -9,7 +9,7 @@ import msgspec
 
 from slee.api.errors import (
     AttributeTypeMismatchError,
-    InvalidArgumentError,
+    InvalidStateError,
     Issue,
     ProfileVerificationError,
     UnrecognizedAttributeError,
@@ -130,6 +130,8 @@ class Profiles:
             InvalidStateError: components may change the table, or it is kept in memory only.
         """
         found = self._tables.table(table)
+        if not found.descriptor.read_only:
+            raise InvalidStateError(f"{table}: components may change it [PRF-20]; change it through the SLEE")
         stored = dict(self._tables.stored_rows(table))
         stored.pop(None, None)
         resident = found.resident.rows
