@@ -89,8 +89,6 @@ def _opened(url: str) -> tuple[ProfileDatabase, ProfileTables]:
     return database, tables
 
 
-
-
 def _file(count: int) -> Iterator[bytes]:
     yield b"profile_name,display_name,identity,groups,password\n"
     lines = (

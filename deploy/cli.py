@@ -18,26 +18,33 @@ FAMILIES: Final = {
     "trace": "Read and assign trace levels.",
     "alarm": "Look at active alarms, and clear them.",
     "usage": "Read what components count, and manage usage parameter sets.",
+    "upgrade": "Come to another version of a bundle while calls are up, and back.",
 }
 """The families of operations, known without importing what they need; a test holds them against the table."""
+
+OFFLINE: Final = {"journal": "Look at the journal of a server that is stopped, and repair it."}
+"""Families that work on the state directory and need no server: each is the group of its name in `deploy`."""
 
 
 class _Families(click.Group):
     """Imports a family of commands when it is used, so that `slee --help` and `slee run` are quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*self.commands, *FAMILIES]
+        return [*self.commands, *FAMILIES, *OFFLINE]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in FAMILIES:
             found: click.Command = importlib.import_module("deploy.commands").family(cmd_name, FAMILIES[cmd_name])
             return found
+        if cmd_name in OFFLINE:
+            offline: click.Command = getattr(importlib.import_module(f"deploy.{cmd_name}"), cmd_name)
+            return offline
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, command.get_short_help_str()) for name, command in self.commands.items()]
         with formatter.section("Commands"):
-            formatter.write_dl([*rows, *FAMILIES.items()])
+            formatter.write_dl([*rows, *FAMILIES.items(), *OFFLINE.items()])
 
 
 @click.group(cls=_Families, context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,7 +57,7 @@ def main() -> None:
 @click.option("--config", type=click.Path(dir_okay=False), help="Configuration file; slee.toml if there is one.")
 @click.option("--state-dir", type=click.Path(file_okay=False), help="Where state is kept; ./.slee if not configured.")
 @click.option("--sip", metavar="HOST:PORT", help="Where SIP listens; 127.0.0.1:5060 if not configured.")
-@click.option("--http", metavar="HOST:PORT", help="Where the HTTP adaptor listens; checked, and not yet used.")
+@click.option("--http", metavar="HOST:PORT", help="Where HTTP listens; 127.0.0.1:8080 if not configured.")
 @click.option("--metrics", metavar="HOST:PORT", help="Where /metrics is; 127.0.0.1:9464 if not configured.")
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override one key: --set sip.t1=0.1")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="Form of the log on standard error.")
@@ -75,12 +82,12 @@ def run(
     start = importlib.import_module("deploy.start")
     given = {
         "state-dir": state_dir,
-        "http.listen": http,
         "metrics.listen": metrics,
         "log.format": log_format,
         "log.level": log_level,
     }
-    ctx.exit(start.start(config, sip, {key: value for key, value in given.items() if value is not None}, settings))
+    listen = {name: address for name, address in (("sip", sip), ("http", http)) if address is not None}
+    ctx.exit(start.start(config, listen, {key: value for key, value in given.items() if value is not None}, settings))
 
 
 if __name__ == "__main__":

@@ -56,10 +56,23 @@ class MetricsSection(Section):
     listen: Address = "127.0.0.1:9464"
 
 
-class HttpSection(Section):
-    """`[http]`: the HTTP resource adaptor's listener; checked, and not yet opened."""
+class StoreSection(Section):
+    """`[store]`: where what is to survive a crash is kept."""
 
-    listen: Address = "127.0.0.1:8080"
+    kind: Literal["sqlite", "memory"] = "sqlite"
+    """`memory` keeps nothing: calls and registrations end with the process."""
+    synchronous: Literal["normal", "full"] = "normal"
+    """`normal` survives the end of the process at any instant, `full` that of the machine too."""
+    overdue_timers_within: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    """Seconds over which timers that came due while the server was down are spread (DUR-8)."""
+    unwritten_records: Annotated[int, Field(gt=0)] = 100_000
+    """Records that may wait while the journal cannot be written; at more, durable services begin nothing (DUR-13)."""
+    unwritten_bytes: Annotated[int, Field(gt=0)] = 64 * 2**20
+    """The same as a size."""
+    unwritten_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
+    """The same as an age of the oldest."""
+    give_up_after: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300.0
+    """Seconds without writing after which the server ends with exit status 10 (DUR-14)."""
 
 
 class ServerConfiguration(Section):
@@ -73,9 +86,13 @@ class ServerConfiguration(Section):
     """Seconds between two checks that no event is unaccounted for (CON-15)."""
     log: LogSection = LogSection()
     metrics: MetricsSection = MetricsSection()
-    http: HttpSection = HttpSection()
+    store: StoreSection = StoreSection()
     sip: dict[str, Any] = Field(default_factory=dict)
     """Configuration of the SIP resource adaptor, checked by its own model."""
+    http: dict[str, Any] = Field(default_factory=dict)
+    """Configuration of the HTTP resource adaptor, checked by its own model."""
+    diameter: dict[str, Any] = Field(default_factory=dict)
+    """Configuration of the Diameter resource adaptor, checked by its own model."""
     timer: dict[str, Any] = Field(default_factory=dict)
     """Configuration of the timer resource adaptor, checked by its own model."""
     _places: Places = PrivateAttr(Places("options"))

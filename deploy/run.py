@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -17,15 +18,17 @@ import anyio.to_thread
 import click
 
 from deploy.configuration import ServerConfiguration, parse_address
-from deploy.shipment import SHIPPED, Shipment, sip_section
+from deploy.shipment import SHIPPED, Place, Shipment, listening
 from slee.api.errors import InvalidConfigurationError, SleeError
-from slee.management.failures import EXIT_UNEXPECTED, EXIT_USAGE
+from slee.facilities.journalwatch import JournalBounds
+from slee.management.failures import EXIT_JOURNAL, EXIT_UNEXPECTED, EXIT_USAGE
 from slee.management.management import Equipment
 from slee.management.resources import checked_properties
 from slee.management.store import SOCKET, StateDirectory
 from slee.runtime.logs import configure_logging
 from slee.runtime.slee import Slee
 from slee.server.listening import bind_tcp, bind_unix, require_short
+from slee.stores import open_store
 
 if TYPE_CHECKING:
     from slee.kernel.kernel import Kernel
@@ -52,12 +55,11 @@ class Prepared:
     api: socket.socket
 
 
-def run(configuration: ServerConfiguration, sip: tuple[str, int] | None, shipment: Shipment = SHIPPED) -> int:
+def run(configuration: ServerConfiguration, listen: Mapping[str, tuple[str, int]], shipment: Shipment = SHIPPED) -> int:
     """Run a server until it is told to end; returns the exit status."""
-    sections = {
-        "sip": sip_section(configuration.sip, sip),
-        "timer": configuration.timer,
-    }
+    given = {"sip": configuration.sip, "http": configuration.http}
+    sections = {name: listening(name, section, listen.get(name)) for name, section in given.items()}
+    sections |= {"diameter": configuration.diameter, "timer": configuration.timer}
     try:
         prepared = prepare(configuration, sections, shipment)
     except SleeError as error:
@@ -82,8 +84,9 @@ def prepare(configuration: ServerConfiguration, sections: Sections, shipment: Sh
     for entity in shipment.entities:
         places = configuration.places(entity.section)
         checked_properties(by_name[entity.adaptor], sections.get(entity.section, {}), places)
-    for host, port in shipment.addresses(sections):
-        require_free(host, port)
+    for name, section in sections.items():
+        for place in shipment.addresses(name, section):
+            require_free(name, place)
     require_short(configuration.state_dir / SOCKET)
     metrics = _listen("metrics", *parse_address(configuration.metrics.listen))
     try:
@@ -102,12 +105,12 @@ def prepare(configuration: ServerConfiguration, sections: Sections, shipment: Sh
 async def serve(prepared: Prepared) -> int:
     """Carry calls until the end is asked for; returns the exit status."""
     status = EXIT_UNEXPECTED
-    slee = Slee(
-        store=prepared.store,
-        adaptors=prepared.adaptors,
-        sections=prepared.sections,
-        self_check=prepared.configuration.self_check_interval,
-    )
+    try:
+        slee = _compose(prepared)
+    except SleeError as error:
+        _let_go(prepared)
+        prepared.store.close()
+        return refused(error)
     try:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             try:
@@ -120,25 +123,54 @@ async def serve(prepared: Prepared) -> int:
                 tasks.start_soon(_interfaces, prepared, slee)
                 await slee.shutdown_asked.wait()
                 status = 0
-                if not slee.is_shut_down:
+                if slee.has_lost_journal:
+                    status = EXIT_JOURNAL
+                elif not slee.is_shut_down:
                     status = await drain(slee, prepared.configuration.drain_timeout)
                 tasks.cancel_scope.cancel()
     finally:
-        prepared.metrics.close()
-        prepared.api.close()
-        prepared.store.socket.unlink(missing_ok=True)
+        _let_go(prepared)
         slee.close()
     return status
 
 
-def require_free(host: str, port: int) -> None:
-    """Refuse a UDP address that cannot be bound now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+def _compose(prepared: Prepared) -> Slee:
+    """Put the SLEE together, with the journal that is configured."""
+    configuration = prepared.configuration
+    store = configuration.store
+    open_journal = partial(open_store, store.kind, configuration.state_dir, synchronous=store.synchronous)
+    if store.kind == "memory":
+        _LOG.warning("store.kind is memory: services of every durability class end with the process [DUR-1]")
+    return Slee(
+        store=prepared.store,
+        adaptors=prepared.adaptors,
+        sections=prepared.sections,
+        self_check=configuration.self_check_interval,
+        open_journal=None if store.kind == "memory" else open_journal,
+        bounds=JournalBounds(
+            store.unwritten_records, store.unwritten_bytes, store.unwritten_seconds, store.give_up_after
+        ),
+        spread=store.overdue_timers_within,
+    )
+
+
+def _let_go(prepared: Prepared) -> None:
+    """Close the sockets."""
+    prepared.metrics.close()
+    prepared.api.close()
+    prepared.store.socket.unlink(missing_ok=True)
+
+
+def require_free(section: str, place: Place) -> None:
+    """Refuse a place that cannot be bound now."""
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    with socket.socket(family, place.kind) as probe:
+        if place.kind is socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind((place.host, place.port))
         except OSError as error:
-            raise _no_address("sip", host, port, error) from error
+            raise _no_address(section, place.host, place.port, error) from error
 
 
 def _equipment(prepared: Prepared) -> Equipment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,15 @@ from slee.management.store import SHIPPED as SOURCE
 from slee.spi.adaptor import ResourceAdaptor
 
 Section = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place to listen at."""
+
+    kind: socket.SocketKind
+    host: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +39,8 @@ class Shipment:
     entities: tuple[EntityEquipment, ...]
     services: tuple[str, ...]
     """Names of services that a first start activates."""
-    addresses: Callable[[Mapping[str, Section]], list[tuple[str, int]]]
-    """The UDP addresses that the configuration of the entities asks for."""
+    addresses: Callable[[str, Section], list[Place]]
+    """The places that the configuration of a section asks for."""
     announce: Callable[[Any], str] = lambda _: ""
     """What the announcement says of an adaptor at work, if anything."""
 
@@ -54,28 +64,38 @@ class Shipment:
         )
 
 
-DEFAULT_SIP: Final = ("127.0.0.1", 5060)
+DEFAULTS: Final[Mapping[str, tuple[str, int]]] = {
+    "sip": ("127.0.0.1", 5060),
+    "http": ("127.0.0.1", 8080),
+    "diameter": ("127.0.0.1", 3868),
+}
+"""Where the listeners of an adaptor listen unless they are told otherwise, by section."""
+_TRANSPORTS: Final[Mapping[str, socket.SocketKind]] = {
+    "sip": socket.SOCK_DGRAM,
+    "http": socket.SOCK_STREAM,
+    "diameter": socket.SOCK_STREAM,
+}
 
 
-def sip_section(section: Section, listen: tuple[str, int] | None) -> dict[str, Any]:
-    """The SIP adaptor's configuration with its listener: at `--sip`, else as configured, else at the default.
+def listening(name: str, section: Section, listen: tuple[str, int] | None) -> dict[str, Any]:
+    """The section of an adaptor with its listener: at the option's place, else as configured, else at the default.
 
-    What is configured of the first listener besides its address, such as what it advertises, stays with `--sip`.
+    What is configured of the first listener besides its address, such as what it advertises, stays with the option.
     """
     configured = _listeners(section)
-    if listen is None and configured:
+    if listen is None and (configured or section.get("listeners") == []):
         return dict(section)
-    host, port = listen or DEFAULT_SIP
+    host, port = listen or DEFAULTS[name]
     return {**section, "listeners": [{**(configured[0] if configured else {}), "host": host, "port": port}]}
 
 
-def sip_addresses(section: Section) -> list[tuple[str, int]]:
-    """Hosts and ports of the configured UDP listeners; malformed ones are left to the adaptor's model."""
-    found: list[tuple[str, int]] = []
-    for listener in _listeners(section):
-        host, port = listener.get("host", DEFAULT_SIP[0]), listener.get("port", DEFAULT_SIP[1])
+def shipped_addresses(name: str, section: Section) -> list[Place]:
+    """Where the configured listeners of a section want to listen; malformed ones are left to the adaptor's model."""
+    found: list[Place] = []
+    for listener in _listeners(section) if name in _TRANSPORTS else []:
+        host, port = listener.get("host", DEFAULTS[name][0]), listener.get("port", DEFAULTS[name][1])
         if isinstance(host, str) and isinstance(port, int) and 0 <= port <= 65_535:
-            found.append((host, port))
+            found.append(Place(_TRANSPORTS[name], host, port))
     return found
 
 
@@ -85,21 +105,32 @@ def _listeners(section: Section) -> list[dict[str, Any]]:
     return [cast("dict[str, Any]", member) for member in members if isinstance(member, dict)]
 
 
-def announcement(adaptor: Any) -> str:
-    """What the announcement says of an adaptor at work: where SIP listens."""
-    return f"SIP on {adaptor.address[0]}:{adaptor.address[1]} (UDP)" if adaptor.id.name == "sip" else ""
+def announce(adaptor: Any) -> str:
+    """What is said of an adaptor of the product at work."""
+    if adaptor.id.name == "sip":
+        return f"SIP on {adaptor.address[0]}:{adaptor.address[1]} (UDP)"
+    if adaptor.id.name == "http" and adaptor.addresses:
+        return f"HTTP on {', '.join(adaptor.addresses)}"
+    return ""
 
 
 SHIPPED: Final = Shipment(
-    adaptors=("resource_adaptors.sip.adaptor:SipAdaptor", "resource_adaptors.timer.adaptor:TimerAdaptor"),
+    adaptors=(
+        "resource_adaptors.sip.adaptor:SipAdaptor",
+        "resource_adaptors.http.adaptor:HttpAdaptor",
+        "resource_adaptors.diameter.adaptor:DiameterAdaptor",
+        "resource_adaptors.timer.adaptor:TimerAdaptor",
+    ),
     root=Path(__file__).resolve().parent.parent,
     bundles=("profiles/location", "sbbs/registrar", "sbbs/proxy"),
     entities=(
         EntityEquipment("sip", "sip", "sip", ("sip-main",)),
+        EntityEquipment("http", "http", "http", ("http-main",)),
+        EntityEquipment("diameter", "diameter", "diameter", ("diameter-main",)),
         EntityEquipment("timer", "timer", "timer", ("timer-main",)),
     ),
     services=("Registrar", "Proxy"),
-    addresses=lambda sections: sip_addresses(sections["sip"]),
-    announce=announcement,
+    addresses=shipped_addresses,
+    announce=announce,
 )
 """The product."""

@@ -11,22 +11,22 @@ from deploy.run import refused, run
 from slee.api.errors import InvalidConfigurationError, SleeError
 
 
-def start(config: str | None, sip: str | None, given: Mapping[str, Any], settings: Sequence[str]) -> int:
+def start(config: str | None, listen: Mapping[str, str], given: Mapping[str, Any], settings: Sequence[str]) -> int:
     """Run a server; returns the exit status.
 
     Args:
         config: path of the configuration file.
-        sip: `HOST:PORT` of `--sip`.
+        listen: `HOST:PORT` by the option's name: of `--sip` and `--http`.
         given: values of other options by dotted key.
         settings: the `--set` options.
     """
     try:
         overrides = dict(_parsed(text) for text in settings) | dict(given)
         configuration = load_configuration(Path(config) if config else None, overrides)
-        listen = _listen(sip) if sip else None
+        places = {name: _listen(name, text) for name, text in listen.items()}
     except SleeError as error:
         return refused(error)
-    return run(configuration, listen)
+    return run(configuration, places)
 
 
 def _parsed(text: str) -> tuple[str, Any]:
@@ -36,8 +36,8 @@ def _parsed(text: str) -> tuple[str, Any]:
         raise InvalidConfigurationError(f"--set: {error} [RA-3]; write --set sip.t1=0.1") from error
 
 
-def _listen(text: str) -> tuple[str, int]:
+def _listen(option: str, text: str) -> tuple[str, int]:
     try:
         return parse_address(text)
     except ValueError as error:
-        raise InvalidConfigurationError(f"--sip: {error} [RA-3]; write --sip 127.0.0.1:5060") from error
+        raise InvalidConfigurationError(f"--{option}: {error} [RA-3]; write --{option} 127.0.0.1:5060") from error

@@ -19,6 +19,7 @@ from slee.api.facilities import Rows, TraceLevel, VolatileTable
 from slee.api.handler import InitialEventSelection, Select, handles, initial_event
 from slee.api.ids import SbbID, ServiceID
 from slee.api.local import ChildRelation, SbbLocal, local
+from slee.api.migration import migrates
 from slee.api.profile import Collation, Profile, attribute
 from slee.api.profile_event import ProfileAdded, ProfileID, ProfileRemoved, ProfileUpdated
 from slee.api.profile_table import ProfileTable, profiles
@@ -78,6 +79,7 @@ __all__ = [
     "handles",
     "initial_event",
     "local",
+    "migrates",
     "profiles",
     "query",
     "resource",

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the tests: started by the first test that needs it, on a Unix socket, in a folder of its own."""
+"""A PostgreSQL server for the tests: started by the first that needs it, on a Unix socket, in a folder of its own."""
 
 from __future__ import annotations
 

@@ -118,6 +118,7 @@ class TimerAdaptor(ResourceAdaptor):
                 self.register.add(schedule)
                 self.context.endpoint.start_activity(schedule.handle, self.activity_of(schedule), _UNREFERENCED)
                 self.scheduler.begin(schedule, self.wall_now())
+                self._save(schedule)
 
     def ra_stopping(self) -> None:
         """Fire nothing more; what was fired is delivered, and each activity then ends (COM-18)."""
@@ -166,6 +167,7 @@ class TimerAdaptor(ResourceAdaptor):
         wall = now + self._offset
         for notice in self.scheduler.release(wall):
             self._tell(notice, wall)
+            self._save(notice.schedule)
         self._watch_backlog(wall)
 
     def check_clock(self) -> None:
@@ -195,6 +197,7 @@ class TimerAdaptor(ResourceAdaptor):
             progress.due += step
         schedule.occurrences = self.register.compile(schedule.plan.timing, progress.created)
         self.scheduler.enqueue(schedule)
+        self._save(schedule)
 
     def _watch_backlog(self, wall: float) -> None:
         backlog = self.scheduler.backlog(wall)
@@ -257,6 +260,7 @@ class TimerAdaptor(ResourceAdaptor):
         schedule.failures = schedule.failures + 1 if is_failed else 0
         if is_failed and self.scheduler.retry(schedule, self.wall_now()):
             self._exhausted.pop(schedule.handle, None)
+            self._save(schedule)
         if schedule.failures == _FAILING:
             self.context.alarms.raise_alarm(
                 "timer.schedule_failing",
@@ -301,19 +305,34 @@ class TimerAdaptor(ResourceAdaptor):
 
     # Across restarts.
 
-    def activity_state(self, handle: Hashable) -> bytes | None:
-        """What has to be kept of an activity, `None` if it is none of ours (TIM-24)."""
-        schedule = self.register.by_handle.get(str(handle))
-        return None if schedule is None else schedule.record()
-
-    def restore_activity(self, handle: Hashable, state: bytes) -> object:
+    def restore_activity(self, handle: Hashable, state: bytes | None) -> object | None:
         """Take up a schedule that was kept; what came due meanwhile is missed, or not, by its policy (TIM-13)."""
+        if state is None:
+            return None
         record = read_record(state)
+        made_anew = self.register.find(record.plan.name, None) if record.owner is None else None
+        if record.owner is None:
+            if made_anew is None or made_anew.plan != record.plan:
+                return None  # the configuration has changed since
+            self._forget(made_anew)
         occurrences = self.register.compile(record.plan.timing, record.progress.created)
         schedule = Schedule(str(handle), record.plan, occurrences, record.progress, record.owner)
         self.register.add(schedule)
-        self.scheduler.enqueue(schedule)
+        if record.progress.due is None and record.progress.last_due is None:
+            self.scheduler.begin(schedule, self.wall_now())
+        else:
+            self.scheduler.enqueue(schedule)
         return self.activity_of(schedule)
+
+    def _forget(self, schedule: Schedule) -> None:
+        self.scheduler.remove(schedule)
+        self.register.remove(schedule)
+        self.context.endpoint.end_activity(schedule.handle)
+
+    def _save(self, schedule: Schedule) -> None:
+        """Have the schedule kept over a restart as it stands (TIM-24)."""
+        if schedule.handle in self.register.by_handle:
+            self.context.endpoint.save_activity(schedule.handle, schedule.record())
 
     # Commands.
 
@@ -331,15 +350,18 @@ class TimerAdaptor(ResourceAdaptor):
 
     def _create(self, command: Create) -> None:
         self.scheduler.begin(command.schedule, self.wall_now())
+        self._save(command.schedule)
 
     def _cancel(self, command: Cancel) -> None:
         self._end(command.schedule, command.reason)
 
     def _suspend(self, command: Suspend) -> None:
         self.scheduler.suspend(command.schedule)
+        self._save(command.schedule)
 
     def _resume(self, command: Resume) -> None:
         self.scheduler.resume(command.schedule)
+        self._save(command.schedule)
 
     def _reschedule(self, command: Reschedule) -> None:
         self.restart(command.schedule, command.timing)
@@ -348,6 +370,7 @@ class TimerAdaptor(ResourceAdaptor):
         """Let a schedule go on by another timing that begins now."""
         self.register.retime(schedule, timing, self.wall_now())
         self.scheduler.begin(schedule, self.wall_now())
+        self._save(schedule)
 
     # What operators do (TIM-27).
 

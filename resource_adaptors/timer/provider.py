@@ -73,6 +73,7 @@ class TimerProvider(Timer):
         )
         context.on_rollback(register.remove, schedule)
         register.add(schedule)
+        context.endpoint.save_activity(schedule.handle, schedule.record())
         context.enlist(Create(schedule))
         return activity
 

@@ -16,6 +16,7 @@ the remedy. Indentation shows inheritance; a second parent stands in brackets.
         InvalidConfigurationError
         ResourceAdaptorEntityAlreadyExistsError
         StateDirectoryError
+        RecoveryError
         TransactionError
             TransactionRequiredError
             TransactionRolledBackError
@@ -156,6 +157,10 @@ class ResourceAdaptorEntityAlreadyExistsError(SleeError):
 
 class StateDirectoryError(SleeError):
     """The state directory cannot be used: of another version, in use, or unreadable; nothing has changed (MGT-3)."""
+
+
+class RecoveryError(SleeError):
+    """What the journal holds does not fit the program or the components installed; nothing has changed (DUR-12)."""
 
 
 class TransactionError(SleeError):

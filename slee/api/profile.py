@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from slee.api.alarm import AlarmFacility
     from slee.api.facilities import Tracer
-    from slee.api.query import Condition
-    from slee.api.sbb import Sbb
 
 T = TypeVar("T")
 

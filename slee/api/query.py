@@ -32,7 +32,7 @@ __all__ = [
     "where",
 ]
 
-MAXIMUM_DEPTH = 64
+_MAXIMUM_DEPTH = 64
 """How deep conditions may be joined: evaluation follows the joints."""
 
 
@@ -84,8 +84,8 @@ class _Joint(Condition):
             if not isinstance(part, Condition):
                 raise TypeError(f"{part!r} is no condition [PRF-29]; join what `where(...)` gives")
         depth = 1 + max(part.depth for part in parts)
-        if depth > MAXIMUM_DEPTH:
-            raise ValueError(f"conditions are joined {depth} deep [PRF-29]; at most {MAXIMUM_DEPTH} is evaluated")
+        if depth > _MAXIMUM_DEPTH:
+            raise ValueError(f"conditions are joined {depth} deep [PRF-29]; at most {_MAXIMUM_DEPTH} is evaluated")
         return depth
 
 

@@ -76,6 +76,18 @@ class UsageNotification(Notification, frozen=True):
     """The counter's new value, or the value recorded by the sample."""
 
 
+class UpgradeNotification(Notification, frozen=True):
+    """One step of an upgrade was made (UPG-16)."""
+
+    family: ClassVar[str] = "upgrade"
+
+    upgrade: str
+    """Id of the upgrade."""
+    step: str
+    """`applied`, `migrated`, `permanent`, `rolled-back` or `forced`."""
+    message: str
+
+
 def cause_text(cause: object) -> str | None:
     """A cause as text, whatever it is: that of an exception begins with its class (ALM-8, TRC-9)."""
     if cause is None:
@@ -133,7 +145,7 @@ class Notifications:
         """Notifications that a listener failed over, or a subscription had no room for."""
 
     def listen(self, listener: Listener, *families: str) -> None:
-        """Call `listener` with each notification of some families: `alarm`, `trace`, `usage`."""
+        """Call `listener` with each notification of some families: `alarm`, `trace`, `usage`, `upgrade`."""
         self._listeners.append((frozenset(families), listener))
 
     def subscribe(self, *families: str, capacity: int = 1_000) -> Subscription:

@@ -29,3 +29,16 @@ def unaccounted(kernel: Kernel) -> list[str]:
         for source, s in sources.items()
         if s.queued != queued.get(s, 0)
     ]
+
+
+def retire(kernel: Kernel, event_class: type) -> None:
+    """Mark the counters of an event type that is being uninstalled, and let go of those that are spent (UPG-1).
+
+    Counters go when no event of the type waits; those of events that still wait, when the next type is uninstalled.
+    """
+    kernel.event_statistics(event_class)
+    for statistics in kernel.sources[event_class].values():
+        statistics.installed = False
+    for retired, sources in tuple(kernel.sources.items()):
+        if sources and not any(statistics.installed or statistics.queued for statistics in sources.values()):
+            del kernel.sources[retired]

@@ -47,11 +47,15 @@ class Context(ActivityContext):
         "flags",
         "handle",
         "kernel",
+        "key",
         "last",
+        "lasting",
         "names",
+        "passing",
         "queued",
         "referenced",
         "resource",
+        "saved",
         "scheduled",
         "shared",
         "spent_timers",
@@ -90,6 +94,13 @@ class Context(ActivityContext):
         """Timers that have expired or been cancelled (TMR-23)."""
         self.shared: dict[Hashable, object] | None = None
         """Shared attributes that have been written (SHR-9)."""
+        self.lasting = False
+        """Whether the journal keeps it: what changes here is noted as dirty (DUR-2)."""
+        self.key: bytes | None = None
+        self.saved: bytes | None = None
+        """What its adaptor last saved of the activity."""
+        self.passing: set[Hashable] | None = None
+        """Names and shared attributes that code of a memory service set: no record has them (DUR-1)."""
 
     def __repr__(self) -> str:
         owner = "slee" if self.resource is None else self.resource.name
@@ -104,6 +115,10 @@ class Context(ActivityContext):
             self._activity = resource.find_activity(self, self._activity)
             self._is_asked = True
         return self._activity
+
+    def take_activity(self, activity: object) -> None:
+        """The adaptor has restored the activity (DUR-7)."""
+        self._activity = activity
 
     @property
     def is_ending(self) -> bool:
@@ -182,6 +197,8 @@ class Context(ActivityContext):
             self.shared = {}
         tx.undo.append((self._restore_shared, (key, self.shared.get(key, _MISSING))))
         self.shared[key] = value
+        if self.lasting:
+            self.note_setting(key, tx)
 
     def _restore_shared(self, key: Hashable, value: object) -> None:
         assert self.shared is not None, "what is undone was written"
@@ -223,6 +240,8 @@ class Context(ActivityContext):
         entity.contexts[self] = None
         entity.root.count += 1
         self.referenced = True
+        if self.lasting:
+            self.kernel.dirty[self] = None
         tx.undo.append((self.drop, (entity,)))
 
     def detach_entity(self, entity: SbbEntity, tx: Transaction) -> None:
@@ -241,15 +260,47 @@ class Context(ActivityContext):
         del self.attached[entity]
         del entity.contexts[self]
         entity.root.count -= 1
+        if self.lasting:
+            self.kernel.dirty[self] = None
 
     def _set_mask(self, entity: SbbEntity, mask: frozenset[type]) -> None:
         self.kernel.changes += 1
         self.attached[entity] = mask
+        if self.lasting:
+            self.kernel.dirty[self] = None
 
     def _restore(self, entity: SbbEntity, mask: frozenset[type]) -> None:
         self._set_mask(entity, mask)
         entity.contexts[self] = None
         entity.root.count += 1
+
+    # The journal.
+
+    def last_on(self) -> None:
+        """From now on the journal keeps the activity, with what is queued and set on it."""
+        if self.lasting:
+            return
+        self.lasting = True
+        dirty = self.kernel.dirty
+        dirty[self] = None
+        for record in self.timers or ():
+            dirty[record] = None
+        entry = self.first
+        while entry is not None:
+            if isinstance(entry, Firing):
+                entry.number = self.kernel.next_sequence()
+                dirty[entry] = None
+            entry = entry.next
+
+    def note_setting(self, key: Hashable, tx: Transaction | None) -> None:
+        """A name or shared attribute is set; that of a memory service is left out of the records (DUR-1)."""
+        self.kernel.dirty[self] = None
+        if tx is not None and tx.running and not tx.running[-1].env.rank:
+            if self.passing is None:
+                self.passing = set()
+            self.passing.add(key)
+        elif self.passing is not None:
+            self.passing.discard(key)
 
     # The queue.
 
@@ -268,6 +319,9 @@ class Context(ActivityContext):
         if not self.scheduled:
             self.scheduled = True
             kernel.ready.append(self)
+        if self.lasting:
+            firing.number = kernel.next_sequence()
+            kernel.dirty[firing] = None
 
     def dequeue(self) -> None:
         """Take the first entry away."""
@@ -326,9 +380,13 @@ class Context(ActivityContext):
     def complete_end(self) -> None:
         """Ending to Invalid (AC-10)."""
         self.state = next_state(CONTEXT, self.state, "end processed", self, "AC-1")
+        if self.lasting:
+            self.kernel.dirty[self] = None
 
     def _begin_end(self) -> None:
         self.state = next_state(CONTEXT, self.state, "END", self, "AC-4")
+        if self.lasting:
+            self.kernel.dirty[self] = None
 
     def _reopen(self) -> None:
         self.state = _ACTIVE

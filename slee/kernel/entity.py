@@ -41,6 +41,7 @@ class SbbEntity:
         "count",
         "env",
         "exists",
+        "key",
         "parent",
         "priority",
         "removed",
@@ -69,6 +70,8 @@ class SbbEntity:
         self.exists = False
         """Whether `sbb_create` has returned (SBB-24)."""
         self.removed = False
+        self.key: bytes | None = None
+        """Under which the journal has it; `None` if it has not."""
 
     def path(self) -> tuple[int, ...]:
         """Priorities from the root down, negated: an entity with the smaller path is served first (RTR-4, RTR-5)."""
@@ -261,11 +264,15 @@ class Local(SbbLocal[Any]):
 def _set_priority(entity: SbbEntity, value: int) -> None:
     entity.env.kernel.changes += 1
     entity.priority = value
+    if entity.env.rank:
+        entity.env.kernel.dirty[entity] = None
 
 
 def forget_root(entity: SbbEntity) -> float:
     """Free the convergence name of a root (IES-24); says when it was made."""
     service = entity.env.service
+    if entity.key is not None:
+        service.kernel.dirty[entity] = None
     if service.names.get(entity.convergence_name) is entity:
         del service.names[entity.convergence_name]
     return service.roots.pop(entity, 0.0)

@@ -9,6 +9,7 @@ from slee.api.errors import InvalidStateError, UnrecognizedServiceError
 from slee.api.ids import ServiceID
 from slee.kernel.calls import Firings, LocalMethod, Relation
 from slee.kernel.states import ServiceState
+from slee.model.descriptor import Durability
 
 if TYPE_CHECKING:
     from slee.api.alarm import AlarmFacility
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from slee.kernel.kernel import Kernel
     from slee.model.descriptor import HandlerDescriptor, SbbDescriptor, ServiceDescriptor
 
+SYNC: Final = 2
+DURABILITY_RANKS: Final = {Durability.MEMORY: 0, Durability.ASYNC: 1, Durability.SYNC: SYNC}
 DURATION_BOUNDS: Final = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.1, 1.0)
 """Upper bounds of the histogram of delivery durations, in seconds."""
 
@@ -96,6 +99,7 @@ class SbbEnvironment:
         "masked_on_attach",
         "passivates",
         "plain_removal",
+        "rank",
         "post_creates",
         "references",
         "removes",
@@ -126,6 +130,8 @@ class SbbEnvironment:
         self.references = tuple(name for name, kind in self.fields.items() if kind.is_reference)
         self.local_functions = {name: getattr(self.cls, name) for name in descriptor.local_methods}
         self.entities = 0
+        self.rank = 0 if kernel.journalling is None else DURABILITY_RANKS[service.descriptor.durability]
+        """Durability class as a number: 0 for memory, which is every class without a journal (DUR-1)."""
         defined = descriptor.callbacks
         self.creates = "sbb_create" in defined
         self.post_creates = "sbb_post_create" in defined
@@ -229,7 +235,9 @@ def require_inactive(service: ServiceRuntime) -> None:
 
 
 __all__ = [
+    "DURABILITY_RANKS",
     "DURATION_BOUNDS",
+    "SYNC",
     "DeliveryStatistics",
     "EventHandler",
     "InitialHandler",

@@ -115,6 +115,10 @@ class Firing(Entry, EventContext):
     done = False
     suspended = False
     timeout: Timer[Any] | None = None
+    number = 0
+    """Place in the order of acceptance, of an event that the journal may keep; 0 of others."""
+    key: bytes | None = None
+    """Under which the journal has it; `None` if it has not."""
     accepted_at = 0.0
     """When the event joined the queue, in seconds since the epoch."""
 
@@ -169,6 +173,7 @@ class Firing(Entry, EventContext):
         self.suspended = True
         self.timeout = timer = kernel.schedule.set(kernel.now + timeout, self, kernel.now)
         tx.undo.append((self._unsuspend, (timer,)))
+        self.note()
 
     def resume(self) -> None:
         kernel = self.context.kernel
@@ -177,6 +182,7 @@ class Firing(Entry, EventContext):
         timer = self.timeout
         self.suspended = False
         self.timeout = None
+        self.note()
         tx.undo.append((self._resuspend, (timer,)))
         tx.when_committed(self.release, timer)
 
@@ -191,7 +197,13 @@ class Firing(Entry, EventContext):
         """The suspension's timeout has passed: resume (ECX-8)."""
         self.suspended = False
         self.timeout = None
+        self.note()
         self.context.schedule()
+
+    def note(self) -> None:
+        """Its progress has changed: the next record has it (DUR-10)."""
+        if self.number:
+            self.context.kernel.dirty[self] = None
 
     def _unsuspend(self, timer: Timer[Any]) -> None:
         timer.cancel()

@@ -60,14 +60,12 @@ def convergence_name(initial: InitialHandler, firing: Firing) -> ConvergenceName
                 f"{initial.service.id}: the selector returned {custom!r} [IES-8]; "
                 "return str, int, bytes, a tuple of those, a selection, or None"
             )
-    profile: object = None
-    if variables & _ADDRESS_PROFILE and address is not None:
-        profile = _address_profile(initial, address)
-        if profile is None:
-            return None
+    found: object = None
+    if variables & _ADDRESS_PROFILE and address is not None and (found := _address_profile(initial, address)) is None:
+        return None
     return (
         (firing.context.resource, firing.context.handle) if variables & _ACTIVITY else None,
-        profile,
+        found,
         address if variables & _ADDRESS else None,
         firing.cls if variables & _EVENT_TYPE else None,
         firing.context.kernel.next_sequence() if variables & _EVENT else None,

@@ -79,6 +79,13 @@ class Journal(Protocol):
         """
         ...
 
+    def hasten(self) -> None:
+        """Say that somebody waits for the last record's acknowledgement: it is gathered with fewer others.
+
+        A `sync` transaction's outputs wait so; nobody waits for the records of `async` ones.
+        """
+        ...
+
     def status(self) -> JournalStatus:
         """How it fares now."""
         ...

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from slee.api.errors import InvalidStateError, TransactionError, TransactionRequiredError
 from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent
 from slee.api.view import ActivityContextView
+from slee.kernel.conservation import retire
 from slee.kernel.context import Context
 from slee.kernel.entity import Local, SbbEntity
 from slee.kernel.environment import ServiceRuntime, require_service
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
     from slee.api.address import Address
     from slee.api.ids import SbbID, ServiceID
+    from slee.kernel.journalling import Journalling
     from slee.model.descriptor import ServiceDescriptor
     from slee.spi.adaptor import ResourceAdaptor
 
@@ -44,8 +46,16 @@ _LASTING: Final[tuple[type, ...]] = (ActivityEnd, TimerEvent, ServiceStarted, Ro
 class Kernel:
     """One SLEE engine; see the module's docstring."""
 
+    find_address_profile: Callable[[str, Address], object | None] | None = None
+    """Finds the profile of an address in a table (IES-11); given by the facility of profiles."""
     serialises = False
     """Whether what may be marshalled is encoded and decoded to see that it comes back equal: the test kit's."""
+
+    is_routing = False
+    """Whether the SLEE is Running or Stopping (RTR-34); kept by its life cycle."""
+    journalling: Journalling | None = None
+    parks: Callable[[Firing], bool] | None = None
+    refuses: Callable[[Context, object, EventStatistics, ServiceRuntime | None], None] | None = None
 
     def __init__(
         self,
@@ -74,8 +84,6 @@ class Kernel:
         """Time of the current step, in seconds since the epoch."""
         self.changes = 0
         """Number of changes so far to what the order of delivery depends on: attachments, masks, priorities."""
-        self.is_routing = False
-        """Whether the SLEE is Running or Stopping (RTR-34); kept by its life cycle."""
         self.transaction: Transaction | None = None
         self.ready: deque[Context] = deque()
         self.registry = registry = ServiceRegistry(self)
@@ -83,22 +91,20 @@ class Kernel:
         self.resources: dict[str, ResourceEntity] = {}
         self.own_contexts: dict[Context, None] = {}
         """Contexts of services and tables."""
-        self.find_address_profile: Callable[[str, Address], object | None] | None = None
-        """Finds the profile of an address in a table (IES-11); given by the facility of profiles."""
         self.schedule = Schedule()
         self.timers = Timers(self)
         self.naming = Naming(self)
         self.null_activities = NullActivityFactory(self)
-        self._router = Router(self)
+        self.router = Router(self)
         self.sources = {event_class: {OWN_SOURCE: EventStatistics(expires=False)} for event_class in _LASTING}
         """The counters of every event type met, by source: an RA entity, a service, or the SLEE itself (CON-3)."""
-        self._outputs: list[tuple[ResourceEntity, object]] = []
-        self._sequence = 0
+        self.outputs: list[tuple[ResourceEntity, object]] = []
+        self.dirty: dict[object, None] = {}
+        """What has changed since the last record, of that which the journal keeps."""
+        self.sequence = 0
         self._node = random(6).hex()
         self._outside: str | None = None
         self._lifecycle = Lifecycle(self)
-
-    # The engine's verbs.
 
     def step(self, now: float) -> bool:
         """Do one unit of work: one delivery, or the end of one event. `False` when nothing is ready.
@@ -119,7 +125,7 @@ class Kernel:
             self._lifecycle.run()
         if self.schedule.has_news:
             self.schedule.expire(self.now)
-        return self._router.step()
+        return self.router.step()
 
     def next_deadline(self) -> float | None:
         """When `step` has to be called next though nothing is ready; `None` if no timer runs."""
@@ -131,9 +137,9 @@ class Kernel:
 
     def take_outputs(self) -> list[tuple[ResourceEntity, object]]:
         """The commands of committed transactions, in order; the shell hands each to its entity's `perform`."""
-        outputs = self._outputs
+        outputs = self.outputs
         if outputs:
-            self._outputs = []
+            self.outputs = []
         return outputs
 
     def statistics(self) -> KernelStatistics:
@@ -157,9 +163,7 @@ class Kernel:
             if not tx.marked:
                 tx.check()
         if tx.profiles is not None:
-            if not tx.marked:
-                tx.profiles.store()
-            tx.profiles.end()
+            tx.profiles.settle()
         if tx.has_passivate:
             tx.passivate()
         if tx.marked:
@@ -172,8 +176,10 @@ class Kernel:
                 function(*arguments)
         for firing in tx.fired:
             firing.context.accept(firing)
-        if tx.outputs:
-            self._outputs.extend(tx.outputs)
+        if self.journalling is not None:
+            self.journalling.committed(tx)
+        elif tx.outputs:
+            self.outputs.extend(tx.outputs)
         self._complete(tx)
         return True
 
@@ -187,7 +193,7 @@ class Kernel:
                 if root.removed:
                     self.registry.judge(root.env.service)
                 elif root.count == 0:
-                    self._router.reclaim(root)
+                    self.router.reclaim(root)
         if tx.loosened is not None:
             for context in tx.loosened:
                 self.judge_context(context)
@@ -262,7 +268,7 @@ class Kernel:
 
     def remove_tree(self, root: SbbEntity) -> None:
         """Remove one entity tree for an operator, between two deliveries, whatever it is attached to (SVC-23)."""
-        self._router.reclaim(root, forced=True)
+        self.router.reclaim(root, forced=True)
 
     # The SLEE's state.
 
@@ -322,9 +328,7 @@ class Kernel:
 
     def remove_event_type(self, event_class: type) -> None:
         """An event type is being uninstalled: its events that are queued fail when their turn comes (CON-8)."""
-        self.event_statistics(event_class)
-        for statistics in self.sources[event_class].values():
-            statistics.installed = False
+        retire(self, event_class)
 
     # Resource adaptor entities.
 
@@ -366,8 +370,7 @@ class Kernel:
     def event_statistics(self, event_class: type, source: str = OWN_SOURCE) -> EventStatistics:
         """The counters of one event type from one source."""
         sources = self.sources.setdefault(event_class, {})
-        statistics = sources.get(source)
-        if statistics is None:
+        if (statistics := sources.get(source)) is None:
             statistics = sources[source] = EventStatistics()
             statistics.installed = all(other.installed for other in sources.values())
         return statistics
@@ -389,8 +392,8 @@ class Kernel:
 
     def next_sequence(self) -> int:
         """The next number of the one sequence of creations."""
-        self._sequence += 1
-        return self._sequence
+        self.sequence += 1
+        return self.sequence
 
     def new_id(self, kind: str) -> str:
         """An id that is unique across processes and restarts (AC-26, TMR-11)."""

@@ -45,6 +45,8 @@ class Lifecycle:
         for resource in tuple(kernel.resources.values()):
             if resource.state is ResourceState.ACTIVE:
                 resource.begin()
+        if kernel.journalling is not None:
+            kernel.journalling.settle()
         for service in kernel.registry.active():
             kernel.registry.begin(service)
 

@@ -53,17 +53,25 @@ class Naming(NamingFacility):
         for name in tuple(context.names or ()):
             self._drop(name, context)
 
+    def recover(self, name: str, context: Context) -> None:
+        """Bind a name that was bound when the process ended (AC-20)."""
+        self._add(name, context)
+
     def _add(self, name: str, context: Context) -> None:
         self.names[name] = context
         if context.names is None:
             context.names = {}
         context.names[name] = None
         context.referenced = True
+        if context.lasting:
+            context.note_setting(("name", name), self.kernel.transaction)
 
     def _drop(self, name: str, context: Context) -> None:
         del self.names[name]
         if context.names is not None:
             del context.names[name]
+        if context.lasting:
+            self.kernel.dirty[context] = None
 
 
 def _judge(name: object, what: str) -> None:
@@ -103,6 +111,10 @@ class NullActivityFactory(NullActivities):
         key = str(context.handle)
         self.contexts[key] = context
         tx.undo.append((self._undo, (key, context)))
+        if not tx.running or tx.running[-1].env.rank:
+            journalling = self.kernel.journalling
+            if journalling is not None:
+                context.last_on()
         tx.judge_later(context)
         return context
 

@@ -49,11 +49,8 @@ class AdaptorFacilities(Protocol):
 class TransactionPart(Protocol):
     """What a facility does in a transaction, beyond what the undo log takes back."""
 
-    def store(self) -> None:
-        """Judge what would be committed; mark the transaction to refuse it."""
-
-    def end(self) -> None:
-        """Let go of instances, whatever becomes of the transaction; may mark it."""
+    def settle(self) -> None:
+        """Judge what would be committed, unless it is marked; mark it to refuse it. Let go of instances either way."""
 
 
 class Observer(Protocol):
@@ -95,6 +92,9 @@ class Observer(Protocol):
 
     def adaptor_began(self, entity_name: str) -> None:
         """A resource adaptor has become active (RA-6)."""
+
+    def activity_not_restored(self, entity_name: str, handle: object) -> None:
+        """A recovered activity ends, since its adaptor does not take it back (DUR-7)."""
 
     def command_failed(self, entity_name: str, command: object, reason: object) -> None:
         """A committed command could not be performed."""

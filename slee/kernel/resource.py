@@ -20,6 +20,7 @@ from slee.kernel.context import Context
 from slee.kernel.firing import EventStatistics, Firing
 from slee.kernel.marshalling import MARSHAL_EVENT, check_event, check_start, refused_event_bits, refused_flags
 from slee.kernel.services import tell
+from slee.kernel.settling import save, settle_resource
 from slee.kernel.states import RESOURCE, ContextState, ResourceState, SleeState, next_state
 from slee.spi.adaptor import ResourceAdaptor, SleeEndpoint
 from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
@@ -111,6 +112,7 @@ class ResourceEntity(SleeEndpoint):
         finally:
             close_transaction(self, before, "ra_active")
         self.kernel.reports.observer.adaptor_began(self.name)
+        settle_resource(self)
         for service in self.kernel.registry.active():
             tell(self, service)
 
@@ -207,6 +209,9 @@ class ResourceEntity(SleeEndpoint):
         tx = self._transaction("end_activity_transacted", "RA-20")
         self._known(handle, "end", own_transaction=True).end_in(tx)
 
+    def save_activity(self, handle: Hashable, state: bytes) -> None:
+        save(self, self._known(handle, "save", own_transaction=True), state)
+
     def _firing(
         self, context: Context, event: object, address: Address | None, service: ServiceID | None, flags: int
     ) -> Firing:
@@ -226,6 +231,8 @@ class ResourceEntity(SleeEndpoint):
             statistics.refuse(FailureReason.QUEUE_FULL)
             raise FireEventError(f"{context}: its queue is full [CON-6]; refuse the work", FailureReason.QUEUE_FULL)
         target = None if service is None else self.kernel.service(service)
+        if self.kernel.refuses is not None:
+            self.kernel.refuses(context, event, statistics, target)
         return Firing(event, context, statistics, address, target, flags)
 
     def _other_event_type(self, event: object) -> EventStatistics:

@@ -47,6 +47,10 @@ class Router:
             context = ready[0]
             entry = context.first
             if type(entry) is Firing and not entry.suspended:
+                if self.kernel.parks is not None and self.kernel.parks(entry):
+                    ready.popleft()
+                    context.scheduled = False
+                    continue
                 try:
                     self._advance(entry)
                 except BaseException as error:
@@ -108,7 +112,8 @@ class Router:
                 return FailureReason.SERVICE_GONE
             if target.successor is not None:
                 firing.target = target = addressee(firing, target)
-            handlers = tuple(initial for initial in handlers if initial.service is target)
+            if len(handlers) != 1 or handlers[0].service is not target:
+                handlers = tuple([initial for initial in handlers if initial.service is target])
         firing.initial = handlers
         return None
 
@@ -235,6 +240,8 @@ class Router:
             statistics.rolled_back += 1
             if told is not None:
                 self._rolled_back(told, RolledBack(firing))
+        if firing.number:
+            kernel.dirty[firing] = None
         elapsed = kernel.ticks() - started
         statistics.seconds += elapsed
         statistics.buckets[bisect_left(DURATION_BOUNDS, elapsed)] += 1
@@ -278,6 +285,8 @@ class Router:
         """No candidate is left: the outcome callbacks, then what follows for the context (RTR-33)."""
         context = firing.context
         firing.done = True
+        if firing.number:
+            firing.note()
         context.dequeue()
         statistics = firing.statistics
         statistics.delivered += 1
@@ -295,6 +304,8 @@ class Router:
             self.kernel.reports.event_failed(firing, reason, cause)
             return
         firing.done = True
+        if firing.number:
+            firing.note()
         context.dequeue()
         firing.statistics.fail(reason)
         self.kernel.reports.event_failed(firing, reason, cause)
@@ -323,6 +334,7 @@ class Router:
             late = context.first
             if isinstance(late, Firing):
                 late.done = True
+                late.note()
                 late.statistics.fail(FailureReason.CONTEXT_GONE)
                 self.kernel.reports.event_failed(late, FailureReason.CONTEXT_GONE, None)
             context.dequeue()
@@ -376,6 +388,8 @@ class Router:
         for entity in list(root.tree()):
             entity.removed = True
             entity.env.entities -= 1
+            if entity.key is not None:
+                self.kernel.dirty[entity] = None
             left.extend(entity.contexts)
             for context in tuple(entity.contexts):
                 context.drop(entity)

@@ -11,7 +11,7 @@ from slee.api.activity import ServiceActivity
 from slee.api.errors import InvalidLinkNameBindingError, InvalidStateError
 from slee.api.event import ServiceStarted
 from slee.kernel.environment import InitialHandler, ServiceRuntime, require_inactive, require_service
-from slee.kernel.states import SERVICE, ServiceState, SleeState, next_state
+from slee.kernel.states import SERVICE, ContextState, ServiceState, SleeState, next_state
 from slee.kernel.succession import forget, heir, name_rivals
 from slee.spi.adaptor import ReceivableEvent, ReceivableService
 
@@ -64,6 +64,8 @@ class ServiceRegistry:
         require_inactive(service)
         del self.services[identity]
         forget(service, self.services.values())
+        if self._kernel.journalling is not None:
+            self._kernel.journalling.forget(service)
 
     def activate(self, identities: tuple[ServiceID, ...]) -> None:
         """Inactive to Active, all or none (SVC-2, SVC-3, SVC-7)."""
@@ -167,6 +169,10 @@ class ServiceRegistry:
             if deadline is not None:
                 deadline.cancel()
 
+    def go_on_stopping(self, service: ServiceRuntime) -> None:
+        """A service that is not to be Active has recovered trees: it is Stopping until they are gone (SVC-9)."""
+        self._move(service, "recovered trees")
+
     def _set_deadline(self, service: ServiceRuntime, within: float) -> None:
         kernel = self._kernel
         kernel.schedule.expirers[ServiceDeadline] = self._pass_deadlines
@@ -186,7 +192,11 @@ class ServiceRegistry:
     def begin(self, service: ServiceRuntime) -> None:
         """Start the service's own activity and tell it (SVC-10, SVC-11)."""
         kernel = self._kernel
-        service.activity = context = kernel.own_context(("service", service.id), ServiceActivity(service.id))
+        context = service.activity
+        if context is None or context.state is not ContextState.ACTIVE:  # else it was recovered
+            service.activity = context = kernel.own_context(("service", service.id), ServiceActivity(service.id))
+            if service.root.rank:
+                context.last_on()
         firing = kernel.firing(ServiceStarted(service.id), context, None, service)
         context.accept(firing)
 

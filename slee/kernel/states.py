@@ -60,6 +60,7 @@ SLEE: Final[Mapping[tuple[SleeState, str], SleeState]] = {
 
 SERVICE: Final[Mapping[tuple[ServiceState, str], ServiceState]] = {
     (ServiceState.INACTIVE, "ACTIVATE"): ServiceState.ACTIVE,
+    (ServiceState.INACTIVE, "recovered trees"): ServiceState.STOPPING,
     (ServiceState.ACTIVE, "DEACTIVATE"): ServiceState.STOPPING,
     (ServiceState.STOPPING, "no tree left"): ServiceState.INACTIVE,
     (ServiceState.STOPPING, "RESUME"): ServiceState.ACTIVE,

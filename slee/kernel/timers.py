@@ -29,7 +29,9 @@ class TimerRecord:
         "address",
         "context",
         "id",
+        "key",
         "missed",
+        "passing",
         "number",
         "period",
         "preserve_missed",
@@ -65,6 +67,10 @@ class TimerRecord:
         """Number, from 1, of the next occurrence."""
         self.missed = 0
         self.timer: Timer[Any] | None = None
+        self.passing = False
+        """Whether code of a memory service set it: no record has it (DUR-1)."""
+        self.key: bytes | None = None
+        """Under which the journal has it; `None` if it has not."""
 
     @property
     def due(self) -> float:
@@ -162,6 +168,7 @@ class Timers(TimerFacility):
         self._add(record)
         tx = kernel.transaction
         if tx is not None:
+            record.passing = bool(tx.running) and not tx.running[-1].env.rank
             tx.undo.append((self._forget, (record,)))
         return record.id
 
@@ -185,14 +192,30 @@ class Timers(TimerFacility):
         record = self.records.get(timer_id)
         return self._spent.get(timer_id) if record is None else record.context
 
-    def _add(self, record: TimerRecord) -> None:
+    def _add(self, record: TimerRecord, released_at: float | None = None) -> None:
         context = record.context
-        record.timer = self.kernel.schedule.set(record.due, record, self.kernel.now)
+        due = record.due if released_at is None else released_at
+        record.timer = self.kernel.schedule.set(due, record, self.kernel.now)
         self.records[record.id] = record
         if context.timers is None:
             context.timers = {}
         context.timers[record] = None
         context.referenced = True
+        if context.lasting:
+            self.kernel.dirty[record] = None
+
+    def recover(self, records: list[TimerRecord], window: float) -> None:
+        """Let recovered timers run; those overdue in the order of their times, spread over a window (DUR-8)."""
+        now = self.kernel.now
+        records.sort(key=lambda record: (record.due, record.sequence))
+        overdue = sum(record.due <= now for record in records)
+        for place, record in enumerate(records):
+            self._add(record, now + window * place / overdue if place < overdue else None)
+
+    def recover_spent(self, context: Context, identities: list[TimerID]) -> None:
+        """Know the ids of a recovered context's timers that are over (TMR-23)."""
+        context.spent_timers = identities
+        self._spent.update(dict.fromkeys(identities, context))
 
     def drop(self, record: TimerRecord) -> None:
         """Take a timer out of service; its id stays known until its activity has ended (TMR-23)."""
@@ -200,6 +223,8 @@ class Timers(TimerFacility):
             record.timer.cancel()
             record.timer = None
         context = record.context
+        if context.lasting:
+            self.kernel.dirty[record] = None
         if self.records.pop(record.id, None) is None or context.timers is None:
             return
         del context.timers[record]
@@ -235,6 +260,8 @@ class Timers(TimerFacility):
             if record.context.state is ContextState.ACTIVE:
                 record.context.accept(kernel.firing(event, record.context, record.address))
         for record in records:
+            if record.context.lasting:
+                kernel.dirty[record] = None
             if record.is_over:
                 self.drop(record)
                 kernel.judge_context(record.context)

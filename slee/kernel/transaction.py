@@ -302,9 +302,10 @@ class Transaction:
             context.detach_entity(entity, self)
         entity.removed = True
         entity.env.entities -= 1
+        if entity.key is not None:
+            self.kernel.dirty[entity] = None
         self.undo.append((_unremove, (entity,)))
-        instance = self.instances.get(entity)
-        if instance is not None:
+        if (instance := self.instances.get(entity)) is not None:
             instance.__dict__ = {}  # LOC-8: no CMP from here on
         siblings = entity.siblings
         if siblings is None:

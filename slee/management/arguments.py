@@ -84,6 +84,14 @@ class Deactivation(ChosenServices):
     within: float | None = Field(None, description="seconds after which the entity trees that are left are removed")
 
 
+class Replacement(Arguments):
+    """Names a service and the one that takes its place."""
+
+    old: ServiceChoice = Field(description="id of the service that ends")
+    new: ServiceChoice = Field(description="id of the service that takes its place")
+    within: float | None = Field(None, description="seconds after which the entity trees that are left are removed")
+
+
 class ChosenService(Arguments):
     """Names a service."""
 
@@ -231,3 +239,38 @@ class Told(Source):
 
     parameter: str = Field(description="name of the usage parameter")
     on: bool = Field(description="on or off")
+
+
+class UpgradeRequest(Arguments):
+    """What an upgrade is to do."""
+
+    bundles: tuple[BundleChoice, ...] = Field(
+        description="ids of the bundles to come to, or names for the highest version installed"
+    )
+    confirm_within: float | None = Field(
+        None, description="seconds after which it is rolled back if not made permanent"
+    )
+    drain_within: float | None = Field(None, description="seconds after which old trees that are left are removed")
+    expected_drain: float | None = Field(None, description="seconds after which an alarm tells of old trees left")
+    allowed_failures: int = Field(0, description="trees that may fail to migrate before it is rolled back", ge=0)
+    follow_convergence: bool = Field(
+        False, description="let an initial event go to the living old tree that its convergence name designates"
+    )
+
+
+class Plan(Arguments):
+    """Names a plan."""
+
+    plan: str = Field(description="id of the plan, as upgrade plan prints it")
+
+
+class ChosenUpgrade(Arguments):
+    """Names an upgrade."""
+
+    upgrade: str = Field(description="id of the upgrade, which is that of its plan")
+
+
+class AnyUpgrade(Arguments):
+    """May name an upgrade."""
+
+    upgrade: str | None = Field(None, description="id of the upgrade; all of them without")

@@ -21,6 +21,7 @@ from slee.api.ids import BundleID, ComponentID, EventTypeID, ProfileSpecificatio
 from slee.management.archive import Archive, ArchiveLimits, read_archive
 from slee.management.bundle import BundleLoader, BundleSource, LoadedBundle
 from slee.management.engine import Engine, Host
+from slee.management.manifest import Manifest
 from slee.management.names import identified, named
 from slee.management.namespace import Namespace
 from slee.management.profile_tables import BundleTables
@@ -118,6 +119,10 @@ class Bundles:
         if bundle not in self._loaded:
             raise InvalidStateError(f"{bundle}: the built-in bundle stays [DU-26]; uninstall others")
         self._require_unused(descriptor)
+        if upgrade := self._store.desired.tentative(str(bundle)):
+            raise InvalidStateError(
+                f"{bundle}: upgrade {upgrade} of it is tentative [UPG-13]; make that permanent, or roll it back"
+            )
         services = [identity for identity in descriptor.components if isinstance(identity, ServiceID)]
         for service in services:
             state = self._engine.service_state(service)
@@ -128,6 +133,7 @@ class Bundles:
             desired,
             bundles=tuple(record for record in desired.bundles if record.digest != descriptor.digest),
             services={name: on for name, on in desired.services.items() if name not in map(str, services)},
+            upgrades={name: upgrade for name, upgrade in desired.upgrades.items() if not upgrade.names(str(bundle))},
         )
         with self._store.changing(left):
             for service in services:
@@ -178,6 +184,10 @@ class Bundles:
         """The components that use this one directly (DU-35)."""
         users = self._repository.referring_components(self._component(component))
         return tuple(self.component(user) for user in users)
+
+    def manifest(self, bundle: BundleID) -> Manifest:
+        """What a bundle's manifest says."""
+        return self._loaded[bundle].manifest
 
     def namespace_of(self, bundle: BundleID) -> Namespace:
         """Where the bundle's modules are imported; `UnrecognizedBundleError` if it is not installed."""

@@ -37,11 +37,14 @@ class FailureDocument:
 EXIT_UNEXPECTED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_UNREACHABLE: Final = 9
+EXIT_JOURNAL: Final = 10
+"""The server ended because its journal was lost, or could not be written for too long (DUR-14)."""
 
 _STATUS: Final[dict[type[Exception], tuple[int, int]]] = {
     errors.InvalidArgumentError: (400, EXIT_USAGE),
     errors.InvalidConfigurationError: (400, EXIT_USAGE),
     errors.StateDirectoryError: (507, EXIT_USAGE),
+    errors.JournalError: (507, EXIT_USAGE),
     errors.InvalidStateError: (409, 3),
     errors.InvalidLinkNameBindingError: (409, 3),
     errors.UnrecognizedError: (404, 4),

@@ -25,6 +25,9 @@ from slee.management.sources import Sources
 from slee.management.state import SleeStates
 from slee.management.store import StateDirectory
 from slee.management.tracing import Tracing
+from slee.management.upgrade_plan import Planner
+from slee.management.upgrades import SOURCE as UPGRADE
+from slee.management.upgrades import Upgrades
 from slee.management.usage import Usage
 from slee.model.repository import BundleDescriptor, Repository
 from slee.model.verification import Verification
@@ -110,6 +113,9 @@ class Management:
             engine=engine,
             host=host,
         )
+        planner = Planner(engine=engine, store=store, bundles=self.bundles, services=self.services)
+        self.upgrades = Upgrades(planner=planner, engine=engine, store=store, services=self.services, host=host)
+        self.sources.add(UPGRADE)
         self._engine = engine
         self._host = host
 
@@ -124,8 +130,10 @@ class Management:
         for record, error in self.bundles.restore():
             _LOG.error("bundle %s cannot be restored: %s", record.source, error, extra={"component": record.source})
         self.resources.restore()
+        self.upgrades.settle()
         for service in self.services.restore():
             _LOG.error("%s cannot be activated: %s", service.id, service.reason, extra={"component": str(service.id)})
+        self.upgrades.resume()
 
     def resume(self) -> None:
         """Start the SLEE if that is desired (SLE-1)."""

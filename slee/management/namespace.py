@@ -10,7 +10,8 @@ import importlib
 import linecache
 import re
 import sys
-from collections.abc import Mapping, Sequence
+import typing
+from collections.abc import Callable, Mapping, Sequence
 from importlib.abc import InspectLoader, Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
@@ -102,6 +103,7 @@ class Importer(MetaPathFinder):
         root = sys.modules.get(ROOT)
         if root is not None:
             vars(root).pop(namespace.prefix.rpartition(".")[2], None)
+        _forget_subscripts()
         if not self._namespaces:
             sys.meta_path.remove(self)
 
@@ -117,6 +119,13 @@ class Importer(MetaPathFinder):
         label, _, module = rest.partition(".")
         namespace = self._namespaces.get(f"{ROOT}.{label}")
         return namespace.spec(module) if namespace else None
+
+
+def _forget_subscripts() -> None:
+    """Let go of the classes that `typing` remembers from annotations such as `Cmp[Mood]` (UPG-1)."""
+    clearers: list[Callable[[], None]] = getattr(typing, "_cleanups", [])  # there is no public way
+    for clear in clearers:
+        clear()
 
 
 class _PackageLoader(Loader):

@@ -144,7 +144,9 @@ class Profiles:
 
     # Profiles.
 
-    def add(self, table: str, profile: str, values: Mapping[str, Any] | None = None, md5: bool = False) -> ProfileInfo:
+    def add(
+        self, table: str, profile: str, values: Mapping[str, Any] | None = None, *, md5: bool = False
+    ) -> ProfileInfo:
         """Make a profile (PRF-5, PRF-9).
 
         Raises:
@@ -170,7 +172,9 @@ class Profiles:
             raise UnrecognizedProfileError(f"{table}/{profile} does not exist [PRF-21]; list the profiles")
         return ProfileInfo(table, profile, Fields(found.descriptor).shown(row))
 
-    def set(self, table: str, values: Mapping[str, Any], profile: str | None = None, md5: bool = False) -> ProfileInfo:
+    def set(
+        self, table: str, values: Mapping[str, Any], profile: str | None = None, *, md5: bool = False
+    ) -> ProfileInfo:
         """Change values of a profile, or of the default profile (PRF-8, PRF-12).
 
         Raises:
@@ -243,6 +247,7 @@ class Profiles:
         self,
         table: str,
         format: str = "csv",  # noqa: A002
+        *,
         source: str = "import",
         dry_run: bool = False,
         skip_bad: bool = False,

@@ -53,13 +53,11 @@ class Services:
             InvalidArgumentError: none is given, or one twice.
         """
         chosen = self._choose(services)
+        self._require_free(chosen)
         self._require_state(chosen, "Inactive")
         self._require_links(chosen)
         with self._store.changing(self._desiring(chosen, active=True)):
-            for service in chosen:
-                # Links may have been bound anew since; an Inactive service has no entity that would lose anything.
-                self._engine.remove_service(service)
-                self._engine.add_service(self._setups[service].descriptor, self._bound(self._setups[service]))
+            self.renew(chosen)
             self._engine.activate_service(*chosen)
         self._host.pump()
         return tuple(self.show(service) for service in chosen)
@@ -77,14 +75,58 @@ class Services:
             InvalidArgumentError: none is given, or one twice.
         """
         chosen = self._choose(services)
-        if within is not None and not 0 <= within < math.inf:
-            raise InvalidArgumentError(f"within: {within} seconds [SVC-22]; give a finite number, 0 or more")
+        _require_bound(within)
         self._host.pump()  # brings the kernel's clock, from which the bound counts, up to now
+        self._require_free(chosen)
         self._require_state(chosen, "Active")
         with self._store.changing(self._desiring(chosen, active=False)):
             self._engine.deactivate_service(*chosen, within=within)
         self._host.pump()
         return tuple(self.show(service) for service in chosen)
+
+    def deactivate_and_activate(
+        self, old: ServiceID | str, new: ServiceID | str, within: float | None = None
+    ) -> tuple[ServiceInfo, ...]:
+        """Replace an Active service by an Inactive one in one step; calls in progress stay with the old one (SVC-14).
+
+        Args:
+            old: the service that ends: Stopping until its last entity tree is gone.
+            new: the service that takes every initial event from now on.
+            within: seconds after which the trees of the old service that are left are removed.
+
+        Raises:
+            UnrecognizedServiceError: one is not installed.
+            InvalidStateError: the old one is not Active, or the new one not Inactive.
+            InvalidLinkNameBindingError: a resource that the new one needs is not bound; lists SBB, link and RA type.
+            InvalidArgumentError: the two are one.
+        """
+        return self.replace([(self.identity(old), self.identity(new))], within)
+
+    def replace(
+        self, pairs: Sequence[tuple[ServiceID, ServiceID]], within: float | None = None
+    ) -> tuple[ServiceInfo, ...]:
+        """The same for several pairs of an old and a new service, all in one step or none (SVC-15)."""
+        olds, news = tuple(old for old, _ in pairs), tuple(new for _, new in pairs)
+        both = self._choose([*olds, *news])
+        _require_bound(within)
+        self._host.pump()
+        self._require_free(both)
+        self._require_state(olds, "Active")
+        self._require_state(news, "Inactive")
+        self._require_links(news)
+        desired = self._store.desired
+        changed = {**desired.services, **dict.fromkeys(map(str, olds), False), **dict.fromkeys(map(str, news), True)}
+        with self._store.changing(msgspec.structs.replace(desired, services=changed)):
+            self.renew(news)
+            self._engine.registry.switch(pairs, within=within)
+        self._host.pump()
+        return tuple(self.show(service) for service in both)
+
+    def renew(self, services: Sequence[ServiceID]) -> None:
+        """Bind the declarations of Inactive services anew: links may have changed, and no entity loses anything."""
+        for service in services:
+            self._engine.remove_service(service)
+            self._engine.add_service(self._setups[service].descriptor, self._bound(self._setups[service]))
 
     def list(self, state: str | None = None) -> tuple[ServiceInfo, ...]:
         """Every service, or those in one state, in the order of their ids (SVC-1)."""
@@ -198,7 +240,19 @@ class Services:
             if found != state:
                 raise InvalidStateError(f"{service}: it is {found} [SVC-2]; that is possible when {state}")
 
+    def _require_free(self, services: Sequence[ServiceID]) -> None:
+        for service in services:
+            if upgrade := self._store.desired.tentative(str(service)):
+                raise InvalidStateError(
+                    f"{service}: upgrade {upgrade} of it is tentative [UPG-13]; make that permanent, or roll it back"
+                )
+
     def _require_links(self, services: Sequence[ServiceID]) -> None:
+        if issues := self.link_issues(services):
+            raise InvalidLinkNameBindingError("\n".join(str(issue) for issue in issues))
+
+    def link_issues(self, services: Sequence[ServiceID]) -> Sequence[Issue]:
+        """Each resource of services that is not bound, or bound to an entity of another type (SVC-3)."""
         issues: list[Issue] = []
         for service in services:
             setup = self._setups[service]
@@ -208,8 +262,11 @@ class Services:
                     if problem := self._resources.link_problem(link, ra_type):
                         remedy = f"bind {link} to an entity that offers {ra_type.id}"
                         issues.append(Issue(f"{service} {sbb.id}", "SVC-3", problem, remedy))
-        if issues:
-            raise InvalidLinkNameBindingError("\n".join(str(issue) for issue in issues))
+        return issues
+
+    def setup(self, service: ServiceID) -> ServiceSetup:
+        """A service with what its manifest says of it."""
+        return self._setups[service]
 
     def _desiring(self, services: Sequence[ServiceID], *, active: bool) -> Any:
         desired = self._store.desired
@@ -234,6 +291,11 @@ class Services:
         for name, declared in sbb.profiles.items():
             values[name] = self._host.profiles.view(declared.table)
         return values
+
+
+def _require_bound(within: float | None) -> None:
+    if within is not None and not 0 <= within < math.inf:
+        raise InvalidArgumentError(f"within: {within} seconds [SVC-22]; give a finite number, 0 or more")
 
 
 def _tree(root: Any, age: float) -> TreeInfo:

@@ -18,7 +18,7 @@ import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -55,6 +55,46 @@ class ResourceRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     links: tuple[str, ...] = ()
 
 
+class PairRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One service of an upgrade and the version that replaces it."""
+
+    old: str
+    """Id of the service, as text."""
+    new: str
+    up: str
+    """`drain` or `migrate`."""
+    down: str | None
+    """The same for the way back; `None` if the manifest names none, which drains."""
+
+
+class UpgradeRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An applied upgrade (UPG-13, UPG-15). What `services` wants and this are written in one step."""
+
+    bundles: tuple[str, ...]
+    """Ids of the old and the new bundles, as text."""
+    pairs: tuple[PairRecord, ...]
+    phase: Literal["tentative", "permanent", "rolled-back"]
+    applied_at: float
+    """Seconds since the epoch, as are the other times."""
+    turned_at: float
+    """When the version that is Active now took the place of the other one."""
+    confirm_by: float | None = None
+    """When a tentative upgrade is rolled back by itself."""
+    drain_within: float | None = None
+    """Seconds after which the trees that are left are removed."""
+    expected_drain: float | None = None
+    """Seconds after which an alarm tells that trees are left."""
+    follow_convergence: bool = False
+    allowed_failures: int = 0
+    """How many trees may fail to migrate before the rollback begins."""
+    reason: str = ""
+    """Why it was rolled back."""
+
+    def names(self, identity: str) -> bool:
+        """Whether a service or bundle takes part."""
+        return identity in self.bundles or any(identity in (pair.old, pair.new) for pair in self.pairs)
+
+
 class Desired(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Desired state, whole."""
 
@@ -73,6 +113,13 @@ class Desired(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Named usage parameter sets by notification source (USG-2)."""
     usage_told: dict[str, tuple[str, ...]] = {}
     """Usage parameters whose changes are told, by notification source (USG-13)."""
+    upgrades: dict[str, UpgradeRecord] = {}
+    """Applied upgrades by id."""
+
+    def tentative(self, identity: str) -> str | None:
+        """The id of the upgrade that a service or bundle takes part in and that is not permanent yet."""
+        found = (name for name, upgrade in self.upgrades.items() if upgrade.names(identity))
+        return next((name for name in found if self.upgrades[name].phase == "tentative"), None)
 
 
 class StateDirectory:

@@ -31,6 +31,8 @@ class Driver:
         self._armed: asyncio.TimerHandle | None = None
         self._armed_for = float("inf")
         self._resume: asyncio.Handle | None = None
+        self.pumped: Callable[[], None] | None = None
+        """Called when nothing is ready: the journal is seen to."""
         self._tasks: set[asyncio.Task[object]] = set()
 
     def now(self) -> float:
@@ -44,6 +46,8 @@ class Driver:
         self._is_pumping = True
         kernel = self._kernel
         try:
+            for resource, command in kernel.take_outputs():  # of an acknowledgement
+                resource.perform(command)
             now = self._clock.now()
             for _ in range(_STEPS_BETWEEN_READS):
                 if not kernel.step(now):
@@ -52,6 +56,10 @@ class Driver:
                     resource.perform(command)
             else:
                 self._resume_soon()
+            if self.pumped is not None:
+                self.pumped()
+                for resource, command in kernel.take_outputs():  # of a journal that acknowledges at once
+                    resource.perform(command)
         finally:
             self._is_pumping = False
         self._arm()

@@ -1,4 +1,4 @@
-"""Notifications as log records: trace messages, alarms, and changes of usage parameters that are told."""
+"""Notifications as log records: trace messages, alarms, changes of usage parameters that are told, upgrades."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from slee.facilities.notifications import (
     AlarmNotification,
     Notification,
     TraceNotification,
+    UpgradeNotification,
     UsageNotification,
 )
 from slee.runtime.logs import TRACES
@@ -18,6 +19,7 @@ from slee.runtime.logs import TRACES
 _TRACES: Final = logging.getLogger(TRACES)
 _ALARMS: Final = logging.getLogger("slee.alarm")
 _USAGE: Final = logging.getLogger("slee.usage")
+_UPGRADES: Final = logging.getLogger("slee.upgrade")
 
 TRACE_LEVELS: Final[dict[TraceLevel, int]] = {
     TraceLevel.SEVERE: logging.ERROR,
@@ -53,3 +55,6 @@ def log_notification(notification: Notification) -> None:
     elif isinstance(notification, UsageNotification):
         extra |= {"set": notification.set_name, "parameter": notification.parameter}
         _USAGE.info("%s is %s", notification.parameter, notification.value, extra=extra)
+    elif isinstance(notification, UpgradeNotification):
+        extra |= {"upgrade": notification.upgrade, "step": notification.step}
+        _UPGRADES.info("%s %s: %s", notification.upgrade, notification.step, notification.message, extra=extra)

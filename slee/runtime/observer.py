@@ -22,7 +22,7 @@ class LoggingObserver(Incidents):
     def __init__(self, facilities: Facilities) -> None:
         super().__init__(facilities)
         self.listeners: list[Callable[[StateChange], None]] = []
-        facilities.notifications.listen(log_notification, "alarm", "trace", "usage")
+        facilities.notifications.listen(log_notification, "alarm", "trace", "usage", "upgrade")
 
     def state_changed(self, change: StateChange) -> None:
         super().state_changed(change)
@@ -99,6 +99,14 @@ class LoggingObserver(Incidents):
             callback,
             exc_info=error,
             extra={"component": entity_name, "callback": callback},
+        )
+
+    def activity_not_restored(self, entity_name: str, handle: object) -> None:
+        _log.warning(
+            "resource adaptor entity %s does not restore activity %r: it ends, not_restored [DUR-7]",
+            entity_name,
+            handle,
+            extra={"component": entity_name, "activity": repr(handle), "reason": "not_restored"},
         )
 
     def command_failed(self, entity_name: str, command: object, reason: object) -> None:

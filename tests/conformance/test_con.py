@@ -200,7 +200,7 @@ def test_con_9_an_error_of_the_router_fails_the_event_and_everything_else_goes_o
 ) -> None:
     with World(Root, failures_allowed=True) as world:
         world.do("a")
-        router = world.kernel._router
+        router = world.kernel.router
         real = type(router)._serve
 
         def broken(self: Any, firing: Any, *arguments: Any) -> None:

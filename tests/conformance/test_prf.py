@@ -86,8 +86,9 @@ def test_prf_4_an_id_is_table_and_name_with_the_first_slash_between() -> None:
     for text in ("t/", "t", "", "/x"):
         with pytest.raises(InvalidArgumentError):
             ProfileID.parse(text)
-    with pytest.raises(AttributeError):
-        setattr(one, "table", "u")  # noqa: B010
+    for part in ("table", "profile"):
+        with pytest.raises(AttributeError):
+            setattr(one, part, "u")
     with Tables() as world, pytest.raises(InvalidArgumentError, match="PRF-4"):
         world.profiles.create("Plain", "")
 

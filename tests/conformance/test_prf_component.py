@@ -202,7 +202,7 @@ def test_prf_28_a_reference_to_what_was_removed_is_refused() -> None:
 
         def later(sbb: Any) -> None:
             with pytest.raises(NoSuchObjectError, match="table"):
-                bob.age  # noqa: B018
+                str(bob.age)
 
         world.use(later)
 
@@ -245,7 +245,7 @@ def test_prf_38_attributes_outside_their_time_are_refused(callback: str) -> None
         def act(profile: Any) -> None:
             seen.append((profile.profile_table, profile.profile_name, profile.tracer is not None))
             with pytest.raises(InvalidStateError, match="PRF-38"):
-                profile.number  # noqa: B018
+                str(profile.number)
 
         ACTS[callback] = act
         ACTS["load"] = lambda profile: seen.append(profile)
@@ -253,7 +253,7 @@ def test_prf_38_attributes_outside_their_time_are_refused(callback: str) -> None
         assert ("Traced", "one", True) in seen
         (instance,) = [kept for kept in seen if type(kept) is not tuple]
         with pytest.raises(InvalidStateError, match="PRF-38"):
-            instance.number  # noqa: B018
+            str(instance.number)
         ACTS["post_create"] = lambda profile: seen.append(profile.profile_name)
         world.profiles.create_table("more", world.profiles.table("Traced").descriptor.id)
         assert seen[-1] is None or None in seen
@@ -381,7 +381,7 @@ def test_prf_41_what_the_events_carry() -> None:
         world.on(Watcher, "on_added", added)
         world.add("Plain", "alice", age=1)
         with pytest.raises(InvalidStateError, match="PRF-41"):
-            seen[0].added.age  # noqa: B018
+            str(seen[0].added.age)
 
 
 def test_prf_42_one_event_for_each_transaction_and_profile() -> None:
@@ -422,7 +422,7 @@ def test_prf_43_a_write_of_equal_values_is_not_told() -> None:
     with Tables(Watcher) as world:
         world.add("Plain", "alice", age=1, city="here")
         told = watch(world)
-        world.use(lambda sbb: setattr(sbb.plain.get("alice"), "city", "".join(["he", "re"])))
+        world.use(lambda sbb: setattr(sbb.plain.get("alice"), "city", str(b"here", "ascii")))
         world.change("Plain", "alice", age=1)
         assert told == []
 

@@ -76,7 +76,7 @@ def test_prf_29_what_cannot_be_asked_is_told_at_class_creation() -> None:
     def unused(self: Any, value: str, more: str) -> Condition:
         return where(self.text).equals(value)
 
-    def untyped(self: Any, value) -> Condition:  # noqa: ANN001
+    def untyped(self: Any, value) -> Condition:
         return where(self.text).equals(value)
 
     for method in (unknown, unfit, structured, other_type, other_value, unused, untyped):

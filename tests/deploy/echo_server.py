@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from deploy.configuration import load_configuration, parse_setting
 from deploy.run import prepare, refused, serve_prepared
-from deploy.shipment import Section, Shipment
+from deploy.shipment import Place, Section, Shipment
 from slee.api.errors import SleeError
 from slee.management.management import EntityEquipment
 
 
-def echo_addresses(sections: Mapping[str, Section]) -> list[tuple[str, int]]:
+def echo_addresses(name: str, section: Section) -> list[Place]:
     """The address that the test adaptor would bind."""
-    port: Any = sections["echo"].get("listen-port", 0)
-    return [("127.0.0.1", port)] if port > 1024 else []
+    port: Any = section.get("listen-port", 0)
+    return [Place(socket.SOCK_DGRAM, "127.0.0.1", port)] if port > 1024 else []
 
 
 ECHO_SHIPMENT = Shipment(

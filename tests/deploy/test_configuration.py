@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from deploy.configuration import load_configuration, parse_address, parse_setting
-from deploy.shipment import sip_addresses, sip_section
+from deploy.shipment import Place, listening, shipped_addresses
 from resource_adaptors.sip.adaptor import SipAdaptor
 from slee.api.errors import InvalidConfigurationError
 from slee.management.resources import checked_properties
@@ -23,8 +24,12 @@ def test_defaults_are_those_of_the_command_line_contract(tmp_path: Path, monkeyp
     assert configuration.state_dir == Path(".slee")
     assert configuration.drain_timeout == 10.0
     assert configuration.metrics.listen == "127.0.0.1:9464"
-    assert configuration.http.listen == "127.0.0.1:8080"
-    assert sip_addresses(sip_section(configuration.sip, None)) == [("127.0.0.1", 5060)]
+    assert shipped_addresses("http", listening("http", configuration.http, None)) == [
+        Place(socket.SOCK_STREAM, "127.0.0.1", 8080)
+    ]
+    assert shipped_addresses("sip", listening("sip", configuration.sip, None)) == [
+        Place(socket.SOCK_DGRAM, "127.0.0.1", 5060)
+    ]
 
 
 def test_a_file_is_overridden_by_options(tmp_path: Path) -> None:
@@ -88,7 +93,7 @@ def test_ra_3_a_wrong_key_of_the_sip_section_is_told_once_with_its_place(tmp_pat
     file.write_text(text)
     configuration = load_configuration(file, {})
     with pytest.raises(InvalidConfigurationError) as error:
-        checked_properties(SipAdaptor, sip_section(configuration.sip, None), configuration.places("sip"))
+        checked_properties(SipAdaptor, listening("sip", configuration.sip, None), configuration.places("sip"))
     assert str(error.value) == told.format(file, EVERYWHERE)
 
 
@@ -129,8 +134,10 @@ def test_anything_else_is_no_setting(text: str) -> None:
 
 def test_a_configured_listener_gives_way_to_the_option_only() -> None:
     configured = {"t1": 1, "listeners": [{"host": "::1", "port": 7}]}
-    assert sip_addresses(sip_section(configured, None)) == [("::1", 7)]
-    assert sip_addresses(sip_section(configured, ("10.0.0.1", 5070))) == [("10.0.0.1", 5070)]
+    assert shipped_addresses("sip", listening("sip", configured, None)) == [Place(socket.SOCK_DGRAM, "::1", 7)]
+    assert shipped_addresses("sip", listening("sip", configured, ("10.0.0.1", 5070))) == [
+        Place(socket.SOCK_DGRAM, "10.0.0.1", 5070)
+    ]
 
 
 def test_the_program_and_its_package_have_one_version() -> None:

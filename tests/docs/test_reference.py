@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from deploy.configuration import ServerConfiguration
+from resource_adaptors.http.config import HttpConfiguration
 from resource_adaptors.sip.config import SipConfiguration
 from slee.api.errors import SleeError
 from slee.management.failures import EXIT_UNREACHABLE, failure_of
@@ -33,7 +34,10 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield key
 
 
-@pytest.mark.parametrize("key", [*keys(ServerConfiguration), *keys(Manifest), *keys(SipConfiguration, "sip.")])
+HTTP = keys(HttpConfiguration, "http.")
+
+
+@pytest.mark.parametrize("key", [*keys(ServerConfiguration), *keys(Manifest), *keys(SipConfiguration, "sip."), *HTTP])
 def test_every_key_is_documented(key: str) -> None:
     assert f"`{key}`" in PAGE
 

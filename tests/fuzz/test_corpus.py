@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzz.diameter_target import check as check_diameter
 from tests.fuzz.sip_parser_target import check
 
+DIAMETER = sorted((Path(__file__).parent / "corpus" / "diameter").iterdir())
 SIP_PARSER = sorted((Path(__file__).parent / "corpus" / "sip_parser").iterdir())
 
 
@@ -19,3 +21,8 @@ def test_the_corpus_is_there_and_small() -> None:
 @pytest.mark.parametrize("path", SIP_PARSER, ids=lambda path: path.name)
 def test_sip_parser(path: Path) -> None:
     check(path.read_bytes())
+
+
+@pytest.mark.parametrize("path", DIAMETER, ids=lambda path: path.name)
+def test_diameter(path: Path) -> None:
+    check_diameter(path.read_bytes())

@@ -24,7 +24,7 @@ T2: Final = 4.0
 PATIENCE: Final = 32.0
 PER_KEY: Final = 5
 """Serial numbers that share a key, and so a keeper."""
-_VIA: Final = re.compile(rb"^Via: .*?\r\n", re.M)
+_VIA: Final = re.compile(rb"^Via: .*?\r\n", re.MULTILINE)
 _BRANCH: Final = re.compile(rb"branch=([^;\s]+)")
 
 
@@ -100,7 +100,7 @@ class Clients(threading.Thread):
 
     def run(self) -> None:
         """Serve both sockets, repeat what is unanswered, and make new work."""
-        due = {make: 0.0 for make in self._rates}
+        due = dict.fromkeys(self._rates, 0.0)
         with selectors.DefaultSelector() as selector:
             selector.register(self._socket, selectors.EVENT_READ, self._answered)
             selector.register(self._callee, selectors.EVENT_READ, self._serve)
@@ -187,11 +187,10 @@ class Clients(threading.Thread):
             told, self.on_answer = self.on_answer, None
             told()
 
-    def ask(self, method: str, uri: str, to: str, headers: str = "") -> tuple[int, bytes]:
-        """Ask from another thread, and wait for the answer.
+    def begin_ask(self, method: str, uri: str, to: str, headers: str = "") -> Callable[[float], tuple[int, bytes]]:
+        """Ask from another thread; the result waits for the answer, so many seconds at most.
 
-        Raises:
-            TimeoutError: no answer came.
+        It raises TimeoutError if none came.
         """
         got: list[tuple[int, bytes]] = []
         came = threading.Event()
@@ -200,11 +199,22 @@ class Clients(threading.Thread):
             got.append((status, data))
             came.set()
 
+        def wait(seconds: float) -> tuple[int, bytes]:
+            if not came.wait(seconds):
+                raise TimeoutError(f"no answer to {method} {uri} within {seconds} s")
+            return got[0]
+
         with self.lock:
             self.request(method, uri, to, headers, done, time.monotonic())
-        if not came.wait(PATIENCE):
-            raise TimeoutError(f"no answer to {method} {uri} within {PATIENCE} s")
-        return got[0]
+        return wait
+
+    def ask(self, method: str, uri: str, to: str, headers: str = "") -> tuple[int, bytes]:
+        """Ask from another thread, and wait for the answer.
+
+        Raises:
+            TimeoutError: no answer came.
+        """
+        return self.begin_ask(method, uri, to, headers)(PATIENCE)
 
     # Answering.
 

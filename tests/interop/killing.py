@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from tests.interop.clients import PER_KEY, Clients, keeper_uri
 from tests.interop.peers import DOMAIN, HOST, Sipp
@@ -26,7 +26,7 @@ YOUNG: Final = 0.1
 """Seconds before a kill within which what is `async` may be lost."""
 LONGEST_TIMER: Final = 3.0
 """Seconds until the last timer of a message is due."""
-_STAMP: Final = re.compile(r"^-{20,} (\d{4}-\d\d-\d\d[ T][\d:.]+)", re.M)
+_STAMP: Final = re.compile(r"^-{20,} (\d{4}-\d\d-\d\d[ T][\d:.]+)", re.MULTILINE)
 
 
 @dataclass
@@ -64,7 +64,7 @@ class KillLane:
         self._clients = Clients(self.server.sip, messages=messages, registers=registers, seed=seed)
         self._checked = 0.0
 
-    def __enter__(self) -> KillLane:
+    def __enter__(self) -> Self:
         self.server.start()
         deploy(self.server, self._folder, "keeper", "Keeper")
         self._clients.start()
@@ -223,8 +223,8 @@ def messages(log: str) -> Iterator[tuple[float, str, str, str, str]]:
         _, _, rest = entry.partition("\n\n")
         start = rest.partition("\n")[0].strip()
         direction = "sent" if "message sent " in entry[:80] else "received"
-        call_id = re.search(r"^(?:Call-ID|i): *(\S+)", rest, re.M | re.I)
-        cseq = re.search(r"^CSeq: *(.*?)\s*$", rest, re.M | re.I)
+        call_id = re.search(r"^(?:Call-ID|i): *(\S+)", rest, re.MULTILINE | re.IGNORECASE)
+        cseq = re.search(r"^CSeq: *(.*?)\s*$", rest, re.MULTILINE | re.IGNORECASE)
         at = datetime.datetime.fromisoformat(place[1]).timestamp()
         yield at, direction, start, call_id[1] if call_id else "", cseq[1] if cseq else ""
 
@@ -241,7 +241,7 @@ def deploy(slee: Slee, folder: Path, name: str, service: str) -> None:
 
 
 def _numbers(answer: bytes, header: str) -> Counter[int]:
-    found = re.search(rf"^{header}: -([\d,]*)\r$".encode(), answer, re.M)
+    found = re.search(rf"^{header}: -([\d,]*)\r$".encode(), answer, re.MULTILINE)
     return Counter(int(number) for number in found[1].split(b",") if number) if found else Counter()
 
 

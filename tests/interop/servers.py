@@ -41,7 +41,7 @@ class Slee:
 
         The command is `python -m deploy.cli run`, or what SLEE_COMMAND says instead.
         """
-        self.state_dir: Final = folder / "state"
+        self.state_dir = folder / "state"
         self.sip: Final = (HOST, free_port())
         self.metrics: Final = (HOST, free_port())
         self._http: Final = (HOST, free_port())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.simulation.picture import Picture, differences, picture
 
 if TYPE_CHECKING:
+    from slee.kernel.entity import SbbEntity
     from tests.simulation.node import Node
     from tests.simulation.world import World
 
@@ -29,24 +29,39 @@ def judge_recovery(world: World, node: Node) -> list[str]:
     crash = world.crashes[-1]
     for text, handed_at, life in world.handed:
         kind, keeper, _, serial = text.split()
-        if kind != "work" or life != world.life - 1 or "end" in world.works[int(serial)][0].tasks:
+        if kind != "work" or keeper == "memory" or life != world.life - 1 or "end" in world.works[int(serial)][0].tasks:
             continue
-        first = world.covered.get(int(serial))
-        if keeper == "sync" and (first is None or first > sequence) and not _ended(world, int(serial)):
+        first = world.covered.get((keeper, int(serial)))
+        if keeper == "sync" and (first is None or first > sequence) and not _ended(world, keeper, int(serial)):
             problems.append(f"work {serial} was answered at {handed_at} and is lost [OUT-6]")
-        if keeper == "async" and first is None and handed_at < crash - FLUSH and not _ended(world, int(serial)):
+        if keeper == "async" and first is None and handed_at < crash - FLUSH and not _ended(world, keeper, int(serial)):
             problems.append(f"work {serial} was committed at {handed_at} and not journalled by {crash} [DUR-3]")
     if node.kernel.service(node.keepers["memory"]).roots:
         problems.append("trees of the memory keeper are recovered [DUR-11]")
+    world.covered = {done: first for done, first in world.covered.items() if first <= sequence}
+    world.acknowledged = sequence
     return problems + judge_bindings(world, node)
 
 
-def _ended(world: World, serial: int) -> bool:
+def judge_hand_over(world: World, node: Node, keeper: str, serial: int) -> list[str]:
+    """An output waits for its own `sync` transaction's record, and for one before it on the same activity."""
+    problems: list[str] = []
+    for who, rule in {"sync": "OUT-7", keeper: "OUT-6"}.items():
+        if who == "sync" and any(
+            serial in _values(root, "log") for root in node.kernel.service(node.keepers[who]).roots
+        ):
+            first = world.covered.get((who, serial))
+            if first is None or first > world.acknowledged:
+                problems.append(f"output of {keeper} for work {serial} did not wait for record {first} [{rule}]")
+    return problems
+
+
+def _ended(world: World, keeper: str, serial: int) -> bool:
     """Whether the keeper's key has been ended since, so that no state tells of the work."""
-    work, keeper, _ = world.works[serial]
+    key = world.works[serial][0].key
     return any(
-        later.key == work.key and at == keeper and "end" in later.tasks
-        for number, (later, at, _) in world.works.items()
+        work.key == key and keepers in (keeper, "all") and "end" in work.tasks
+        for number, (work, keepers, _) in world.works.items()
         if number > serial
     )
 
@@ -63,7 +78,7 @@ def judge_bindings(world: World, node: Node) -> list[str]:
         last = answered[-1]
         later = [attempt for attempt in attempts if attempt.cseq > last.cseq]
         allowed = {last.cseq if last.expires else 0, *(one.cseq if one.expires else 0 for one in later)}
-        if last.sent_at + last.expires <= world.time.now:
+        if any(one.sent_at + one.expires <= world.time.now for one in (last, *later)):
             allowed.add(0)
         if not last.expires:
             # A copy of an earlier REGISTER may have come after it, to a server that knew no binding any more.
@@ -87,34 +102,52 @@ def judge_clients(world: World) -> list[str]:
 
 def judge_keepers(world: World) -> list[str]:
     """Nothing was done twice, and everything that a keeper's state promises was done."""
-    node = world.node
-    assert node is not None
-    problems: list[str] = []
-    for name, service in ((identity.name, service) for identity, service in node.kernel.services.items()):
-        if name not in ("sync", "async", "memory"):
-            continue
-        for root in service.roots:
-            state = {key: repr(value) for key, value in root.state.items()}
-            key = f"{name}/{root.state.get('key')}"
-            log = list(ast.literal_eval(state.get("log", "()")))
-            problems += _twice(f"{key}: work", log)
-            promised = Counter(serial for serial in log for task in world.works[serial][0].tasks if task == "note")
-            noted = Counter(ast.literal_eval(state.get("notes", "()")))
-            if promised != noted:
-                problems.append(f"{key}: notes {promised} were fired, {noted} delivered [CON-13]")
-            armed = dict(root.state.get("armed", ()))
-            firings = Counter(timer for timer, _ in root.state.get("firings", ()))
-            problems += _twice(f"{key}: firing", list(root.state.get("firings", ())))
-            problems += [
-                f"{key}: {timer} is to fire {times} times and fired {firings[timer]} times [DUR-8]"
-                for timer, times in armed.items()
-                if firings[timer] != times
-            ]
+    assert world.node is not None
+    problems = _twice("output", [text for text, _, _ in world.handed if text.startswith("work ")])
+    for identity, service in world.node.kernel.services.items():
+        if identity.name in world.node.keepers:
+            for root in service.roots:
+                problems += judge_keeper(world, f"{identity.name}/{root.state.get('key')}", root)
     return problems
 
 
-def _twice(what: str, values: list[object]) -> list[str]:
+def judge_keeper(world: World, key: str, root: SbbEntity) -> list[str]:
+    """What a keeper's state says about itself, and what those of its children say."""
+    log, notes, armed, firings = (_values(root, name) for name in ("log", "notes", "armed", "firings"))
+    problems = [*_twice(f"{key}: work", log), *_twice(f"{key}: firing", firings)]
+    handed = {text for text, _, _ in world.handed}
+    problems += [
+        f"{key}: the output for work {serial} was never handed over [OUT-6]"
+        for serial in log
+        if world.works[serial][2] >= world.started_at and "quiet" not in world.works[serial][0].tasks
+        if f"work {key.replace('/', ' ')} {serial}" not in handed
+    ]
+    promised = Counter(serial for serial in log for task in world.works[serial][0].tasks if task in ("note", "hold"))
+    if promised != Counter(notes):
+        problems.append(f"{key}: notes {dict(promised)} were fired, {notes} delivered [CON-13]")
+    count = Counter(timer for timer, _ in firings)
+    problems += [
+        f"{key}: {timer} is to fire {times} times and fired {count[timer]} times [DUR-8]"
+        for timer, times in armed
+        if count[timer] != times
+    ]
+    for helper in root.tree():
+        if helper is not root:
+            for name, whole in (("notes", notes), ("firings", firings)):
+                part = _values(helper, name)
+                if part != whole[len(whole) - len(part) :]:
+                    problems.append(f"{key}: a helper was given {name} {part}, the keeper {whole} [DUR-10]")
+    return problems
+
+
+def _values(entity: SbbEntity, field: str) -> list[Any]:
+    found = entity.state.get(field, ())
+    assert isinstance(found, tuple)
+    return list(found)
+
+
+def _twice(what: str, values: list[Any]) -> list[str]:
     return [f"{what} {value} was done {count} times" for value, count in Counter(values).items() if count > 1]
 
 
-__all__ = ["FLUSH", "Picture", "judge_bindings", "judge_clients", "judge_keepers", "judge_recovery"]
+__all__ = ["FLUSH", "Picture", "judge_bindings", "judge_clients", "judge_hand_over", "judge_keepers", "judge_recovery"]

@@ -57,10 +57,12 @@ def _tree(entity: SbbEntity) -> tuple[Any, ...]:
     return entity.env.descriptor.id.name, entity.priority, state, masks, children
 
 
-def logged(picture: Picture) -> Iterator[int]:
-    """The serial numbers of the work that the picture's keepers have done."""
-    for _, _, state, _, _ in picture["trees"].values():
-        yield from ast.literal_eval(state.get("log", "()"))
+def logged(picture: Picture) -> Iterator[tuple[str, int]]:
+    """Which keeper has done which work, in the picture."""
+    for key, (_, _, state, _, _) in picture["trees"].items():
+        keeper = key.partition("/")[0]
+        for serial in ast.literal_eval(state.get("log", "()")):
+            yield keeper, serial
 
 
 def differences(before: Picture, after: Picture) -> list[str]:

@@ -13,6 +13,7 @@ from slee import (
     ActivityContext,
     ActivityEnd,
     Cmp,
+    EventContext,
     PreserveMissed,
     Sbb,
     TimerEvent,
@@ -25,6 +26,7 @@ from slee import (
     initial_event,
     resource,
 )
+from slee.api.errors import FireEventError
 from slee.testing import RecordingResource, recording_type
 
 
@@ -44,9 +46,10 @@ class Work:
 
 @event_type("simulation.Note", vendor="test", version="1.0")
 class Note:
-    """What the keeper tells itself and its children."""
+    """What the keeper tells itself and its children; it holds the event for so many seconds before they get it."""
 
     serial: int
+    hold: float
 
 
 RA = recording_type(Work, Note)
@@ -99,7 +102,8 @@ class Keeper(Sbb, vendor="test", version="1.0"):
             if home.is_ending:
                 break
             self._do(task, event, home)
-        self.ra.send(f"work {self.service_id.name} {event.key} {event.serial}")
+        if "quiet" not in event.tasks:
+            self.ra.send(f"work {self.service_id.name} {event.key} {event.serial}")
 
     def _do(self, task: str, event: Work, home: ActivityContext) -> None:
         if task == "timer":
@@ -121,16 +125,18 @@ class Keeper(Sbb, vendor="test", version="1.0"):
         elif task == "help":
             if len(self.helpers) < 3:
                 home.attach(self.helpers.create())
-        elif task == "note":
-            self.note(Note(event.serial), home)
+        elif task in ("note", "hold"):
+            self.note(Note(event.serial, event.after if task == "hold" else 0.0), home)
         elif task == "end":
             home.activity.end()
-        else:
+        elif task == "boom":
             raise Boom(task)
 
     @handles
-    def on_note(self, event: Note, aci: ActivityContext) -> None:
+    def on_note(self, event: Note, aci: ActivityContext, event_context: EventContext) -> None:
         self.notes = (*self.notes, event.serial)
+        if event.hold:
+            event_context.suspend(timeout=event.hold)
         self.ra.send(f"note {self.service_id.name} {self.key} {event.serial}")
 
     @handles
@@ -157,12 +163,18 @@ class Prober(RecordingResource):
     def perform(self, command: Any) -> None:
         self._handed(command.command)
 
-    def ask(self, work: Work, service: Any) -> None:
+    def ask(self, work: Work, service: Any) -> bool:
+        """Ask, and say whether that was accepted (DUR-13)."""
         handle = f"work-{work.serial}"
         self.endpoint.start_activity(handle, handle)
-        self.endpoint.fire(handle, work, None, service)
-        self.endpoint.end_activity(handle)
-        self.context.pump()
+        try:
+            self.endpoint.fire(handle, work, None, service)
+        except FireEventError:
+            return False
+        finally:
+            self.endpoint.end_activity(handle)
+            self.context.pump()
+        return True
 
 
 __all__ = ["RA", "Boom", "Helper", "Keeper", "Note", "Prober", "Work"]

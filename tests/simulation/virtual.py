@@ -88,6 +88,9 @@ class VirtualLoop:
 
     call_soon_threadsafe = call_soon
 
+    def is_closed(self) -> bool:
+        return not self.alive
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """Be the loop that runs, for what asks for it at once."""

@@ -1,11 +1,12 @@
-"""Stands between the kernel and its journal: kills at a record's boundary, and keeps what each record must bring back."""
+"""Stands between kernel and journal: kills at a record's boundary, and keeps what each record must bring back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from slee.kernel.journal import Entry, Journal, JournalStatus, Recovery
+from slee.kernel.journal import Entry, JournalStatus, Recovery
+from slee.stores.simulated import SimulatedJournal
 from tests.simulation.picture import Picture, logged
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Killed(BaseException):
 class Witness:
     """A journal of one process."""
 
-    def __init__(self, inner: Journal, world: World, draw: Callable[[], Picture]) -> None:
+    def __init__(self, inner: SimulatedJournal, world: World, draw: Callable[[], Picture]) -> None:
         self._inner = inner
         self._world = world
         self._draw = draw
@@ -27,13 +28,18 @@ class Witness:
     def append(self, entries: Sequence[Entry]) -> int:
         world = self._world
         world.reach("before append")
+        self.advance()
         sequence = self._inner.append(entries)
         picture = self._draw()
         world.pictures[sequence] = picture
-        for serial in logged(picture):
-            world.covered.setdefault(serial, sequence)
+        for done in logged(picture):
+            world.covered.setdefault(done, sequence)
         world.reach("after append")
         return sequence
+
+    def advance(self) -> None:
+        """Let the disk do what is due by now."""
+        self._inner.advance(self._world.time.now)
 
     @property
     def recovery(self) -> Recovery:

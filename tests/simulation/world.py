@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from tests.simulation.judgement import judge_clients, judge_keepers, judge_recovery
+from slee.stores.simulated import SimulatedDisk, StoreFaults
+from tests.simulation.judgement import judge_clients, judge_hand_over, judge_keepers, judge_recovery
 from tests.simulation.node import KEEPERS, Node
 from tests.simulation.picture import Picture, logged
 from tests.simulation.services import Work
-from tests.simulation.stub import StubDisk
 from tests.simulation.telephones import History, Telephone
 from tests.simulation.virtual import START, VirtualTime
 from tests.simulation.wire import SeededWire, Weather
@@ -19,7 +19,7 @@ BUSY = 60.0
 """Seconds of virtual time in which the telephones and keepers are used and the server is killed."""
 SETTLING = 140.0
 """Seconds after that, in which calls end and requests get their answers."""
-TASKS = ("timer", "timer", "repeat", "cancel", "help", "note", "note", "end", "boom")
+TASKS = ("timer", "timer", "repeat", "cancel", "help", "note", "note", "hold", "quiet", "end", "boom")
 PLACES = ("before append", "after append", "hand-over", "after hand-over", "send")
 FLUSH = 0.002
 """Seconds within which a commit is given to the journal."""
@@ -29,19 +29,29 @@ class Broken(AssertionError):
     """An invariant does not hold."""
 
 
+def drawn_faults(lot: random.Random) -> StoreFaults:
+    """How the disk of one history behaves."""
+    slowest = lot.choice((0.0, 0.001, 0.02, 0.3))
+    return StoreFaults(
+        delay=(0.0, slowest),
+        acknowledgement_delay=(0.0, lot.choice((0.0, 0.001, 0.05))),
+        lost_acknowledgement=lot.choice((0.0, 0.0, 0.2)),
+        survives=lot.choice((0.0, 0.5, 0.9)),
+        torn=lot.choice((0.0, 0.5)),
+    )
+
+
 class World:
     """Everything in one seed."""
 
-    node_class: type[Node] = Node
-    disk_class: type[StubDisk] = StubDisk
-
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, node_class: type[Node] = Node) -> None:
         self.seed = seed
+        self._node_class = node_class
         self.lot = lot = random.Random(seed)
         self.time = VirtualTime()
         self.weather = Weather.drawn(lot)
         self.wire = SeededWire(self.time, random.Random(lot.random()), self.weather)
-        self.disk = self.disk_class(self.time, random.Random(lot.random()))
+        self.disk = SimulatedDisk(lot.randrange(2**32), drawn_faults(lot))
         self.history = History()
         self.problems: list[str] = []
         self.works: dict[int, tuple[Work, str, float]] = {}
@@ -50,11 +60,14 @@ class World:
         """What was handed over, when, and in which life of the server."""
         self.pictures: dict[int, Picture] = {}
         """What each record must bring back."""
-        self.covered: dict[int, int] = {}
-        """The first record that brings back a work."""
+        self.covered: dict[tuple[str, int], int] = {}
+        """The first record that brings back that a keeper has done a work."""
         self.acknowledged = 0
         """The last record that the server was told to be durable."""
         self.crashes: list[float] = []
+        self.refused = 0
+        """Works refused while the disk was full."""
+        self.started_at = 0.0
         self.life = 0
         self._countdown: dict[str, int] = {}
         """Places at which the process dies the next time but so many."""
@@ -79,6 +92,10 @@ class World:
             at(START + lot.uniform(0.0, BUSY), self.work)
         for _ in range(lot.randrange(4)):
             at(START + lot.uniform(0.5, BUSY), self.doom, lot.choice(("now", *PLACES)), lot.randrange(5))
+        if lot.random() < 0.2:
+            full = START + lot.uniform(1.0, BUSY)
+            at(full, self.disk.fill)
+            at(full + lot.choice((0.05, 0.5, 3.0)), self.disk.free)
 
     @property
     def how_to_repeat(self) -> str:
@@ -88,8 +105,9 @@ class World:
 
     def start(self) -> None:
         self.life += 1
+        self.started_at = self.time.now
         try:
-            self.node = node = self.node_class(self, self.lot.randrange(2**32))
+            node = self._node_class(self, self.lot.randrange(2**32))
             if self.life > 1:
                 self.problems += judge_recovery(self, node)
             node.begin()
@@ -121,6 +139,7 @@ class World:
         self.crashes.append(self.time.now)
         self.problems += [f"before crash {len(self.crashes)}: {told}" for told in node.problems(between=between)]
         node.die()
+        node.journal.advance()
         self.disk.crash()
         self.time.after(self.lot.uniform(0.05, 4.0), self.start)
 
@@ -128,6 +147,9 @@ class World:
         """The prober is given a command."""
         self.reach("hand-over")
         self.handed.append((text, self.time.now, self.life))
+        kind, keeper, _, serial = text.split()
+        if kind == "work" and self.node is not None:
+            self.problems += judge_hand_over(self, self.node, keeper, int(serial))
         self.reach("after hand-over")
 
     # What is done to it.
@@ -140,10 +162,13 @@ class World:
         lot = self.lot
         serial = len(self.works) + 1
         tasks = tuple(lot.choice(TASKS) for _ in range(lot.randrange(4)))
-        keeper = lot.choice(tuple(KEEPERS))
+        keeper = lot.choice((*KEEPERS, "all"))
         work = Work(serial, f"k{lot.randrange(4)}", tasks, lot.choice((0.2, 1.0, 5.0)))
         self.works[serial] = work, keeper, self.time.now
-        node.prober.ask(work, node.keepers[keeper])
+        if not node.prober.ask(work, node.keepers.get(keeper)):
+            self.refused += 1
+            if keeper == "memory" or not self.disk.is_full:
+                self.problems.append(f"work {serial} of the {keeper} keeper was refused [DUR-13]")
 
     # Playing.
 
@@ -175,6 +200,7 @@ class World:
                 "works that a record covers": len(self.covered),
                 "confirmed calls": sum(call.confirmed_at is not None for call in calls),
                 "refused calls": sum(call.refused is not None for call in calls),
+                "refused works": self.refused,
                 "outputs": len(self.handed),
             }
         )

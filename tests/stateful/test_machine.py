@@ -139,7 +139,7 @@ class Machine(RuleBasedStateMachine):
     def step(self) -> bool:
         """One step of both; the kernel chooses the context, the model says what happens there."""
         self.model.move_to(self.slee.clock.now)
-        router: Any = self.kernel._router
+        router: Any = self.kernel.router
         router.made = None
         self.slee.step()
         if router.made is None:

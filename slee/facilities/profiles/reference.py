@@ -94,6 +94,10 @@ def _method(
 
 def reference_class(descriptor: ProfileDescriptor, committed: Committed) -> type[Profile]:
     """The class of the references of one specification in one kernel."""
+
+    def remove(ref: Any) -> None:
+        _remove(ref, committed)
+
     cls = descriptor.cls
     namespace: dict[str, Any] = {
         "__slots__": ("_locked", "_name", "_table"),
@@ -112,7 +116,7 @@ def reference_class(descriptor: ProfileDescriptor, committed: Committed) -> type
         "alarms": property(_alarms),
         "is_rollback_only": property(_is_rollback_only),
         "set_rollback_only": _set_rollback_only,
-        "remove": lambda ref: _remove(ref, committed),
+        "remove": remove,
     }
     for attribute in descriptor.attributes:
         namespace[attribute.name] = ReferenceAttribute(attribute, committed)
@@ -160,10 +164,11 @@ def _show(ref: Any) -> str:
 
 
 def _refuse_unknown(ref: Any, name: str, value: object) -> None:
-    found = getattr(type(ref), name, None)
-    if not isinstance(found, Attribute):
-        raise AttributeError(f"{ref!r} has no attribute {name} [PRF-25]; declare it on {type(ref).__name__}")
-    vars(type(ref))[name].__set__(ref, value)
+    cls = cast("type[Profile]", type(ref))
+    found: object = vars(cls).get(name)
+    if not isinstance(found, ReferenceAttribute):
+        raise AttributeError(f"{ref!r} has no attribute {name} [PRF-25]; declare it on {cls.__name__}")
+    found.__set__(ref, value)
 
 
 def _is_valid(ref: Any) -> bool:

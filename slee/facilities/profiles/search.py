@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from slee.facilities.profiles.rows import ResidentRows
     from slee.model.profile import Row
 
-Test = Callable[["Row"], bool]
+_Test = Callable[["Row"], bool]
 Arguments = Mapping[str, object]
 _NO_ARGUMENTS: Final[Arguments] = {}
 _ORDER: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {
@@ -72,7 +72,7 @@ def _selectivity(condition: Condition) -> int:
     return 0 if isinstance(condition, Comparison) and condition.operator in exact else 1
 
 
-def _filtered(table: ResidentRows, names: Iterable[str], tests: list[Test]) -> Iterator[str]:
+def _filtered(table: ResidentRows, names: Iterable[str], tests: list[_Test]) -> Iterator[str]:
     rows = table.rows
     return (name for name in names if all(test(rows[name]) for test in tests))
 
@@ -95,7 +95,7 @@ def _in_index(index: Index, asked: Operator, values: tuple[Any, ...]) -> Iterabl
     return None
 
 
-def _test(table: ResidentRows, condition: Condition, arguments: Arguments) -> Test:
+def _test(table: ResidentRows, condition: Condition, arguments: Arguments) -> _Test:
     """The condition as a function of a row."""
     if isinstance(condition, And):
         tests = [_test(table, part, arguments) for part in condition.parts]
@@ -110,7 +110,7 @@ def _test(table: ResidentRows, condition: Condition, arguments: Arguments) -> Te
     return _comparison(table, condition, _values(condition, arguments))
 
 
-def _comparison(table: ResidentRows, part: Comparison, values: tuple[Any, ...]) -> Test:
+def _comparison(table: ResidentRows, part: Comparison, values: tuple[Any, ...]) -> _Test:
     """One comparison as a function of a row; a value that is `None` or of no declared type meets no order or prefix."""
     attribute = table.descriptor.by_name[part.attribute]
     position, accepts, key = attribute.position, attribute.kind.accepts, key_of(attribute)

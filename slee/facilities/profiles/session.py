@@ -53,7 +53,7 @@ SESSION: Final[Mapping[tuple[SessionState, str], SessionState]] = {
 class SessionHost(Protocol):
     """What a session changes tables through."""
 
-    def transact(self, work: Callable[[ProfileWork], None]) -> None:
+    def transact(self, do: Callable[[ProfileWork], None]) -> None:
         """Do it in a management transaction; raises what the transaction was refused for."""
         ...
 

@@ -43,7 +43,7 @@ class Snapshot:
             )
         return self._row[attribute.position]
 
-    def write(self, attribute: Attribute, _value: object) -> NoReturn:
+    def write(self, attribute: Attribute, value: object) -> NoReturn:
         """Refuse it."""
         raise ReadOnlyProfileError(
             f"{self.table}/{self.name}: {attribute} of a snapshot [PRF-41]; write to the profile, found in its table"

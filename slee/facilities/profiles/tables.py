@@ -17,8 +17,8 @@ from slee.api.errors import (
     UnrecognizedProfileTableError,
 )
 from slee.api.profile_event import ProfileID
-from slee.api.source import ProfileTableSource
 from slee.api.query_check import require_fitting
+from slee.api.source import ProfileTableSource
 from slee.facilities.profiles.news import tell
 from slee.facilities.profiles.reference import reference_class, referrer
 from slee.facilities.profiles.search import search
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from slee.model.profile import ProfileDescriptor, Row
 
 
-Referrer = Callable[[Table, str, bool], Any]
+_Referrer = Callable[[Table, str, bool], Any]
 
 
 class ProfileTables:
@@ -58,7 +58,7 @@ class ProfileTables:
         self._position = 0
         if storage is not None:
             self.follow_with(storage)
-        self._specifications: dict[ProfileSpecificationID, tuple[ProfileDescriptor, Referrer]] = {}
+        self._specifications: dict[ProfileSpecificationID, tuple[ProfileDescriptor, _Referrer]] = {}
         self.by_name: dict[str, Table] = {}
         """The tables."""
 
@@ -89,7 +89,7 @@ class ProfileTables:
         """A specification's descriptor; `UnrecognizedProfileSpecificationError` if it is not installed."""
         return self._specification(identity)[0]
 
-    def _specification(self, identity: ProfileSpecificationID) -> tuple[ProfileDescriptor, Referrer]:
+    def _specification(self, identity: ProfileSpecificationID) -> tuple[ProfileDescriptor, _Referrer]:
         found = self._specifications.get(identity)
         if found is None:
             raise UnrecognizedProfileSpecificationError(f"{identity} is not installed [PRF-1]; install its bundle")
@@ -144,7 +144,7 @@ class ProfileTables:
             if stored.specification == specification and name not in self.by_name:
                 self.load_table(name, specification)
 
-    def _new_table(self, name: str, descriptor: ProfileDescriptor, refer: Referrer) -> Table:
+    def _new_table(self, name: str, descriptor: ProfileDescriptor, refer: _Referrer) -> Table:
         source = ProfileTableSource(name)
         self._facilities.add(source)
         return Table(self._kernel, name, descriptor, refer, self._facilities.of(source))
@@ -243,14 +243,25 @@ class ProfileTables:
         found = self.table(table)
         self.transact(lambda work: self.put_into(work, found, rows))
 
-    def put_into(self, work: ProfileWork, table: Table, rows: Mapping[str, Row | None]) -> None:
-        """What `put_rows` does, within a transaction that is under way."""
+    def put_into(
+        self, work: ProfileWork, table: Table, rows: Mapping[str, Row | None], *, judged: bool = False
+    ) -> None:
+        """What `put_rows` does, within a transaction that is under way.
+
+        Args:
+            work: of the transaction.
+            table: what the rows go into.
+            rows: by name; `None` removes.
+            judged: whether the rows' types and constraints have been judged, so that only what callbacks change is.
+        """
         for name, row in rows.items():
             if row is None:
                 if name in table.resident.rows:
                     work.remove(table, name)
                 continue
             work.put(table, name, row)
+            if judged:
+                work.judged[table, name] = row
             if table.stores:
                 work.use(table, name)
             work.verified[table, name] = None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from slee.kernel.transaction import Transaction
     from slee.model.profile import Row
 
-Key = tuple["Table", str | None]
+_Key = tuple["Table", str | None]
 Committed = Callable[["ProfileWork"], None]
 
 
@@ -107,21 +107,23 @@ class Use:
 class ProfileWork:
     """The part of a transaction that concerns profiles.
 
-    Writes take effect on the resident rows at once, with their inverse in the transaction's undo log. Types, constraints
-    and uniqueness are judged at the commit, on the state that would be committed (PRF-17, PRF-19).
+    Writes take effect on the resident rows at once, with their inverse in the transaction's undo log. Types,
+    constraints and uniqueness are judged at the commit, on the state that would be committed (PRF-17, PRF-19).
     """
 
-    __slots__ = ("announced", "before", "by_management", "committed", "error", "tx", "uses", "verified")
+    __slots__ = ("announced", "before", "by_management", "committed", "error", "judged", "tx", "uses", "verified")
 
     def __init__(self, tx: Transaction, committed: Committed, *, by_management: bool = False) -> None:
         self.tx = tx
         self.committed = committed
         self.by_management = by_management
-        self.before: dict[Key, Row | None] = {}
+        self.before: dict[_Key, Row | None] = {}
         """The committed values of what was written."""
-        self.uses: dict[Key, Use] = {}
-        self.verified: dict[Key, None] = {}
+        self.uses: dict[_Key, Use] = {}
+        self.verified: dict[_Key, None] = {}
         """Profiles whose `profile_verify` has to run: those that a management commit changes (PRF-16)."""
+        self.judged: dict[_Key, Row] = {}
+        """Rows whose types and constraints have been judged before."""
         self.announced: list[ProfileChange] = []
         """Changes of whole tables, which the database learns first."""
         self.error: BaseException | None = None
@@ -279,8 +281,14 @@ class ProfileWork:
 
     # The commit.
 
+    def settle(self) -> None:
+        """Judge what would be committed, and let go of the instances either way."""
+        if not self.tx.marked:
+            self.store()
+        self.end()
+
     def store(self) -> None:
-        """Run `profile_store`, then judge what would be committed; a refusal marks the transaction (PRF-16 to PRF-19)."""
+        """Run `profile_store`, then judge what would be committed; a refusal marks the transaction (PRF-16)."""
         try:
             self._store()
             self._judge()
@@ -304,7 +312,7 @@ class ProfileWork:
         issues: list[Issue] = []
         for (table, name), before in self.before.items():
             row = table.resident.get(name)
-            if row is None or row is before:
+            if row is None or row is before or self.judged.get((table, name)) is row:
                 continue
             try:
                 table.descriptor.validate(f"{table}/{name}", row)
@@ -312,7 +320,7 @@ class ProfileWork:
                 issues.extend(error.issues)
         if issues:
             raise ProfileVerificationError(issues)
-        for (table, name), before in self.before.items():
+        for table, name in self.before:
             row = table.resident.get(name)
             if row is None or name is None:
                 continue
@@ -370,4 +378,4 @@ class ProfileWork:
         return found
 
 
-__all__ = ["ProfileWork", "Use"]
+__all__ = ["Committed", "ProfileWork", "Use"]

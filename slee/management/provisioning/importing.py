@@ -1,6 +1,6 @@
 """Import into a profile table: read, judge and only then apply, in steps short enough for calls to pass between.
 
-An import reads all of its file before anything changes. Then the rows are put into the table by a few hundred, each such
+An import reads all of its file before anything changes. Then the rows are put into the table a few at a time, each such
 chunk in a transaction of its own; if one is refused, those before it are taken back, unless bad records are skipped.
 """
 
@@ -255,7 +255,7 @@ class Import:
 
     def _run_trial(self, chunk: list[str]) -> None:
         def put_and_judge(work: ProfileWork) -> None:
-            self._tables.put_into(work, self._table, self._kept(chunk))
+            self._tables.put_into(work, self._table, self._kept(chunk), judged=True)
             work.store()
             if work.error is not None:
                 raise work.error
@@ -273,12 +273,15 @@ class Import:
             stored = self._table.resident.rows
             before = {name: stored.get(name) for name in rows}
             try:
-                self._tables.put_rows(self.name, rows)
+                self._put(rows)
             except SleeError as error:
                 yield from self._apply_singly(chunk, error)
             else:
                 self._count(before)
             yield
+
+    def _put(self, rows: Mapping[str, Row]) -> None:
+        self._tables.transact(lambda work: self._tables.put_into(work, self._table, rows, judged=True))
 
     def _apply_singly(self, chunk: list[str], error: SleeError) -> Iterator[None]:
         """What changed between judging and applying makes some of a chunk unfit: skip those, or take all back."""
@@ -289,7 +292,7 @@ class Import:
         for name in chunk:
             before = {name: self._table.resident.rows.get(name)}
             try:
-                self._tables.put_rows(self.name, self._kept([name]))
+                self._put(self._kept([name]))
             except SleeError as refusal:
                 self._reject_for(name, refusal)
             else:

@@ -117,7 +117,7 @@ def open_profile_database(
     except sa.exc.SQLAlchemyError as error:
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         raise InvalidConfigurationError(
-            f"{dialect.where}: {' '.join(str(cause).split())} [PRF-46]; make the database reachable, or give another URL"
+            f"{dialect.where}: {' '.join(str(cause).split())} [PRF-46]; make it reachable, or give another URL"
         ) from error
 
 

@@ -20,7 +20,7 @@ Load = Callable[[tuple[Any, ...]], tuple[str, "Row"]]
 
 
 def all_rows(dialect: Dialect, connection: sa.Connection, table: SqlTable) -> Iterator[tuple[str, Row]]:
-    """Every profile of a table; a value that is of no type any more raises `ValueError` naming profile and attribute."""
+    """Every profile of a table; a value that is of no type raises `ValueError` naming profile and attribute."""
     load = row_loader(table, dialect.name)
     for row in dialect.read(connection, table):
         yield load(row)

@@ -137,16 +137,19 @@ def watch_statements(dialect: str, table: SqlTable) -> list[str]:
             for event, records in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",)))
         ]
     name = table.name
-    return [
+    function = (
         f"CREATE FUNCTION {name}_changed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         f"IF {is_own} THEN RETURN NULL; END IF; "
         f"IF TG_OP = 'TRUNCATE' THEN {row} VALUES ({table.serial}, NULL); RETURN NULL; END IF; "
         f"IF TG_OP <> 'INSERT' THEN {row} VALUES ({table.serial}, OLD.{KEY}); END IF; "
         f"IF TG_OP <> 'DELETE' THEN {row} VALUES ({table.serial}, NEW.{KEY}); END IF; "
-        "RETURN NULL; END $$",
-        f"CREATE TRIGGER {name}_rows AFTER INSERT OR UPDATE OR DELETE ON {name} "
-        f"FOR EACH ROW EXECUTE FUNCTION {name}_changed()",
-        f"CREATE TRIGGER {name}_all AFTER TRUNCATE ON {name} FOR EACH STATEMENT EXECUTE FUNCTION {name}_changed()",
+        "RETURN NULL; END $$"
+    )
+    call = f"EXECUTE FUNCTION {name}_changed()"
+    return [
+        function,
+        f"CREATE TRIGGER {name}_rows AFTER INSERT OR UPDATE OR DELETE ON {name} FOR EACH ROW {call}",
+        f"CREATE TRIGGER {name}_all AFTER TRUNCATE ON {name} FOR EACH STATEMENT {call}",
     ]
 
 

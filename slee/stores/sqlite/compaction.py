@@ -61,7 +61,12 @@ class Compaction:
     @property
     def is_due(self) -> bool:
         """Whether there is a slice to do."""
-        return self._has_begun or self._octets > max(self._least, self.meta.octets)
+        return self._has_begun or self._octets > self._bound
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the log is so large that records have to wait for a slice."""
+        return self._octets > 2 * self._bound
 
     @property
     def log_octets(self) -> int:
@@ -100,6 +105,10 @@ class Compaction:
             self._log.popleft()
             self._octets -= row.octets
         self.meta = part.meta
+
+    @property
+    def _bound(self) -> int:
+        return max(self._least, self.meta.octets)
 
     @property
     def _has_begun(self) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +19,9 @@ from slee.stores.sqlite.layout import (
     FORMAT,
     INSERT_LOG,
     INSERT_META,
+    LAST_LOG,
     PAGE_SIZE,
+    SELECT_META,
     TABLES,
     UPDATE_META,
     UPSERT_STATE,
@@ -25,6 +30,7 @@ from slee.stores.sqlite.layout import (
     connect,
     log_checksum,
     meta_checksum,
+    state_checksum,
 )
 from slee.stores.sqlite.mark import MARK_FILE, Mark, MarkFile
 
@@ -36,6 +42,7 @@ __all__ = [
 
 _CHECKPOINT_OCTETS: Final = 16 << 20
 """The WAL is copied into the database when so much has been written to it."""
+_LOG: Final = logging.getLogger(__name__)
 _ROW_PAGES: Final = 2
 """Pages that a row of the log costs beside its data."""
 
@@ -48,10 +55,16 @@ class Database:
     """The connection of a journal's writer, and the mark beside it."""
 
     def __init__(self, directory: Path, meta: Meta, sequence: int, *, full: bool) -> None:
-        """Open it and take a new epoch; `sqlite3.Error` or `OSError` if it cannot be written."""
+        """Open it and take a new epoch; `sqlite3.Error` or `OSError` if it cannot be written.
+
+        Raises:
+            Fenced: another owner has written to it since it was read.
+        """
         self._full = full
         self._sequence = sequence
         self._since = 0
+        self._directory = directory
+        self._helper: threading.Thread | None = None
         self._connection = connect(directory, writing=True)
         try:
             execute = self._connection.execute
@@ -59,13 +72,23 @@ class Database:
             execute("PRAGMA wal_autocheckpoint = 0")
             execute(f"PRAGMA journal_size_limit = {4 * _CHECKPOINT_OCTETS}")
             self.meta = meta._replace(epoch=meta.epoch + 1)
-            execute(INSERT_META, (*self.meta, meta_checksum(self.meta)))
+            self._take(meta)
             self._mark = MarkFile(directory / MARK_FILE)
         except BaseException:
             self._connection.close()
             raise
         self._synchronised = 0
         self.checkpoint()
+
+    def _take(self, meta: Meta) -> None:
+        """Write the new epoch, if the journal is still what was read: its lock may be lost to another process."""
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        (last,) = execute(LAST_LOG).fetchone() or (meta.folded,)
+        if last != self._sequence or execute(SELECT_META).fetchone() != (*meta, meta_checksum(meta)):
+            raise Fenced
+        execute(INSERT_META, (*self.meta, meta_checksum(self.meta)))
+        execute("COMMIT")
 
     def commit(self, first: int, last: int, data: bytes) -> LogRow:
         """Write a row of the log; writing it again is no harm. It is durable when this returns.
@@ -114,11 +137,31 @@ class Database:
 
     @property
     def is_checkpoint_due(self) -> bool:
-        """Whether much has been written since the last one."""
+        """Whether much has been written since the last one, and no thread is at it."""
+        if self._helper is not None:
+            return not self._helper.is_alive()
         return self._since >= _CHECKPOINT_OCTETS
 
+    def maintain(self) -> None:
+        """Begin a checkpoint on a thread of its own, or end it here, once that has done the most.
+
+        It waits for the disk, some hundred milliseconds perhaps, in which records are written all the same.
+        """
+        if self._helper is None:
+            self._helper = threading.Thread(target=_copy_wal, args=(self._directory,), name="journal-checkpoint")
+            self._helper.start()
+        else:
+            self._helper = None
+            self.checkpoint()
+
     def checkpoint(self) -> None:
-        """Bring the WAL to disk and into the database, and note in the mark that all of it is there."""
+        """Bring the WAL to disk and into the database, and note in the mark that all of it is there.
+
+        Raises:
+            Fenced: another owner has the journal, and the mark.
+        """
+        if self._connection.execute(SELECT_META).fetchone()[1] != self.meta.epoch:
+            raise Fenced
         busy, frames, done = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         self._since = 0
         if not busy and frames == done:
@@ -126,18 +169,49 @@ class Database:
             self._mark.set(Mark(self._sequence, self._synchronised))
             self._mark.synchronise()
 
+    def finish(self) -> None:
+        """Leave nothing in the WAL, and all of it synchronised, at an orderly end.
+
+        Raises:
+            Fenced: another owner has the journal, and the mark.
+        """
+        if self._helper is not None:
+            self._helper.join()
+            self._helper = None
+        self.checkpoint()
+
     def close(self) -> None:
-        """Close the files; SQLite makes a checkpoint."""
+        """Close the files."""
+        if self._helper is not None:
+            self._helper.join()
+            self._helper = None
         self._connection.close()
         self._mark.close()
 
 
-def create(directory: Path) -> Meta:
-    """Make an empty journal in one step: it is there when its database has its name, and its mark is there before."""
+def _copy_wal(directory: Path) -> None:
+    """Make a checkpoint of what is in the WAL by now; on a thread beside the writer's."""
+    try:
+        connection = connect(directory, writing=True)
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        _LOG.warning("%s: no checkpoint beside the writer, which makes it itself: %s", directory, error)
+
+
+def create(directory: Path, entries: Mapping[bytes, bytes] | None = None, sequence: int = 0, epoch: int = 0) -> Meta:
+    """Make a journal in one step: it is there when its database has its name and its mark is whole.
+
+    The mark of an empty one is written before, that of one with entries after: without it, they cannot be opened.
+    """
     new = directory / f".{DATABASE_FILE}.new"
     for path in (new, new.with_name(f"{new.name}-wal"), new.with_name(f"{new.name}-shm")):
         path.unlink(missing_ok=True)
-    meta = Meta(FORMAT, 0, 0, 0, 0, 0)
+    rows = [(key, sequence, state_checksum(key, sequence, value), value) for key, value in (entries or {}).items()]
+    octets = sum(len(key) + len(value) for key, _, _, value in rows)
+    meta = Meta(FORMAT, epoch, sequence, len(rows), octets, sum(row[2] for row in rows))
     connection = sqlite3.connect(new, isolation_level=None)
     try:
         new.chmod(0o600)
@@ -147,19 +221,28 @@ def create(directory: Path) -> Meta:
         execute("BEGIN")
         for statement in TABLES:
             execute(statement)
+        connection.executemany(f"{UPSERT_STATE} (?, ?, ?, ?)", rows)
         execute(INSERT_META, (*meta, meta_checksum(meta)))
         execute("COMMIT")
     finally:
         connection.close()
-    mark = MarkFile(directory / MARK_FILE)
-    try:
-        mark.set(Mark(0, 0))
-        mark.synchronise()
-    finally:
-        mark.close()
+    if not sequence:
+        _write_mark(directory, Mark(0, 0))
     new.rename(directory / DATABASE_FILE)
     _synchronise_directory(directory)
+    if sequence:
+        _write_mark(directory, Mark(sequence, sequence))
     return meta
+
+
+def _write_mark(directory: Path, mark: Mark) -> None:
+    file = MarkFile(directory / MARK_FILE)
+    try:
+        file.set(mark)
+        file.shorten()
+        file.synchronise()
+    finally:
+        file.close()
 
 
 def _synchronise_directory(directory: Path) -> None:

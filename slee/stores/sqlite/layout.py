@@ -21,12 +21,14 @@ from slee.kernel.journal import Entry
 
 __all__ = [
     "APPLICATION",
+    "COUNT_LOG",
     "DATABASE_FILE",
     "DELETE_LOG",
     "DELETE_STATE",
     "FORMAT",
     "INSERT_LOG",
     "INSERT_META",
+    "LAST_LOG",
     "PAGE_SIZE",
     "SELECT_LOG",
     "SELECT_META",
@@ -63,6 +65,8 @@ _META: Final = """CREATE TABLE meta (
 TABLES: Final = (_LOG, _STATE, _META)
 # Written only while the epoch is this owner's: a row that does not appear says that the journal has another one.
 INSERT_LOG: Final = "INSERT OR REPLACE INTO log SELECT ?, ?, ?, ? WHERE (SELECT epoch FROM meta) = ?"
+COUNT_LOG: Final = "SELECT count(*) FROM log WHERE last_sequence > ?"
+LAST_LOG: Final = "SELECT last_sequence FROM log ORDER BY first_sequence DESC LIMIT 1"
 SELECT_LOG: Final = "SELECT first_sequence, last_sequence, checksum, data FROM log ORDER BY first_sequence"
 DELETE_LOG: Final = "DELETE FROM log WHERE first_sequence <= ?"
 UPSERT_STATE: Final = "INSERT OR REPLACE INTO state VALUES"
@@ -107,8 +111,8 @@ def log_checksum(first: int, last: int, data: bytes) -> int:
 
 
 def state_checksum(key: bytes, sequence: int, value: bytes) -> int:
-    """Checksum of a row of the state; it begins with the lengths, so that key and value cannot trade octets."""
-    return zlib.crc32(value, zlib.crc32(key, zlib.crc32(_PAIR.pack(sequence, len(key)))))
+    """Checksum of a row of the state; the key's length is in it, so that key and value cannot trade octets."""
+    return zlib.crc32(value, zlib.crc32(key, sequence * 31 + len(key) & 0xFFFFFFFF))
 
 
 def meta_checksum(meta: Meta) -> int:

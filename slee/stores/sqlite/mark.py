@@ -41,6 +41,10 @@ class MarkFile:
         packed = _FORM.pack(_MAGIC, mark.written, mark.synchronised, 0)
         os.pwrite(self._file, packed[:-4] + zlib.crc32(packed).to_bytes(4, "big"), 0)
 
+    def shorten(self) -> None:
+        """Cut off what another program has left in the file behind the mark."""
+        os.ftruncate(self._file, _FORM.size)
+
     def synchronise(self) -> None:
         """Wait until the mark is on disk."""
         os.fdatasync(self._file)

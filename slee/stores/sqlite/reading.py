@@ -27,7 +27,7 @@ from slee.stores.sqlite.layout import (
 )
 from slee.stores.sqlite.mark import MARK_FILE, Mark, read_mark
 
-__all__ = ["Contents", "decode_records", "read", "read_log", "read_meta", "read_state"]
+__all__ = ["Contents", "decode_records", "read", "read_log", "read_meta", "read_state", "require_header"]
 
 _HEADER: Final = b"SQLite format 3\x00"
 _REMEDY: Final = (
@@ -69,7 +69,7 @@ def read(directory: Path) -> Contents | None:
         return None
     if mark is None:
         raise _damaged(directory / MARK_FILE, 0, "the high-water mark is missing")
-    _require_header(path)
+    require_header(path)
     try:
         return _read(directory, path, mark)
     except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:
@@ -203,8 +203,13 @@ def decode_records(data: bytes, first: int, last: int, path: Path) -> list[list[
     return records
 
 
-def _require_header(path: Path) -> None:
-    """Refuse what is no database before SQLite sees it: it takes an empty file for a new one, and drops its WAL."""
+def require_header(path: Path) -> None:
+    """Refuse what is no database before SQLite sees it: it takes an empty file for a new one, and drops its WAL.
+
+    Raises:
+        JournalDamagedError: it is no database in WAL mode, or missing.
+        JournalError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             header = file.read(100)

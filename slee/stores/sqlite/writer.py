@@ -10,6 +10,7 @@ While FAILING the thread tries again after a pause that doubles up to `_LONGEST_
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -25,11 +26,14 @@ from slee.stores.sqlite.database import Database, Fenced
 
 __all__ = ["Pending", "Writer"]
 
+_HURRIED: Final = 0.002
+"""Seconds in which records gather when somebody waits for them."""
 _BATCH_OCTETS: Final = 4 << 20
 """A row of the log holds no more, unless one record does."""
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
 """Seconds between two tries while writing fails."""
+_LOG: Final = logging.getLogger(__name__)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _BEYOND_REPAIR: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -70,7 +74,9 @@ class Writer:
         self._held: Pending | None = None
         self._stopping = threading.Lock()
         self._stopping.acquire()
-        self._next_commit = 0.0
+        self._hurry = threading.Lock()
+        self._hurry.acquire()
+        self._last_commit = 0.0
         self._next_maintenance = 0.0
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -79,10 +85,16 @@ class Writer:
         """Take a record."""
         self._queue.put(record)
 
+    def hasten(self) -> None:
+        """Gather no longer than `_HURRIED`. Called by one thread only, that of `put` and `stop`."""
+        if self._hurry.locked():
+            self._hurry.release()
+
     def stop(self) -> None:
         """Write what was put, if it can be written, and end the thread."""
         if self._stopping.locked():
             self._stopping.release()
+        self.hasten()
         self._queue.put(None)
         self._thread.join()
 
@@ -104,6 +116,7 @@ class Writer:
         while True:
             batch = self._take()
             if batch is None:
+                self._finish()
                 return
             if batch and not self._write(batch):
                 return
@@ -122,9 +135,7 @@ class Writer:
         if first is None:
             return None
         self.oldest = first.at
-        pause = self._next_commit - time.monotonic()
-        if pause > 0.0:
-            self._wait(pause)
+        self._linger()
         batch = [first]
         octets = first.octets
         for _ in range(queue.qsize()):
@@ -156,7 +167,7 @@ class Writer:
             if self._wait(pause):
                 return False
             pause = min(2 * pause, _LONGEST_PAUSE)
-        self._next_commit = time.monotonic() + self._gather
+        self._last_commit = time.monotonic()
         self._compaction.add(row, records)
         self.oldest = 0.0
         self._acknowledge(last, sum(record.octets for record in batch))
@@ -169,20 +180,36 @@ class Writer:
         return due and time.monotonic() >= self._next_maintenance
 
     def _maintain(self) -> None:
-        """Do one slice of compaction, or a checkpoint. If it cannot be done, writing shows that soon enough."""
-        if not self._has_maintenance:
-            return
+        """Do one slice of compaction, or more if the log grows faster than that; and a checkpoint."""
         try:
-            if self._database.is_checkpoint_due:
-                self._database.checkpoint()
-            else:
-                part = self._compaction.next()
-                self._database.apply(part)
-                self._compaction.done(part)
+            while self._has_maintenance:
+                if self._database.is_checkpoint_due:
+                    self._database.maintain()
+                else:
+                    part = self._compaction.next()
+                    self._database.apply(part)
+                    self._compaction.done(part)
+                if not self._compaction.is_behind:
+                    break
         except (sqlite3.Error, OSError) as error:
             if _is_final(error):
                 raise
+            _LOG.warning("the journal is not compacted now, and grows: %s [DUR-15]; make room", _told(error))
             self._next_maintenance = time.monotonic() + _LONGEST_PAUSE
+
+    def _linger(self) -> None:
+        """Let records gather, until it is time for the next commit."""
+        pause = self._last_commit + self._gather - time.monotonic()
+        if pause > 0.0 and self._hurry.acquire(timeout=pause):
+            pause = self._last_commit + _HURRIED - time.monotonic()
+            if pause > 0.0:
+                self._wait(pause)
+
+    def _finish(self) -> None:
+        try:
+            self._database.finish()
+        except (sqlite3.Error, OSError) as error:
+            _LOG.warning("the journal's last records are not synchronised: %s [DUR-5]", _told(error))
 
     def _wait(self, seconds: float) -> bool:
         """Wait, or less if the journal is closed meanwhile; True if it is."""

@@ -463,7 +463,7 @@ def test_tim_13_and_24_a_schedule_goes_on_after_a_restart(policy: Missed, indexe
         desk.make(Plan(name="a", timing=Every(10), missed=policy, payload=("p", (1,)), jitter=0.5))
         slee.advance(21)
         handle = desk.timer.register.get("a").handle
-        state = desk.timer.activity_state(handle)
+        state = desk.timer.register.get("a").record()
         progress = desk.timer.register.get("a").progress
     assert state is not None
     with SleeHarness(leftovers_allowed=True) as slee:

@@ -1,5 +1,7 @@
 """Recurrence rules, intervals and single times (TIM-2, TIM-3, TIM-5, TIM-9)."""
 
+# ruff: noqa: DTZ001  # local times are naive
+
 from __future__ import annotations
 
 import datetime

@@ -1,4 +1,4 @@
-"""Profile tables against a model: what transactions commit and roll back, and what editing sessions see (PRF-15 to PRF-22)."""
+"""Profile tables against a model: what commits and rolls back, and what sessions see (PRF-15 to PRF-22)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,467 @@
+"""The Diameter resource adaptor: joins the protocol core to the SLEE and to the wire; no policy (design, section 4)."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Hashable
+from typing import ClassVar, Final, Protocol
+
+from pydantic import BaseModel
+
+from resource_adaptors.diameter import api
+from resource_adaptors.diameter.clients import LOST, Clients, RequestToken, SilentToken, StoredToken
+from resource_adaptors.diameter.config import DiameterConfiguration
+from resource_adaptors.diameter.message import codes
+from resource_adaptors.diameter.message.avp import text, u32
+from resource_adaptors.diameter.message.dictionary import Dictionary, base_dictionary
+from resource_adaptors.diameter.message.errors import LocalProtocolError
+from resource_adaptors.diameter.metrics import DiameterStatistics
+from resource_adaptors.diameter.protocol.capabilities import REBOOTING
+from resource_adaptors.diameter.protocol.events import (
+    Answered,
+    Close,
+    Down,
+    Open,
+    RequestReceived,
+    Restarted,
+    Unanswered,
+    Up,
+    Write,
+)
+from resource_adaptors.diameter.protocol.node import Node
+from resource_adaptors.diameter.protocol.outbox import MemoryStore, Outbox, OutboxStore
+from resource_adaptors.diameter.provider import (
+    Ask,
+    Begin,
+    ChargeEvent,
+    DiameterProvider,
+    Disconnect,
+    End,
+    Record,
+    Reply,
+    ReplyCredit,
+    Report,
+    Send,
+)
+from resource_adaptors.diameter.servers import Servers
+from resource_adaptors.diameter.transport.outbox_file import FileStore
+from resource_adaptors.diameter.transport.tcp import Streams
+from slee.api.alarm import AlarmLevel
+from slee.api.errors import InvalidConfigurationError
+from slee.api.ids import ResourceAdaptorID, ServiceID
+from slee.api.resource import ResourceAdaptorType
+from slee.spi import (
+    EventFlags,
+    FailureReason,
+    ReceivableService,
+    ResourceAdaptor,
+    ResourceAdaptorContext,
+    ResourceInterface,
+)
+
+_PROCESSED: Final = int(EventFlags.SBB_PROCESSED)
+_ROLLED_BACK: Final = int(EventFlags.SBB_ROLLED_BACK)
+_OLD: Final = 900.0
+"""Age of the oldest entry of the outbox at which an alarm is raised (DIA-39)."""
+
+
+class Carrier(Protocol):
+    """Carries octets: sockets, or a test's wire."""
+
+    def open(
+        self, number: int, host: str, port: int, *, tls: ssl.SSLContext | None, name: str, within: float
+    ) -> None: ...
+    def write(self, number: int, data: bytes) -> None: ...
+    def close(self, number: int) -> None: ...
+    def close_all(self) -> None: ...
+
+
+class DiameterAdaptor(ResourceAdaptor):
+    """One Diameter resource adaptor entity."""
+
+    id: ClassVar[ResourceAdaptorID] = ResourceAdaptorID("diameter", "slee", "1.0")
+    ra_types = (api.DIAMETER,)
+    configuration: ClassVar[type[BaseModel] | None] = DiameterConfiguration
+
+    context: ResourceAdaptorContext
+    settings: DiameterConfiguration
+    node: Node
+    outbox: Outbox
+    clients: Clients
+    servers: Servers
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.addresses: tuple[tuple[str, int], ...] = ()
+        """Where the adaptor listens; the ports are those chosen where 0 was configured."""
+        self._carrier: Carrier | None = None
+        self._services: dict[ServiceID, frozenset[type]] = {}
+        self._tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None
+        self._sessions = 0
+        self._commands: dict[type, Callable[..., None]] = {
+            Begin: self._begin,
+            ChargeEvent: self._charge_event,
+            Report: self._report,
+            End: self._end_session,
+            Record: self._record,
+            Send: self._send_request,
+            Reply: self._reply,
+            ReplyCredit: self._reply_credit,
+            Ask: self._ask,
+            Disconnect: self._disconnect,
+        }
+        self._handlers: dict[type, Callable[..., None]] = {
+            Up: self._on_up,
+            Down: self._on_down,
+            Restarted: self._on_restarted,
+            RequestReceived: self._on_request,
+            Answered: self._on_answered,
+            Unanswered: self._on_unanswered,
+        }
+
+    # Life cycle.
+
+    def set_context(self, context: ResourceAdaptorContext) -> None:
+        self.context = context
+
+    def ra_verify_configuration(self, configuration: BaseModel) -> None:
+        assert isinstance(configuration, DiameterConfiguration)
+        if configuration.dictionary_files:
+            try:
+                base_dictionary().extended(*configuration.dictionary_files)
+            except LocalProtocolError as error:
+                raise InvalidConfigurationError(str(error)) from error
+
+    def ra_configure(self, configuration: BaseModel) -> None:
+        assert isinstance(configuration, DiameterConfiguration)
+        self.settings = configuration
+
+    def ra_active(self) -> None:
+        settings, context = self.settings, self.context
+        self.now = context.now
+        is_used = bool(settings.peers or settings.listeners)
+        # An entity without peers or listeners has nothing to judge, and need not load what that takes.
+        dictionary = base_dictionary().extended(*settings.dictionary_files) if is_used else Dictionary(())
+        self.node = Node(
+            settings.settings(int(self.now)),
+            dictionary,
+            context.random_bytes,
+            peers=[peer.settings() for peer in settings.peers],
+            realms=settings.routes(),
+        )
+        self.outbox = Outbox(self.open_store())
+        self.clients = Clients(self)
+        self.servers = Servers(self, context.random_bytes(6).hex())
+        if settings.tls is not None:
+            self._tls = _contexts(settings)
+        self._carrier = self.open_carrier()
+        for peer in settings.peers:
+            context.endpoint.start_activity(_peer_handle(peer.host), api.PeerActivity(peer.host))
+        self._choose_events()
+        self.node.start(self.now)
+        self.drain()
+
+    def open_store(self) -> OutboxStore:
+        """Where the outbox keeps its entries."""
+        path = self.settings.outbox
+        return MemoryStore() if path is None else FileStore(path)
+
+    def open_carrier(self) -> Carrier:
+        """Open the listeners."""
+        streams = Streams(self)
+        servers_tls = self._tls[0] if self._tls is not None else None
+        try:
+            self.addresses = tuple(
+                streams.listen(entry.host, entry.port, tls=servers_tls if entry.tls else None)
+                for entry in self.settings.listeners
+            )
+        except OSError:
+            streams.close_all()
+            raise
+        return streams
+
+    def ra_stopping(self) -> None:
+        """Sessions go on to their end; nothing of peers holds the entity up."""
+        for host in list(self.node.peers):
+            self.end(_peer_handle(host))
+
+    def ra_inactive(self) -> None:
+        if self._carrier is None:
+            return
+        self.now = self.context.now
+        self.node.stop(self.now, REBOOTING)
+        self.drain()
+        self._carrier.close_all()
+        self._carrier = None
+        self.outbox.close()
+
+    # The wire.
+
+    def accepted(self) -> int:
+        """Somebody has connected."""
+        self.now = self.context.now
+        return self.node.accept(self.now)
+
+    def connected(self, number: int) -> None:
+        """A connection of ours is there."""
+        self.now = self.context.now
+        self.node.connected(number, self.now)
+        self._work()
+
+    def received(self, number: int, data: bytes) -> None:
+        """Octets have come."""
+        self.now = self.context.now
+        self.node.receive(number, data, self.now)
+        self._work()
+
+    def lost(self, number: int) -> None:
+        """A connection has gone, or could not be opened."""
+        self.now = self.context.now
+        self.node.closed(number, self.now)
+        self._work()
+
+    def next_deadline(self) -> float | None:
+        if self._carrier is None:
+            return None
+        parts = (self.node, self.clients, self.servers, self.outbox)
+        return min((due for part in parts if (due := part.next_deadline()) is not None), default=None)
+
+    def tick(self, now: float) -> None:
+        if self._carrier is None:
+            return
+        self.now = now
+        self.node.tick(now)
+        self.clients.tick(now)
+        self.servers.tick(now)
+        self.drain()
+        self._watch_outbox()
+
+    def _work(self) -> None:
+        self.drain()
+        self.context.pump()
+
+    def drain(self) -> None:
+        """Hand the core's events to the SLEE, and its octets to the wire, until there are no more."""
+        node = self.node
+        while True:
+            for key, message in self.outbox.due(self.now):
+                node.send(message, StoredToken(key), self.now)
+            if not node.events and not node.actions:
+                return
+            if node.actions:
+                actions = node.actions.copy()
+                node.actions.clear()
+                for action in actions:
+                    self._act(action)
+            if node.events:
+                events = node.events.copy()
+                node.events.clear()
+                for event in events:
+                    self._handlers[type(event)](event)
+
+    def _act(self, action: object) -> None:
+        carrier = self._carrier
+        if carrier is None:
+            return
+        if isinstance(action, Write):
+            carrier.write(action.connection, action.data)
+        elif isinstance(action, Close):
+            carrier.close(action.connection)
+        elif isinstance(action, Open):
+            peer = action.peer
+            tls = self._tls[1] if peer.tls and self._tls is not None else None
+            carrier.open(
+                action.connection,
+                peer.address or peer.host,
+                peer.port,
+                tls=tls,
+                name=peer.host,
+                within=self.settings.cer_timeout,
+            )
+
+    # Events of the core.
+
+    def _on_up(self, event: Up) -> None:
+        self.outbox.hasten()
+        self.fire(_peer_handle(event.host), api.PeerUp(event.host))
+        for alarm in ("dia.peer_down", "dia.realm_unreachable", "dia.ccfh_continue"):
+            self.context.alarms.clear_type(alarm)
+        self._watch_peers()
+
+    def _on_down(self, event: Down) -> None:
+        self.fire(_peer_handle(event.host), api.PeerDown(event.host, event.reason))
+        self._watch_peers()
+
+    def _watch_peers(self) -> None:
+        peers = self.node.peers
+        for host, peer in peers.items():
+            if not peer.is_up and not peer.is_dynamic and not self.node.is_stopping:
+                self.context.alarms.raise_alarm(
+                    "dia.peer_down", host, level=AlarmLevel.MAJOR, message=f"peer {host} takes no requests"
+                )
+        for realm in self.settings.realms:
+            if not self.node.is_stopping and not any(peers[host.lower()].is_up for host in realm.peers):
+                self.context.alarms.raise_alarm(
+                    "dia.realm_unreachable",
+                    f"{realm.realm}/{realm.application}",
+                    level=AlarmLevel.CRITICAL,
+                    message=f"no peer of realm {realm.realm} takes requests of application {realm.application}",
+                )
+
+    def _on_restarted(self, event: Restarted) -> None:
+        self.fire(_peer_handle(event.host), api.PeerRestarted(event.host))
+        self.clients.peer_restarted(event.host)
+        self.servers.peer_restarted(event.host)
+
+    def _on_request(self, event: RequestReceived) -> None:
+        message = event.message
+        if message.command in (codes.RE_AUTH, codes.ABORT_SESSION):
+            is_reauth = message.command == codes.RE_AUTH
+            result = self.clients.reauthorise(event) if is_reauth else self.clients.abort(event)
+            settings = self.node.settings
+            avps = (
+                text(codes.SESSION_ID, message.session_id),
+                u32(codes.RESULT_CODE, result),
+                text(codes.ORIGIN_HOST, settings.identity),
+                text(codes.ORIGIN_REALM, settings.realm),
+            )
+            self.node.answer(message, event.host, event.connection, avps)
+        else:
+            self.servers.request(event)
+
+    def _on_answered(self, event: Answered) -> None:
+        self.clients.answered(event)
+
+    def _on_unanswered(self, event: Unanswered) -> None:
+        self.clients.unanswered(event)
+
+    def _watch_outbox(self) -> None:
+        if self.outbox.oldest(self.now) > _OLD:
+            self.context.alarms.raise_alarm(
+                "dia.outbox_old",
+                self.context.entity_name,
+                level=AlarmLevel.MAJOR,
+                message=f"{len(self.outbox)} charging requests wait, the oldest for over {_OLD / 60:.0f} minutes",
+            )
+        elif not len(self.outbox):
+            self.context.alarms.clear_type("dia.outbox_old")
+
+    # To the SLEE.
+
+    def fire(self, handle: str, event: object) -> None:
+        """Fire an event; one for an activity that has ended meanwhile is dropped."""
+        if self.context.activity_context(handle) is None:
+            return
+        try:
+            self.context.endpoint.fire(handle, event)
+        except LOST:
+            return
+
+    def end(self, handle: str) -> None:
+        """End an activity, unless an operator has."""
+        if self.context.activity_context(handle) is not None:
+            self.context.endpoint.end_activity(handle)
+
+    def new_session_id(self) -> str:
+        """A Session-Id that no other process mints; `sh` names the shard (DIA-49; RFC 6733 8.8)."""
+        self._sessions += 1
+        high = self.node.settings.origin_state
+        low = int.from_bytes(self.context.random_bytes(4), "big")
+        return f"{self.settings.identity};{high};{low}{self._sessions};sh=00"
+
+    # What the SLEE tells.
+
+    def event_processing_successful(self, handle: Hashable, event: object, flags: int) -> None:
+        self.now = self.context.now
+        was_served, rolled_back = bool(flags & _PROCESSED), bool(flags & _ROLLED_BACK)
+        self.servers.processed(str(handle), was_served=was_served, rolled_back=rolled_back)
+        self.drain()
+
+    def event_processing_failed(self, handle: Hashable, event: object, flags: int, reason: FailureReason) -> None:
+        self.now = self.context.now
+        self.servers.failed(str(handle))
+        self.drain()
+
+    def activity_unreferenced(self, handle: Hashable) -> None:
+        self.now = self.context.now
+        self.servers.unreferenced(str(handle))
+        self.drain()
+
+    def administrative_remove(self, handle: Hashable) -> None:
+        self.now = self.context.now
+        self.clients.remove(str(handle))
+        self.servers.remove(str(handle))
+        self.drain()
+
+    def service_active(self, service: ReceivableService) -> None:
+        self._services[service.id] = frozenset(event.event_class for event in service.events)
+        self._choose_events()
+
+    def service_inactive(self, service: ReceivableService) -> None:
+        self._services.pop(service.id, None)
+        self._choose_events()
+
+    def _choose_events(self) -> None:
+        if self._carrier is not None:
+            self.servers.received = frozenset[type]().union(*self._services.values())
+
+    # Commands.
+
+    def provider(self, ra_type: ResourceAdaptorType[ResourceInterface]) -> ResourceInterface:
+        return DiameterProvider(self)
+
+    def perform(self, command: object) -> None:
+        self.now = self.context.now
+        self._commands[type(command)](command)
+        self.drain()
+
+    def _begin(self, command: Begin) -> None:
+        command.session.begin(command.services, self.now)
+
+    def _charge_event(self, command: ChargeEvent) -> None:
+        command.session.event(command.action, command.services, self.now, command.correlation)
+
+    def _report(self, command: Report) -> None:
+        command.session.report(command.services, self.now)
+
+    def _end_session(self, command: End) -> None:
+        command.session.end(command.services, command.cause, self.now)
+
+    def _record(self, command: Record) -> None:
+        self.clients.record(command.accounting, command.kind, command.avps)
+
+    def _send_request(self, command: Send) -> None:
+        self.node.send(command.message, RequestToken(command.key), self.now)
+
+    def _reply(self, command: Reply) -> None:
+        self.servers.answer_other(command.served, command.result, command.avps)
+
+    def _reply_credit(self, command: ReplyCredit) -> None:
+        self.servers.answer_credit(command.served, command.answer)
+
+    def _ask(self, command: Ask) -> None:
+        self.node.send(self.servers.ask(command.served, command.command), SilentToken(), self.now)
+
+    def _disconnect(self, command: Disconnect) -> None:
+        self.node.disconnect(command.host, command.cause, self.now)
+
+    def statistics(self) -> DiameterStatistics:
+        """A frozen picture of all counters (DIA-52)."""
+        return DiameterStatistics.of(self)
+
+
+def _peer_handle(host: str) -> str:
+    return f"peer {host.lower()}"
+
+
+def _contexts(settings: DiameterConfiguration) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """TLS contexts of our listeners and of connections that we open; both sides show certificates (DIA-17)."""
+    tls = settings.tls
+    assert tls is not None
+    found: list[ssl.SSLContext] = []
+    for purpose in (ssl.Purpose.CLIENT_AUTH, ssl.Purpose.SERVER_AUTH):
+        context = ssl.create_default_context(purpose, cafile=str(tls.authorities))
+        context.load_cert_chain(str(tls.certificate), str(tls.key))
+        context.verify_mode = ssl.CERT_REQUIRED
+        found.append(context)
+    return found[0], found[1]

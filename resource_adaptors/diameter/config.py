@@ -1,0 +1,183 @@
+"""Configuration of the Diameter resource adaptor (D7). Unknown keys are refused; durations are in seconds."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from resource_adaptors.diameter.message import codes
+from resource_adaptors.diameter.protocol.charging import FailureHandling
+from resource_adaptors.diameter.protocol.settings import PeerSettings, RealmSettings, Settings
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Identity = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?$")]
+Application = Annotated[int, Field(ge=0, le=0xFFFF_FFFF)]
+
+
+class ListenerConfiguration(BaseModel):
+    """One address to listen on; TLS begins with the first octet (DIA-9)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: Port = 3868
+    """3868 is the port of TCP, 5868 that of TLS; 0 picks a free one."""
+    tls: bool = False
+    allow_plain: bool = False
+    """Listen without TLS on an address that is not of this machine alone (DIA-55)."""
+
+    @model_validator(mode="after")
+    def _is_private_or_safe(self) -> ListenerConfiguration:
+        if not (self.tls or self.allow_plain or ipaddress.ip_address(self.host).is_loopback):
+            raise ValueError(f"listener on {self.host}: plain TCP reaches beyond this machine; set tls or allow_plain")
+        return self
+
+
+class TlsConfiguration(BaseModel):
+    """Certificates."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    certificate: Path
+    key: Path
+    authorities: Path
+    """Certificates of those who may sign a peer's."""
+
+
+class PeerConfiguration(BaseModel):
+    """One peer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: Identity
+    """Its Origin-Host."""
+    address: str = ""
+    """Name or address to connect to; the host unless given."""
+    port: Port = 3868
+    transport: Literal["tcp", "tls"] = "tcp"
+    mode: Literal["initiator", "responder", "both"] = "both"
+    """Who connects: `responder` waits for the peer."""
+    weight: Annotated[int, Field(ge=1)] = 1
+
+    def settings(self) -> PeerSettings:
+        """What the core needs."""
+        return PeerSettings(
+            host=self.host,
+            address=self.address or self.host,
+            port=self.port,
+            tls=self.transport == "tls",
+            opens=self.mode != "responder",
+            weight=self.weight,
+        )
+
+
+class RealmConfiguration(BaseModel):
+    """Where requests for one realm and application go."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    realm: Identity
+    application: Application = codes.CREDIT_CONTROL_APPLICATION
+    peers: tuple[Identity, ...] = Field(min_length=1)
+    """In the order in which they are tried: primary first."""
+    relay: bool = False
+    """Pass requests of others on (DIA-20)."""
+
+
+class DiameterConfiguration(BaseModel):
+    """Everything an operator can set for a Diameter resource adaptor entity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    identity: Identity = "slee.localdomain"
+    """Our Origin-Host."""
+    realm: Identity = "localdomain"
+    addresses: tuple[str, ...] = ("127.0.0.1",)
+    """Host-IP-Address in capabilities."""
+    listeners: tuple[ListenerConfiguration, ...] = ()
+    tls: TlsConfiguration | None = None
+    peers: tuple[PeerConfiguration, ...] = ()
+    realms: tuple[RealmConfiguration, ...] = ()
+    auth_applications: frozenset[Application] = frozenset({codes.CREDIT_CONTROL_APPLICATION})
+    acct_applications: frozenset[Application] = frozenset({codes.BASE_ACCOUNTING})
+    sh: bool = True
+    """Serve the Sh application of 3GPP."""
+    tx: Seconds = 10.0
+    """How long an answer may take (DIA-23)."""
+    total: Seconds = 30.0
+    """How long it may take with all that is tried in between."""
+    tw: Annotated[float, Field(ge=6, allow_inf_nan=False)] = 30.0
+    """Watchdog interval (RFC 3539)."""
+    cer_timeout: Seconds = 10.0
+    dpa_timeout: Seconds = 5.0
+    tc: Seconds = 30.0
+    """Pause before a lost connection is opened again."""
+    window: Annotated[int, Field(ge=1)] = 1024
+    queue: Annotated[int, Field(ge=0)] = 4096
+    ccfh: Literal["TERMINATE", "CONTINUE", "RETRY_AND_TERMINATE"] = "TERMINATE"
+    """Failure handling of credit control where the server says nothing (RFC 8506 8.14)."""
+    session_failover: bool = False
+    """Whether another server may go on with a session where the first one says nothing (RFC 8506 8.4)."""
+    stores_events: bool = True
+    """Whether debits that reach no server are stored, and sent when one is back (DIA-33)."""
+    context: str = "32260@3gpp.org"
+    """Service-Context-Id (DIA-37)."""
+    answer_deadline: Seconds = 8.0
+    """How long a service may take to answer a request of a peer (DIA-48)."""
+    outbox: Path | None = None
+    """File that keeps what has to be sent until it is answered; in memory, and lost at the end, unless given."""
+    accept_unknown: bool = False
+    """Let peers in that are not configured."""
+    max_message: Annotated[int, Field(ge=1024, le=0xFF_FFFC)] = 65_536
+    dictionary_files: tuple[Path, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> DiameterConfiguration:
+        hosts = {peer.host.lower() for peer in self.peers}
+        if len(hosts) != len(self.peers):
+            raise ValueError("peers: a host is there twice; give each once")
+        for realm in self.realms:
+            unknown = sorted(host for host in realm.peers if host.lower() not in hosts)
+            if unknown:
+                raise ValueError(f"realm {realm.realm}: {', '.join(unknown)} is no peer; add it to peers")
+        needs_tls = any(p.transport == "tls" for p in self.peers) or any(entry.tls for entry in self.listeners)
+        if needs_tls and self.tls is None:
+            raise ValueError("tls: a peer or listener needs certificates; give certificate, key and authorities")
+        return self
+
+    @property
+    def failure_handling(self) -> FailureHandling:
+        """`ccfh` as the protocol counts it."""
+        return FailureHandling[self.ccfh]
+
+    def settings(self, origin_state: int) -> Settings:
+        """What the core needs; the state identifies this start."""
+        return Settings(
+            identity=self.identity,
+            realm=self.realm,
+            addresses=tuple(ipaddress.ip_address(text) for text in self.addresses),
+            origin_state=origin_state,
+            auth_applications=self.auth_applications,
+            acct_applications=self.acct_applications,
+            vendor_applications=frozenset({(codes.TGPP, codes.SH)}) if self.sh else frozenset(),
+            tw=self.tw,
+            cer_timeout=self.cer_timeout,
+            dpa_timeout=self.dpa_timeout,
+            tc=self.tc,
+            tx=self.tx,
+            total=self.total,
+            window=self.window,
+            queue=self.queue,
+            largest_message=self.max_message,
+            accept_unknown=self.accept_unknown,
+        )
+
+    def routes(self) -> tuple[RealmSettings, ...]:
+        """The realm table."""
+        return tuple(
+            RealmSettings(realm=r.realm, application=r.application, peers=r.peers, relay=r.relay) for r in self.realms
+        )

@@ -1,0 +1,44 @@
+"""An outbox that survives a crash: one SQLite file (DIA-39)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+from resource_adaptors.diameter.protocol.outbox import Entry
+
+
+class FileStore:
+    """Keeps entries in a file; each is on the disk when `put` returns."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it; `sqlite3.Error` if it cannot be had."""
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS entry "
+            "(number INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, session TEXT NOT NULL, since REAL NOT NULL, "
+            "data BLOB NOT NULL)"
+        )
+
+    def load(self) -> Iterable[Entry]:
+        """What was kept, oldest first."""
+        rows = self._database.execute("SELECT key, session, since, data FROM entry ORDER BY number")
+        return [Entry(*row) for row in rows]
+
+    def put(self, entry: Entry) -> None:
+        """Keep an entry."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO entry (key, session, since, data) VALUES (?, ?, ?, ?)",
+            (entry.key, entry.session, entry.since, entry.data),
+        )
+
+    def remove(self, key: str) -> None:
+        """Forget an entry; without effect if there is none."""
+        self._database.execute("DELETE FROM entry WHERE key = ?", (key,))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()

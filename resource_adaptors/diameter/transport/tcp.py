@@ -1,0 +1,149 @@
+"""TCP and TLS connections of a Diameter node on the running event loop (DIA-9, DIA-17)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Coroutine
+from typing import Protocol
+
+
+class Wire(Protocol):
+    """Who is told what happens on connections; numbers are the core's."""
+
+    def accepted(self) -> int:
+        """Somebody has connected to us; returns the number of the connection."""
+        ...
+
+    def connected(self, number: int) -> None:
+        """A connection that was asked for is there."""
+
+    def received(self, number: int, data: bytes) -> None:
+        """Octets have come."""
+
+    def lost(self, number: int) -> None:
+        """A connection has gone, or could not be opened."""
+
+
+class _Link(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, streams: Streams, number: int | None) -> None:
+        self._streams = streams
+        self._number = number
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if self._number is None:
+            self._number = self._streams.wire.accepted()
+            self._streams.links[self._number] = transport
+            return
+        if self._number not in self._streams.opening:
+            transport.abort()  # given up meanwhile
+            return
+        self._streams.opening.discard(self._number)
+        self._streams.links[self._number] = transport
+        self._streams.wire.connected(self._number)
+
+    def data_received(self, data: bytes) -> None:
+        assert self._number is not None
+        if self._number in self._streams.links:
+            self._streams.wire.received(self._number, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._number is not None and self._streams.links.pop(self._number, None) is not None:
+            self._streams.wire.lost(self._number)
+
+
+class Streams:
+    """All connections and listeners of one adaptor."""
+
+    def __init__(self, wire: Wire) -> None:
+        """Make it on a running loop."""
+        self.wire = wire
+        self.links: dict[int, asyncio.Transport] = {}
+        self.opening: set[int] = set()
+        """Numbers of connections that are being opened."""
+        self._loop = asyncio.get_running_loop()
+        self._servers: list[asyncio.Server] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def listen(self, host: str, port: int, *, tls: ssl.SSLContext | None) -> tuple[str, int]:
+        """Listen; returns the address, with the port that was chosen if 0 was asked for.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family)
+        listener.setblocking(False)
+
+        async def begin() -> None:
+            self._servers.append(await self._loop.create_server(lambda: _Link(self, None), sock=listener, ssl=tls))
+
+        self._spawn(begin())
+        found: tuple[str, int] = listener.getsockname()[:2]
+        return found
+
+    def open(self, number: int, host: str, port: int, *, tls: ssl.SSLContext | None, name: str, within: float) -> None:
+        """Connect; the wire is told of the outcome.
+
+        Args:
+            number: of the connection.
+            host: name or address.
+            port: TCP port.
+            tls: `None` for plain TCP.
+            name: the identity that the certificate must show (DIA-17).
+            within: seconds that it may take.
+        """
+
+        async def begin() -> None:
+            try:
+                async with asyncio.timeout(within):
+                    await self._loop.create_connection(
+                        lambda: _Link(self, number), host, port, ssl=tls, server_hostname=name if tls else None
+                    )
+            except (OSError, TimeoutError, ssl.CertificateError):
+                if number in self.opening:
+                    self.opening.discard(number)
+                    self.wire.lost(number)
+
+        self.opening.add(number)
+        self._spawn(begin())
+
+    def write(self, number: int, data: bytes) -> None:
+        """Send octets; those for a connection that has gone are dropped, which `lost` has told."""
+        transport = self.links.get(number)
+        if transport is not None:
+            transport.write(data)
+
+    def close(self, number: int) -> None:
+        """Close a connection once what was written has left; the wire is told nothing more of it."""
+        self.opening.discard(number)
+        transport = self.links.pop(number, None)
+        if transport is not None:
+            transport.close()
+
+    def close_all(self) -> None:
+        """Close everything."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        for number in (*self.links, *self.opening):
+            self.close(number)
+        for task in tuple(self._tasks):
+            task.cancel()
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        with contextlib.suppress(asyncio.CancelledError):
+            task.result()  # what nobody foresaw goes to the loop's exception handler

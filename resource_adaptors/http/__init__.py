@@ -1,0 +1,1 @@
+"""The HTTP resource adaptor: requests served, requests made, event streams and web-hooks."""

@@ -1,0 +1,338 @@
+"""The HTTP resource adaptor: joins listeners, client and web-hooks to the SLEE; no policy (design, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, ClassVar, Final
+
+import msgspec
+from pydantic import BaseModel
+
+from resource_adaptors.http import api, events
+from resource_adaptors.http.config import HttpConfiguration
+from resource_adaptors.http.listener import HttpListener
+from resource_adaptors.http.message.errors import LocalProtocolError
+from resource_adaptors.http.metrics import HttpStatistics
+from resource_adaptors.http.outgoing import Outgoing, Sender
+from resource_adaptors.http.protocol.routes import Route, RouteTable, parse_option
+from resource_adaptors.http.protocol.webhooks import Record
+from resource_adaptors.http.provider import (
+    Answer,
+    CancelCall,
+    CloseBody,
+    CloseEvents,
+    EndSession,
+    HttpProvider,
+    OpenBody,
+    OpenEvents,
+    Publish,
+    ReadBody,
+    SendChunk,
+    SendEvent,
+    StartCall,
+    Tell,
+)
+from resource_adaptors.http.sender import HttpxSender
+from resource_adaptors.http.serving import Owner, Serving
+from resource_adaptors.http.sessions import Sessions
+from resource_adaptors.http.streams import EventStreams
+from resource_adaptors.http.webhooks import Webhooks
+from slee.api.errors import InvalidConfigurationError, Issue, VerificationError
+from slee.api.ids import ResourceAdaptorID, ServiceID
+from slee.api.resource import ResourceAdaptorType
+from slee.spi import (
+    FailureReason,
+    ReceivableService,
+    ResourceAdaptor,
+    ResourceAdaptorContext,
+    ResourceInterface,
+)
+
+_LOOK_EVERY: Final = 1.0
+"""Seconds between two looks at time limits (HTTP-13)."""
+_METHODS: Final = {event_class: method for method, event_class in events.REQUEST_EVENTS.items()}
+
+
+class HttpAdaptor(ResourceAdaptor):
+    """One HTTP resource adaptor entity."""
+
+    id: ClassVar[ResourceAdaptorID] = ResourceAdaptorID("http", "slee", "1.0")
+    ra_types = (api.HTTP,)
+    configuration: ClassVar[type[BaseModel] | None] = HttpConfiguration
+    reconfigures_while_active: ClassVar[bool] = True
+
+    context: ResourceAdaptorContext
+    settings: HttpConfiguration
+    serving: Serving
+    sessions: Sessions
+    streams: EventStreams
+    outgoing: Outgoing
+    webhooks: Webhooks
+
+    def __init__(self) -> None:
+        self.listeners: list[HttpListener] = []
+        self._services: dict[ServiceID, ReceivableService] = {}
+        self._is_active = False
+        self._next_look = 0.0
+        self._serial = 0
+        self._boot = ""
+        self._commands: dict[type, Callable[[Any], None]] = {}
+
+    # Life cycle.
+
+    def set_context(self, context: ResourceAdaptorContext) -> None:
+        self.context = context
+
+    def ra_configure(self, configuration: BaseModel) -> None:
+        assert isinstance(configuration, HttpConfiguration)
+        self.settings = configuration
+
+    def ra_verify_configuration(self, configuration: BaseModel) -> None:
+        assert isinstance(configuration, HttpConfiguration)
+        if not self._is_active:
+            return
+        old, new = self.settings, configuration
+        fixed = {
+            "listeners": old.listeners != new.listeners,
+            "hosts": old.hosts != new.hosts,
+            "server": old.server != new.server,
+            "static": old.static != new.static,
+            "sse-ring": old.sse_ring != new.sse_ring,
+            "client.ca": old.client.ca != new.client.ca,
+        }
+        if changed := [name for name, differs in fixed.items() if differs]:
+            raise InvalidConfigurationError(
+                f"{self.context.entity_name}: {', '.join(changed)} cannot change while it is active [HTTP-42]; "
+                "deactivate it first"
+            )
+
+    def ra_configuration_update(self, configuration: BaseModel) -> None:
+        self.ra_configure(configuration)
+        if self._is_active:
+            settings = self.settings
+            self.serving.take(settings)
+            self.sessions.routes = settings.sessions
+            self.outgoing.take(settings.client)
+            self.webhooks.settings = settings.webhooks
+
+    def ra_active(self) -> None:
+        context, settings = self.context, self.settings
+        self._boot = context.random_bytes(6).hex()
+        self.sessions = Sessions(context, settings.sessions)
+        self.serving = serving = Serving(context, settings, self.sessions)
+        self.streams = EventStreams(context, serving)
+        self.outgoing = Outgoing(context, settings.client, self._sender(), serving)
+        self.webhooks = Webhooks(context, settings.webhooks, self.outgoing, serving)
+        self._commands = self._table()
+        self._choose_routes()
+        self._open_listeners()
+        self._is_active = True
+
+    def _table(self) -> dict[type, Callable[[Any], None]]:
+        """What carries out each command."""
+        return {
+            Answer: self._answer,
+            OpenBody: self._open_body,
+            SendChunk: self._send_chunk,
+            CloseBody: self._close_body,
+            ReadBody: lambda c: self.serving.read_body(c.exchange, c.octets),
+            OpenEvents: self.streams.begin,
+            SendEvent: lambda c: self.streams.send(c.stream, c.data),
+            Publish: lambda c: self.streams.publish(c.key, c.data, c.event),
+            CloseEvents: lambda c: self.streams.close(c.stream),
+            EndSession: lambda c: self.sessions.end(c.session),
+            StartCall: lambda c: self.outgoing.start(c.call),
+            CancelCall: lambda c: self.outgoing.cancel(c.handle),
+            Tell: lambda c: self.webhooks.tell(c.record),
+        }
+
+    def _sender(self) -> Sender:
+        return HttpxSender(self.context, self.settings.client)
+
+    def _open_listeners(self) -> None:
+        try:
+            for section in self.settings.listeners:
+                self.listeners.append(HttpListener(section, self.serving, self.context))
+        except OSError:
+            self._close_listeners()
+            raise
+
+    def _close_listeners(self) -> None:
+        for listener in self.listeners:
+            listener.close()
+        self.listeners.clear()
+
+    def ra_stopping(self) -> None:
+        self.serving.is_stopping = True
+        for listener in self.listeners:
+            listener.stop()
+        for session in tuple(self.sessions.by_handle):
+            self.sessions.end(session)
+        for stream in tuple(self.streams.open):
+            self.streams.close(stream)
+
+    def ra_inactive(self) -> None:
+        self._is_active = False
+        self._close_listeners()
+        self.webhooks.close()
+        self.outgoing.close()
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where the adaptor listens, as URLs; a port is the one chosen if 0 was configured."""
+        found: list[str] = []
+        for listener in self.listeners:
+            host = f"[{listener.host}]" if ":" in listener.host else listener.host
+            found.append(f"{listener.scheme}://{host}:{listener.port}")
+        return found
+
+    def statistics(self) -> HttpStatistics:
+        """A picture of all counters (HTTP-40)."""
+        serving = self.serving
+        return HttpStatistics(
+            serving.counts,
+            len(serving.connections),
+            len(serving.exchanges),
+            len(self.streams.open),
+            len(self.sessions.by_handle),
+            self.outgoing.circuits,
+            len(self.webhooks.pending),
+            len(self.webhooks.dead),
+        )
+
+    def new_handle(self, kind: str) -> str:
+        """A handle that no other process makes."""
+        self._serial += 1
+        return f"{kind}-{self._boot}-{self._serial}"
+
+    # Time.
+
+    def next_deadline(self) -> float | None:
+        return self._next_look if self._is_active and self.serving.connections else None
+
+    def tick(self, now: float) -> None:
+        if not self._is_active or now < self._next_look:
+            return
+        self._next_look = now + _LOOK_EVERY
+        self.serving.now()
+        self.serving.pass_deadlines(now)
+        self.streams.comment(now)
+        for connection in tuple(self.serving.connections):
+            connection.look(now)
+
+    # What the SLEE tells.
+
+    def event_processing_successful(self, handle: Hashable, event: object, flags: int) -> None:
+        self.serving.processed(handle, event, flags)
+
+    def event_processing_failed(self, handle: Hashable, event: object, flags: int, reason: FailureReason) -> None:
+        self.serving.failed(handle, event, reason)
+
+    def activity_unreferenced(self, handle: Hashable) -> None:
+        self.serving.unreferenced(handle)
+
+    def administrative_remove(self, handle: Hashable) -> None:
+        self.serving.remove(handle)
+        self.streams.close(handle)
+        self.sessions.end(handle)
+        self.outgoing.cancel(handle)
+        self.webhooks.forget(handle)
+
+    def restore_activity(self, handle: Hashable, state: bytes | None) -> object | None:
+        """Take sessions and web-hooks up again; requests end with their connections (HTTP-43)."""
+        if state is None:
+            return None
+        if str(handle).startswith("session-"):
+            return self.sessions.restore(str(handle), state)
+        record = msgspec.msgpack.decode(state, type=Record)
+        self.webhooks.restore(record)
+        return events.WebhookActivity(record.id, record.target)
+
+    def verify_service(self, service: ReceivableService, active: Sequence[ReceivableService]) -> None:
+        """Refuse a service whose options are no routes, or routes of another active service (HTTP-14)."""
+        issues: list[Issue] = []
+        mine: dict[str, Route] = {}
+        for event_class, option in _options(service):
+            try:
+                mine |= {route.key: route for route in _routes(event_class, option)}
+            except ValueError as error:
+                issues.append(Issue(str(service.id), "HTTP-14", str(error), "write METHOD /path/{field}"))
+        for other in active:
+            if (other.id.name, other.id.vendor) == (service.id.name, service.id.vendor):
+                continue  # another version of it: the newer one takes over
+            theirs = {route.key for event_class, option in _options(other) for route in _routes(event_class, option)}
+            issues += [
+                Issue(str(service.id), "HTTP-14", f"{mine[key]} is a route of {other.id}", "give it another path")
+                for key in sorted(mine.keys() & theirs)
+            ]
+        if issues:
+            raise VerificationError(issues)
+
+    def service_active(self, service: ReceivableService) -> None:
+        self._services.pop(service.id, None)
+        self._services[service.id] = service
+        self._choose_routes()
+
+    def service_stopping(self, service: ReceivableService) -> None:
+        self._choose_routes(stopping=service.id)
+
+    def service_inactive(self, service: ReceivableService) -> None:
+        self._services.pop(service.id, None)
+        self._choose_routes()
+
+    def _choose_routes(self, stopping: ServiceID | None = None) -> None:
+        """Work out anew which routes there are, and which events are received; the latest service goes first."""
+        services = [service for service in reversed(self._services.values()) if service.id != stopping]
+        self.serving.routes = RouteTable(
+            (route, Owner(service.id, event_class))
+            for service in services
+            for event_class, option in _options(service)
+            for route in _routes(event_class, option)
+        )
+        self.serving.received = frozenset(
+            event.event_class for service in self._services.values() for event in service.events
+        )
+
+    # Commands.
+
+    def provider(self, ra_type: ResourceAdaptorType[ResourceInterface]) -> ResourceInterface:
+        return HttpProvider(self)
+
+    def perform(self, command: object) -> None:
+        self.serving.now()
+        self._commands[type(command)](command)
+
+    def _answer(self, command: Answer) -> None:
+        exchange = command.exchange
+        if exchange.is_done:
+            raise LocalProtocolError(f"respond: {exchange} was answered meanwhile [HTTP-18]; the answer was not sent")
+        self.serving.answer(exchange, command.status, command.fields, command.body)
+
+    def _open_body(self, command: OpenBody) -> None:
+        if not command.exchange.gone:
+            command.exchange.open(command.status, command.fields)
+
+    def _send_chunk(self, command: SendChunk) -> None:
+        if not command.exchange.gone:
+            command.exchange.send(command.data)
+
+    def _close_body(self, command: CloseBody) -> None:
+        if not command.exchange.gone:
+            command.exchange.close()
+            self.serving.conclude(command.exchange)
+
+
+def _options(service: ReceivableService) -> list[tuple[type, str]]:
+    """The options of the handlers of requests; one without an option claims no route, and is called for none."""
+    kinds = (*_METHODS, events.OtherRequest)
+    return [(e.event_class, e.option) for e in service.events if e.option is not None and e.event_class in kinds]
+
+
+def _routes(event_class: type, option: str) -> tuple[Route, ...]:
+    """The routes of one handler; `ValueError` if their methods are not those of its event."""
+    routes = parse_option(option)
+    method = _METHODS.get(event_class)
+    for route in routes:
+        if (method or route.method) != route.method or (method is None and route.method in events.REQUEST_EVENTS):
+            raise ValueError(f"{route}: its requests are no {event_class.__name__}")
+    return routes

@@ -1,0 +1,399 @@
+"""A connection of the server: uvicorn's protocol on httptools, held to the rules that it leaves open (HTTP-1 to 13).
+
+The parser's callbacks make exchanges; a complete one goes straight to the adaptor, within the reader's callback. There
+is no task, future or queue for a request: what answers it writes to the transport (docs/adr/0016).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import get_remote_addr, is_ssl
+
+from resource_adaptors.http.exchange import Exchange
+from resource_adaptors.http.message.errors import RemoteProtocolError
+from resource_adaptors.http.message.request import Source
+from resource_adaptors.http.message.target import parse_target
+
+if TYPE_CHECKING:
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+    from resource_adaptors.http.gate import Gate
+
+_SPECIAL: Final = frozenset({b"host", b"expect", b"transfer-encoding", b"content-length", b"upgrade"})
+_TOKEN_OCTETS: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_LINGER: Final = 2.0
+"""Seconds that a refused client has to read its answer before the connection is cut."""
+
+
+class Connection(HttpToolsProtocol):
+    """One client's connection."""
+
+    transport: asyncio.Transport
+    flow: FlowControl
+
+    def __init__(
+        self,
+        gate: Gate,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any] | None = None,
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state or {}, _loop)
+        self.parser = httptools.HttpRequestParser(self)  # a new one: without the leniency that uvicorn asks for
+        self.gate = gate
+        self.url = b""
+        self.source = Source("", 0)
+        self.idle_since = 0.0
+        """When it last had nothing to do."""
+        self.head_since = 0.0
+        """When the header section that is being received began."""
+        self.lingering_since = 0.0
+        """Since when a refused client has time to read its answer; 0 if none does."""
+        self.version = "1.1"
+        self.requests = 0
+        self.is_ending = False
+        """The answer being written is the last one."""
+        self.is_deaf = False
+        """What comes further is not read."""
+        self.incoming: Exchange | None = None
+        """The request whose body is being received."""
+        self.current: Exchange | None = None
+        """The request that is being answered."""
+        self.queue: deque[Exchange] = deque()
+        """Requests behind it, in order."""
+        self.stalled_since = 0.0
+        """Since when the peer has taken nothing of what waits to be sent; 0 while it does."""
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._head_octets = 0
+        self._trailer_octets = 0
+        self._in_head = True
+        self._refusal: RemoteProtocolError | None = None
+        self._opening = b""
+
+    # The transport.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.flow = FlowControl(self.transport)
+        peer = get_remote_addr(self.transport) or ("", 0)
+        self.source = Source(peer[0], peer[1], "https" if is_ssl(self.transport) else "http")
+        self.transport.set_write_buffer_limits(high=self.gate.limits.unsent)
+        self.connections.add(self)
+        self.idle_since = self.gate.now()
+        refusal = self.gate.opened(self)
+        if refusal is not None:
+            self._give_up(refusal)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.connections.discard(self)
+        self.is_deaf = True
+        self.gate.closed(self)
+        left = [exchange for exchange in (self.current, self.incoming, *self.queue) if exchange is not None]
+        self.current = self.incoming = None
+        self.queue.clear()
+        for exchange in left:
+            if exchange.is_done or exchange.gone:
+                continue
+            exchange.gone = True
+            self.gate.gone(exchange)
+        self.gate.read_all()
+
+    def data_received(self, data: bytes) -> None:
+        if self.is_deaf:
+            return
+        self.gate.now()
+        if not self.requests and len(self._opening) < 16:
+            self._opening += data[:16]
+        if self._in_head:
+            self._head_octets += len(data)
+        self._read(data)
+        self.gate.read_all()
+
+    def _read(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.is_deaf = self.is_ending = True  # answered as HTTP/1.1, whatever was asked for; nothing else follows
+        except httptools.HttpParserError as error:
+            self._fail(error)
+        else:
+            if self._in_head and self._head_octets > self.gate.limits.request_line + self.gate.limits.header_section:
+                self._give_up(self._limit(431, "header_section"))
+
+    def pause_writing(self) -> None:
+        self.flow.pause_writing()
+        self.stalled_since = self.gate.now()
+
+    def resume_writing(self) -> None:
+        self.flow.resume_writing()
+        self.stalled_since = 0.0
+        if self.current is not None and not self.current.is_done:
+            self.gate.writable(self.current)
+            self.gate.read_all()
+
+    def shutdown(self) -> None:
+        """The listener closes: nothing more is read; what is being answered is answered."""
+        self.is_ending = True
+        if self.current is None and self.incoming is None and not self.lingering_since:
+            self.cut()
+
+    def cut(self) -> None:
+        """Close the connection, whatever it is doing."""
+        self.is_deaf = True
+        self.transport.close()
+
+    # The parser.
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self._fields = []
+        self._in_head = True
+        self.head_since = self.gate.moment
+        if len(self.queue) + (self.current is not None) >= self.gate.limits.pipelined:
+            self._refuse(self._limit(429, "pipelined"))
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+        if len(self.url) + len(" HTTP/1.1\r\nGET ") > self.gate.limits.request_line:
+            self._refuse(self._limit(414, "request_line"))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:
+            self._fields.append((name.lower(), value))
+            return
+        self._trailer_octets += len(name) + len(value) + 4  # counted, and never mixed with the header section
+        if self._trailer_octets > self.gate.limits.trailers:
+            self._refuse(self._limit(431, "trailers"))
+
+    def on_headers_complete(self) -> None:
+        parser, limits, fields = self.parser, self.gate.limits, self._fields
+        self._in_head = False
+        self._head_octets = self._trailer_octets = 0
+        self.requests += 1
+        self.version = version = parser.get_http_version()
+        method = parser.get_method().decode("ascii")
+        keep_alive = version == "1.1" and parser.should_keep_alive() and not parser.should_upgrade()
+        if self.requests >= limits.requests_per_connection:
+            self.gate.limit_hit("requests_per_connection")
+            keep_alive = False
+        exchange = self.incoming = Exchange(self, method, fields, keep_alive, self.gate.moment)
+        try:
+            if len(fields) > limits.header_fields:
+                raise self._limit(431, "header_fields")
+            self._judge(exchange, version)
+            exchange.target = parse_target(self.url, method)
+            self.gate.admit(exchange)
+        except RemoteProtocolError as error:
+            if error.close:
+                self._refuse(error)
+            exchange.refusal = error  # its body is read and dropped, and the connection goes on
+        if self.current is None:
+            self._ask_for_body(exchange)
+
+    def _judge(self, exchange: Exchange, version: str) -> None:
+        """What a header section must and must not say (HTTP-2, HTTP-3); the parser has judged its form."""
+        if version not in ("1.1", "1.0"):
+            raise RemoteProtocolError(505, "version", "HTTP/1.1 and 1.0 are served.", close=True)
+        octets = hosts = 0
+        for name, value in exchange.headers:
+            octets += len(name) + len(value) + 4
+            if name not in _SPECIAL:
+                continue
+            if name == b"host":
+                hosts += 1
+            elif name == b"transfer-encoding":
+                if version == "1.0":
+                    raise RemoteProtocolError(400, "framing", "HTTP/1.0 has no transfer codings.", close=True)
+                if value.strip().lower() != b"chunked":
+                    raise RemoteProtocolError(501, "transfer_coding", "Only chunked is known.", close=True)
+            elif name == b"content-length" and int(value) > self.gate.limits.body:
+                raise self._limit(413, "body")
+            elif name == b"expect" and version == "1.1":
+                if value.strip().lower() != b"100-continue":
+                    raise RemoteProtocolError(417, "expect", "Only 100-continue can be expected.", close=True)
+                exchange.is_expecting = True
+        if octets > self.gate.limits.header_section:
+            raise self._limit(431, "header_section")
+        if hosts > 1 or (version == "1.1" and not hosts):
+            raise RemoteProtocolError(400, "host", "One Host header is needed.", close=True)
+
+    def on_body(self, body: bytes) -> None:
+        exchange = self.incoming
+        if exchange is None:
+            return
+        exchange.received += len(body)
+        if exchange.received > self.gate.limits.body:
+            self._refuse(self._limit(413, "body"))
+        if exchange.is_done or exchange.refusal is not None:
+            return
+        exchange.parts.append(body)
+        if exchange.received > self.gate.limits.inline_body:
+            self._stream(exchange)
+
+    def _stream(self, exchange: Exchange) -> None:
+        """A long body is handed over in pieces; until somebody asks for more, nothing more is read (HTTP-20)."""
+        exchange.is_streamed = True
+        if not exchange.credit:
+            self.flow.pause_reading()
+        if self.current is None:
+            self._start(exchange)
+        if exchange.has_begun:
+            self.gate.body_arrived(exchange)
+
+    def on_message_complete(self) -> None:
+        exchange, self.incoming = self.incoming, None
+        if exchange is None:
+            return
+        exchange.is_complete = True
+        self._in_head = True
+        self.url = b""
+        self._fields = []
+        if exchange.is_streamed and exchange.has_begun:
+            self.gate.body_arrived(exchange)
+        elif self.current is None and not exchange.is_done:
+            self._start(exchange)
+        elif exchange is not self.current:
+            self.queue.append(exchange)
+            if len(self.queue) + 1 >= self.gate.limits.pipelined:
+                self.flow.pause_reading()
+
+    # Exchanges.
+
+    def _start(self, exchange: Exchange) -> None:
+        self.current = exchange
+        exchange.has_begun = True
+        if exchange.refusal is not None:
+            exchange.refuse(exchange.refusal)
+        else:
+            self.gate.begin(exchange)
+
+    def _ask_for_body(self, exchange: Exchange) -> None:
+        """Tell a client that waits for a 100 to send the body, or that it is refused (RFC 9110 10.1.1)."""
+        if not exchange.is_expecting:
+            return
+        exchange.is_expecting = False
+        if exchange.refusal is not None:
+            exchange.refusal.close = True
+            self._refuse(exchange.refusal)
+        self.write(exchange, b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def write(self, exchange: Exchange, data: bytes) -> None:
+        """Write what belongs to the answer whose turn it is."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def finished(self, exchange: Exchange) -> None:
+        """An answer is complete: go on with the next request, or close."""
+        if exchange is not self.current:
+            return
+        self.current = None
+        if not exchange.keep_alive:
+            self._end(at_once=exchange.is_complete)
+            return
+        if self.queue:
+            self._start(self.queue.popleft())
+        elif self.incoming is None:
+            self.idle_since = self.gate.moment
+        else:
+            self._ask_for_body(self.incoming)
+        if self.flow.read_paused:
+            self.flow.resume_reading()
+
+    def resume_reading(self) -> None:
+        """Read on: somebody has asked for more of a body."""
+        self.flow.resume_reading()
+
+    # Refusals.
+
+    def _refuse(self, error: RemoteProtocolError) -> None:
+        """Stop the parser: what it is told to refuse is answered when it has come to a halt."""
+        self._refusal = error
+        raise error
+
+    def _fail(self, error: httptools.HttpParserError) -> None:
+        refusal, self._refusal = self._refusal, None
+        if refusal is None and isinstance(error, httptools.HttpParserCallbackError):
+            raise error
+        self._give_up(refusal or self._malformed(error))
+
+    def _malformed(self, error: httptools.HttpParserError) -> RemoteProtocolError:
+        if self._opening.startswith(b"PRI * HTTP/2.0"):
+            return RemoteProtocolError(505, "version", "HTTP/2 is not served.", close=True)
+        if isinstance(error, httptools.HttpParserInvalidMethodError):
+            word = self._opening.partition(b" ")[0] if self.requests == 0 else b""
+            if word and _TOKEN_OCTETS.issuperset(word):
+                return RemoteProtocolError(501, "method", "The method is not known.", close=True)
+        return RemoteProtocolError(400, "framing", "The request is malformed.", close=True)
+
+    def _limit(self, status: int, limit: str) -> RemoteProtocolError:
+        self.gate.limit_hit(limit)
+        return RemoteProtocolError(status, limit, "The request is larger than what is served.", close=True)
+
+    def _give_up(self, error: RemoteProtocolError) -> None:
+        """Answer what cannot be read further, after the requests before it, and close."""
+        self.is_deaf = True
+        exchange, self.incoming = self.incoming, None
+        if exchange is not None and exchange.has_begun and exchange.is_open:
+            exchange.gone = True
+            self.gate.gone(exchange)
+        if exchange is None or exchange.has_begun:
+            exchange = Exchange(self, "GET", (), False, self.gate.now())
+        exchange.keep_alive = False
+        exchange.refusal = error
+        if self.current is not None and self.current.gone and self.current.status:
+            self.transport.abort()  # its answer has begun: only this tells the client that it has no end
+        elif self.current is None or self.current.gone:
+            self._start(exchange)
+        else:
+            self.queue.append(exchange)
+
+    def _end(self, *, at_once: bool) -> None:
+        """Close after what has been written; a client that is still sending gets time to read its answer."""
+        self.is_deaf = True
+        if at_once or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.lingering_since = self.gate.now()
+        self.transport.write_eof()
+        self.flow.resume_reading()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Uvicorn's timer is not used: `look` has all of them."""
+
+    def look(self, now: float) -> None:
+        """Have the time limits of HTTP-13 looked at, about once a second."""
+        limits = self.gate.limits
+        if self.stalled_since and now - self.stalled_since >= limits.stalled:
+            self.gate.limit_hit("stalled")
+            self.transport.abort()
+        elif self.lingering_since:
+            if now - self.lingering_since >= _LINGER:
+                self.transport.abort()
+        elif self.incoming is not None:
+            if self._is_slow(now):
+                self._give_up(self._slow("body_rate"))
+        elif self.current is None and (self.url or self._fields):
+            if now - self.head_since >= limits.header_time:
+                self._give_up(self._slow("header_time"))
+        elif self.current is None and now - self.idle_since >= limits.idle:
+            self.cut()
+
+    def _is_slow(self, now: float) -> bool:
+        """A body that comes more slowly than it may, unless it is we who do not read."""
+        exchange, limits = self.incoming, self.gate.limits
+        if exchange is None or self.flow.read_paused:
+            return False
+        passed = now - exchange.body_since
+        return passed >= limits.body_grace and exchange.received < limits.body_rate * passed
+
+    def _slow(self, limit: str) -> RemoteProtocolError:
+        self.gate.limit_hit(limit)
+        return RemoteProtocolError(408, limit, "The request came too slowly.", close=True)

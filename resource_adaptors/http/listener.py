@@ -1,0 +1,110 @@
+"""Listeners: bound sockets whose connections uvicorn accepts on the kernel's loop (HTTP-1)."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import socket
+import ssl
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, cast
+
+import uvicorn
+
+from resource_adaptors.http.connection import Connection
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
+
+    from resource_adaptors.http.config import ListenerSection, TlsSection
+    from resource_adaptors.http.gate import Gate
+    from slee.spi import ResourceAdaptorContext
+
+_BACKLOG = 2048
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals of the process to the runtime."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+class HttpListener:
+    """One address; bound when it is made, accepting until `stop`."""
+
+    def __init__(self, section: ListenerSection, gate: Gate, context: ResourceAdaptorContext) -> None:
+        """Bind and listen; `OSError` if the address or the certificates cannot be had."""
+        config = uvicorn.Config(
+            _no_application,
+            http=cast("type[asyncio.Protocol]", functools.partial(Connection, gate)),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=1,
+        )
+        config.load()
+        if section.tls is not None:
+            config.ssl = _tls(section.tls)
+        self._socket = _bind(section.host, section.port)
+        self.host, self.port = self._socket.getsockname()[:2]
+        self.scheme = "http" if section.tls is None else "https"
+        self._server = _Server(config)
+        self._cancel: Callable[[], None] = context.spawn(self._serve)
+
+    async def _serve(self) -> None:
+        await self._server.serve([self._socket])
+
+    def stop(self) -> None:
+        """Accept no more; connections that do nothing close, the others after their answers (COM-18)."""
+        for server in getattr(self._server, "servers", ()):
+            server.close()
+        self._socket.close()
+        for connection in tuple(self._server.server_state.connections):
+            if isinstance(connection, Connection):
+                connection.shutdown()
+
+    def close(self) -> None:
+        """Close everything."""
+        self.stop()
+        for connection in tuple(self._server.server_state.connections):
+            if isinstance(connection, Connection):
+                connection.cut()
+        self._server.should_exit = True
+
+
+async def _no_application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """Never called: connections hand their requests to the adaptor themselves."""
+    raise RuntimeError(f"no ASGI application for {scope}, {receive}, {send}: Connection serves requests")
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio then sets TCP_NODELAY
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _tls(section: TlsSection) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(section.certificate, section.key)
+    context.set_alpn_protocols(["http/1.1"])
+    if section.client_ca is not None:
+        context.load_verify_locations(section.client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context

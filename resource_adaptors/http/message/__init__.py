@@ -1,0 +1,1 @@
+"""HTTP's values: what is said on the wire, without I/O."""

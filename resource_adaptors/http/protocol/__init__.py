@@ -1,0 +1,1 @@
+"""HTTP's rules beyond the library's parser, without I/O: routes, retries, circuits, signatures, schedules."""

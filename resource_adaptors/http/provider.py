@@ -1,0 +1,342 @@
+"""What SBBs call on HTTP: each command is judged at the call, noted, and enlisted in the delivery's transaction."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from resource_adaptors.http.api import Http
+from resource_adaptors.http.events import ClientActivity, EventStreamActivity, WebhookActivity
+from resource_adaptors.http.exchange import Exchange
+from resource_adaptors.http.message.errors import LocalProtocolError
+from resource_adaptors.http.message.event_stream import format_event, retry_line
+from resource_adaptors.http.message.headers import BODILESS, header_lines
+from resource_adaptors.http.message.problem import TYPE, problem
+from resource_adaptors.http.protocol.calls import Call, new_call
+from resource_adaptors.http.protocol.webhooks import Record
+
+if TYPE_CHECKING:
+    from resource_adaptors.http.adaptor import HttpAdaptor
+    from slee.api.activity import ActivityContext
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Answer a request."""
+
+    exchange: Exchange
+    status: int
+    fields: bytes
+    body: bytes
+
+
+class OpenBody(msgspec.Struct, frozen=True):
+    """Begin an answer in pieces."""
+
+    exchange: Exchange
+    status: int
+    fields: bytes
+
+
+class SendChunk(msgspec.Struct, frozen=True):
+    """Send a piece of an answer."""
+
+    exchange: Exchange
+    data: bytes
+
+
+class CloseBody(msgspec.Struct, frozen=True):
+    """End an answer in pieces."""
+
+    exchange: Exchange
+
+
+class ReadBody(msgspec.Struct, frozen=True):
+    """Read on in a body."""
+
+    exchange: Exchange
+    octets: int
+
+
+class OpenEvents(msgspec.Struct, frozen=True):
+    """Answer with an event stream."""
+
+    exchange: Exchange
+    stream: str
+    key: str | None
+    fields: bytes
+    first: bytes
+
+
+class SendEvent(msgspec.Struct, frozen=True):
+    """Send an event to one stream."""
+
+    stream: Hashable
+    data: bytes
+
+
+class Publish(msgspec.Struct, frozen=True):
+    """Send an event to the streams of a key."""
+
+    key: str
+    data: str
+    event: str | None
+
+
+class CloseEvents(msgspec.Struct, frozen=True):
+    """Close an event stream."""
+
+    stream: Hashable
+
+
+class EndSession(msgspec.Struct, frozen=True):
+    """End a session."""
+
+    session: Hashable
+
+
+class StartCall(msgspec.Struct, frozen=True):
+    """Ask another server."""
+
+    call: Call
+
+
+class CancelCall(msgspec.Struct, frozen=True):
+    """Give up a request of ours."""
+
+    handle: Hashable
+
+
+class Tell(msgspec.Struct, frozen=True):
+    """Deliver a web-hook."""
+
+    record: Record
+
+
+class HttpProvider(Http):
+    """The interface of one HTTP resource adaptor entity."""
+
+    def __init__(self, adaptor: HttpAdaptor) -> None:
+        self._adaptor = adaptor
+
+    def is_waiting(self, aci: ActivityContext) -> bool:
+        exchange = self._adaptor.serving.exchanges.get(self._adaptor.context.handle_of(aci))
+        return exchange is not None and exchange.is_open
+
+    def session(self, aci: ActivityContext) -> ActivityContext | None:
+        adaptor = self._adaptor
+        exchange = adaptor.serving.exchanges.get(adaptor.context.handle_of(aci))
+        return None if exchange is None else adaptor.context.activity_context(exchange.session)
+
+    # Answers.
+
+    def respond(
+        self,
+        aci: ActivityContext,
+        status: int,
+        *,
+        body: bytes | str = b"",
+        content_type: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        if not 200 <= status <= 599:
+            raise LocalProtocolError(f"respond: status {status} [HTTP-7]; give 200 to 599")
+        if isinstance(body, str):
+            body = body.encode()
+            content_type = content_type or "text/plain; charset=utf-8"
+        if body and status in BODILESS:
+            raise LocalProtocolError(f"respond: {status} has no body [HTTP-7]; leave it out")
+        self._answer(aci, status, _fields(content_type, headers), body)
+
+    def respond_json(
+        self, aci: ActivityContext, value: object, *, status: int = 200, headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        try:
+            body = msgspec.json.encode(value)
+        except (TypeError, ValueError) as error:
+            raise LocalProtocolError(f"respond_json: {error} [HTTP-7]; give what JSON can say") from error
+        self.respond(aci, status, body=body, content_type="application/json", headers=headers)
+
+    def problem(
+        self,
+        aci: ActivityContext,
+        status: int,
+        *,
+        code: str,
+        detail: str = "",
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        if not 400 <= status <= 599:
+            raise LocalProtocolError(f"problem: status {status} [HTTP-8]; give 400 to 599")
+        self._answer(aci, status, _fields(TYPE, headers), problem(status, code, detail))
+
+    def _answer(self, aci: ActivityContext, status: int, fields: bytes, body: bytes) -> None:
+        exchange = self._take(aci, "respond")
+        self._adaptor.context.enlist(Answer(exchange, status, fields, body))
+
+    def _take(self, aci: ActivityContext, what: str) -> Exchange:
+        """The request behind a context, noted as answered unless the delivery rolls back."""
+        exchange = self._exchange(aci, what)
+        if exchange.answered or exchange.is_done:
+            raise LocalProtocolError(f"{what}: {exchange} has its answer [HTTP-18]; answer a request once")
+        exchange.answered = True
+        self._adaptor.context.on_rollback(exchange.forget_answer)
+        return exchange
+
+    def _exchange(self, aci: ActivityContext, what: str) -> Exchange:
+        adaptor = self._adaptor
+        handle = adaptor.context.handle_of(aci)
+        exchange = adaptor.serving.exchanges.get(handle) or adaptor.serving.left.get(handle)
+        if exchange is None:
+            raise LocalProtocolError(f"{what}: {aci!r} is no request that waits for its answer [HTTP-18, COM-4]")
+        return exchange
+
+    def open_body(
+        self,
+        aci: ActivityContext,
+        status: int = 200,
+        *,
+        content_type: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        if not 200 <= status <= 599 or status in BODILESS:
+            raise LocalProtocolError(f"open_body: status {status} [HTTP-7]; give one that has a body")
+        fields = _fields(content_type, headers)
+        exchange = self._take(aci, "open_body")
+        exchange.is_open_ended = True
+        self._adaptor.context.on_rollback(exchange.forget_body)
+        self._adaptor.context.enlist(OpenBody(exchange, status, fields))
+
+    def send_chunk(self, aci: ActivityContext, data: bytes) -> None:
+        exchange = self._open_ended(aci, "send_chunk")
+        if not exchange.gone and exchange.connection.stalled_since:
+            raise LocalProtocolError(f"send_chunk: the buffer of {exchange} is full [HTTP-20]; wait for Writable")
+        self._adaptor.context.enlist(SendChunk(exchange, bytes(data)))
+
+    def close_body(self, aci: ActivityContext) -> None:
+        exchange = self._open_ended(aci, "close_body")
+        exchange.is_open_ended = False
+        self._adaptor.context.on_rollback(exchange.open_again)
+        self._adaptor.context.enlist(CloseBody(exchange))
+
+    def _open_ended(self, aci: ActivityContext, what: str) -> Exchange:
+        exchange = self._exchange(aci, what)
+        if not exchange.is_open_ended:
+            raise LocalProtocolError(f"{what}: {exchange} has no open body [HTTP-20]; call open_body first")
+        return exchange
+
+    def read_body(self, aci: ActivityContext, octets: int = 65_536) -> None:
+        if octets < 1:
+            raise LocalProtocolError(f"read_body: {octets} octets [HTTP-20]; ask for one at least")
+        self._adaptor.context.enlist(ReadBody(self._exchange(aci, "read_body"), octets))
+
+    # Event streams.
+
+    def open_events(
+        self,
+        aci: ActivityContext,
+        *,
+        key: str | None = None,
+        retry: float | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> ActivityContext:
+        adaptor = self._adaptor
+        fields = _fields("text/event-stream", [("Cache-Control", "no-store"), *headers])
+        first = b"" if retry is None else retry_line(retry)
+        exchange = self._take(aci, "open_events")
+        stream = f"{exchange.handle}-events"
+        context = adaptor.context.endpoint.start_activity_transacted(stream, EventStreamActivity(key))
+        adaptor.context.enlist(OpenEvents(exchange, stream, key, fields, first))
+        return context
+
+    def send_event(
+        self, aci: ActivityContext, data: str, *, event: str | None = None, event_id: str | None = None
+    ) -> None:
+        self._adaptor.context.enlist(SendEvent(self._stream(aci, "send_event"), format_event(data, event, event_id)))
+
+    def publish(self, key: str, data: str, *, event: str | None = None) -> None:
+        format_event(data, event, None)
+        self._adaptor.context.enlist(Publish(key, data, event))
+
+    def close_events(self, aci: ActivityContext) -> None:
+        self._adaptor.context.enlist(CloseEvents(self._stream(aci, "close_events")))
+
+    def _stream(self, aci: ActivityContext, what: str) -> Hashable:
+        handle = self._adaptor.context.handle_of(aci)
+        if not isinstance(aci.activity, EventStreamActivity) or handle is None:
+            raise LocalProtocolError(f"{what}: {aci!r} is no event stream [HTTP-21, COM-4]; open_events returns one")
+        return handle
+
+    def end_session(self, aci: ActivityContext) -> None:
+        handle = self._adaptor.context.handle_of(aci)
+        if handle not in self._adaptor.sessions.by_handle:
+            raise LocalProtocolError(f"end_session: {aci!r} is no session [HTTP-15, COM-4]; ask session() for it")
+        self._adaptor.context.enlist(EndSession(handle))
+
+    # Requests of ours.
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+        redirects: int = 0,
+    ) -> ActivityContext:
+        adaptor = self._adaptor
+        named = list(headers)
+        if idempotency_key is not None:
+            named.append(("Idempotency-Key", idempotency_key))
+        header_lines(named)
+        client = adaptor.settings.client
+        call = new_call(
+            adaptor.new_handle("call"),
+            method,
+            url,
+            tuple(named),
+            bytes(body),
+            client.timeout if timeout is None else timeout,
+            redirects,
+        )
+        context = adaptor.context.endpoint.start_activity_transacted(call.handle, ClientActivity(method, url))
+        adaptor.context.enlist(StartCall(call))
+        return context
+
+    def cancel(self, aci: ActivityContext) -> None:
+        handle = self._adaptor.context.handle_of(aci)
+        if not isinstance(aci.activity, ClientActivity) or handle is None:
+            raise LocalProtocolError(f"cancel: {aci!r} is no request of ours [HTTP-23, COM-4]; request() returns one")
+        self._adaptor.context.enlist(CancelCall(handle))
+
+    def webhook(
+        self, target: str, body: bytes, *, content_type: str = "application/json", ordering_key: str | None = None
+    ) -> ActivityContext:
+        adaptor = self._adaptor
+        settings = adaptor.settings.webhooks
+        if target not in settings.targets:
+            raise LocalProtocolError(f"webhook: target {target!r} is not configured [HTTP-30]; add it to webhooks")
+        if len(body) > settings.body:
+            raise LocalProtocolError(f"webhook: {len(body)} octets, at most {settings.body} [HTTP-31]; send a link")
+        header_lines([("Content-Type", content_type)])
+        handle = adaptor.new_handle("webhook")
+        now = adaptor.context.now
+        record = Record(handle, target, bytes(body), content_type, ordering_key or "", now)
+        context = adaptor.context.endpoint.start_activity_transacted(handle, WebhookActivity(handle, target))
+        adaptor.context.endpoint.save_activity(handle, msgspec.msgpack.encode(record))
+        adaptor.context.enlist(Tell(record))
+        return context
+
+
+def _fields(content_type: str | None, headers: Sequence[tuple[str, str]]) -> bytes:
+    lines = b"" if content_type is None else _type_line(content_type)
+    return lines + header_lines(headers) if headers else lines
+
+
+@functools.lru_cache(maxsize=256)
+def _type_line(content_type: str) -> bytes:
+    return header_lines([("Content-Type", content_type)])

@@ -1,0 +1,55 @@
+"""The journal of a harness, and its end and beginning again (TST-9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from slee.kernel.journalling import Journalling
+
+if TYPE_CHECKING:
+    from slee.facilities.volatile import VolatileTables
+    from slee.kernel.kernel import Kernel
+    from slee.stores.simulated import SimulatedDisk
+    from slee.testing.harness import SleeHarness
+
+H = TypeVar("H", bound="SleeHarness")
+
+
+class CrashableJournal:
+    """Keeps what lasts of a harness on a simulated disk; a record is made after every step."""
+
+    def __init__(self, kernel: Kernel, tables: VolatileTables, disk: SimulatedDisk) -> None:
+        self.disk = disk
+        self.journal = disk.open(kernel.now)
+        self.journalling = Journalling(kernel, self.journal)
+        self.journalling.join(tables)
+        self.is_crashed = False
+
+    def flush(self, now: float) -> None:
+        """Record what has changed, and hand over what the disk has acknowledged."""
+        journalling = self.journalling
+        if journalling.is_due:
+            journalling.flush(now)
+        self.journal.advance(now)
+        journalling.acknowledged(self.journal.acknowledged)
+
+    def crash(self, harness: H, survivors: int | None, downtime: float) -> H:
+        """End the process of a harness; the one that is returned is Stopped, on the same disk."""
+        self.is_crashed = True
+        self.disk.crash(survivors=survivors)
+        again = type(harness)(
+            seed=harness.seed + 1,
+            limits=harness.kernel.limits,
+            failures_allowed=harness.failures_allowed,
+            leftovers_allowed=harness.leftovers_allowed,
+            serialise=harness.kernel.serialises,
+            random_schedule=harness.watch.lot is not None,
+            journal=self.disk,
+            start=False,
+        )
+        again.clock.move_to(harness.clock.now + downtime)
+        again.kernel.now = again.clock.now
+        return again
+
+
+__all__ = ["CrashableJournal"]
