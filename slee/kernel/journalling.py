@@ -192,6 +192,11 @@ class Journalling:
         """Whether outputs wait for an acknowledgement."""
         return bool(self._waiting)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the journal has acknowledged more than `acknowledged` has been told."""
+        return self.journal.acknowledged > self._acknowledged
+
     # A journal that is not written (DUR-13).
 
     def restrain(self, *, refusing: bool, blocked: bool) -> None:

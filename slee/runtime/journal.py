@@ -92,11 +92,15 @@ class JournalKeeper:
     def pumped(self) -> None:
         """The kernel has nothing ready: see to what it has changed."""
         journalling = self.journalling
-        if not journalling.is_due or self.watch.is_lost:
+        if self.watch.is_lost:
             return
         if journalling.is_waited_for:
-            self.flush()
-        elif self._timer is None:
+            if journalling.is_due:
+                self.flush()
+            self.journal.hasten()
+            if journalling.is_behind:  # the acknowledgement came before anything waited for it
+                self._loop.call_soon(self._acknowledged)
+        elif journalling.is_due and self._timer is None:
             self._timer = self._loop.call_later(FLUSH_INTERVAL, self._flush_in_time)
 
     def flush(self) -> None:

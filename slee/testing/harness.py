@@ -124,8 +124,7 @@ class SleeHarness(Looking):
         self.tables = VolatileTables(self.kernel)
         self.profiles = HarnessProfiles(self.kernel, self.facilities)
         self._links: dict[str, ResourceAdaptor] = {}
-        self._is_pumping = False
-        """Within `run`: what an adaptor fires there is processed before that returns, as in a server."""
+        self._is_pumping = False  # within `run`, which processes what adaptors fire there, as a server does
         self.recovery = None if journal is None else CrashableJournal(self.kernel, self.tables, journal)
         if start:
             self.kernel.start()
@@ -270,8 +269,7 @@ class SleeHarness(Looking):
         if self.recovery is not None:
             self.recovery.flush(self.clock.now)
             self._hand_over()
-        steps, outer = 0, self._is_pumping
-        self._is_pumping = True
+        steps, outer, self._is_pumping = 0, self._is_pumping, True
         try:
             while self.kernel.step(self.clock.now):
                 self._perform()
