@@ -8,8 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from slee import Profile
-from slee.api.errors import ProfileVerificationError
+from slee import Profile, ProfileVerificationError
 
 Amount = Annotated[decimal.Decimal, Field(max_digits=18, decimal_places=6)]
 

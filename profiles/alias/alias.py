@@ -7,8 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from slee import Condition, Profile, attribute, query, where
-from slee.api.errors import ProfileVerificationError
+from slee import Condition, Profile, ProfileVerificationError, attribute, query, where
 
 
 class Kind(enum.Enum):

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from slee import Collation, Condition, Profile, attribute, query, where
-from slee.api.errors import ProfileVerificationError
+from slee import Collation, Condition, Profile, ProfileVerificationError, attribute, query, where
 
 
 class Domain(Profile, vendor="slee", version="1.0", events=True, read_only=True):

@@ -6,8 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from slee import Profile
-from slee.api.errors import ProfileVerificationError
+from slee import Profile, ProfileVerificationError
 
 Target = Annotated[str | None, Field(max_length=255)]
 """An address-of-record, a SIP URI or a number."""

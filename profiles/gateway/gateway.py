@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from slee import Condition, Profile, attribute, query, where
-from slee.api.errors import ProfileVerificationError
+from slee import Condition, Profile, ProfileVerificationError, attribute, query, where
 
 Digits = Annotated[str, Field(pattern=r"^\+?[0-9*#]*$", max_length=32)]
 

@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from pydantic import Field
 
-from slee import Profile
-from slee.api.errors import ProfileVerificationError
+from slee import Profile, ProfileVerificationError
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

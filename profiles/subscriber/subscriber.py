@@ -7,9 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from slee import Condition, Profile, attribute, query, where
-from slee.api.credentials import Ha1
-from slee.api.errors import ProfileVerificationError
+from slee import Condition, Ha1, Profile, ProfileVerificationError, attribute, query, where
 
 Aor = Annotated[str, StringConstraints(pattern=r"^(sips?:)?[^@\s]+@[^@\s]+$", max_length=255)]
 """An address-of-record: user@host, with or without scheme."""

@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from slee import Condition, Profile, attribute, query, where
-from slee.api.errors import ProfileVerificationError
+from slee import Condition, Profile, ProfileVerificationError, attribute, query, where
 
 
 class TrustedAddress(Profile, vendor="slee", version="1.0", events=True, read_only=True):

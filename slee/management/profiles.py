@@ -235,7 +235,7 @@ class Profiles:
 
     # Files.
 
-    def export(self, table: str, format: str = "csv") -> Iterator[bytes]:  # noqa: A002 - what every surface calls it
+    def export(self, table: str, format: str = "csv") -> Iterator[bytes]:
         """Write a table as CSV, JSON Lines or TOML, without what is secret.
 
         Raises:
@@ -246,7 +246,7 @@ class Profiles:
     def import_(
         self,
         table: str,
-        format: str = "csv",  # noqa: A002
+        format: str = "csv",
         *,
         source: str = "import",
         dry_run: bool = False,

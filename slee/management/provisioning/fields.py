@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from slee.api.profile import Attribute
     from slee.model.profile import ProfileDescriptor, Row
 
-Convert = Callable[[Any], Any]
+_Convert = Callable[[Any], Any]
 _BOOLEANS: Final = {"true": True, "false": False}
 _TEXTUAL: Final = (
     decimal.Decimal,
@@ -155,7 +155,7 @@ class Fields:
         return {field.name: field.json(row[field.position]) for field in self.open}
 
 
-def _text_form(attribute: Attribute) -> tuple[Convert, Convert]:
+def _text_form(attribute: Attribute) -> tuple[_Convert, _Convert]:
     scalar = attribute.scalar
     if scalar is str:
         return _same, _same

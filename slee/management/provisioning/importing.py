@@ -367,4 +367,4 @@ def _rejected(record: Record, attribute: str, problem: str, remedy: str) -> Reje
     return Reject(record.line, record.columns.get(attribute, 0), name, attribute, problem, remedy, record.text)
 
 
-__all__ = ["MOST_REJECTS", "Import", "ImportCounts", "ImportOptions", "Reject"]
+__all__ = ["LONGEST_NAME", "MOST_REJECTS", "Import", "ImportCounts", "ImportOptions", "Reject"]

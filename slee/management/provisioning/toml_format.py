@@ -107,4 +107,4 @@ def _text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-__all__ = ["TomlReader", "toml_record"]
+__all__ = ["LONGEST", "UNSET", "TomlReader", "toml_record"]

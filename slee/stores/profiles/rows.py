@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from slee.api.errors import SleeError
 from slee.stores.profiles.columns import Convert, load_text
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _CHUNK: Final = 500
 """Names in one SELECT: SQLite of old admits 999 parameters."""
-Load = Callable[[tuple[Any, ...]], tuple[str, "Row"]]
+_Load = Callable[[tuple[Any, ...]], tuple[str, "Row"]]
 
 
 def all_rows(dialect: Dialect, connection: sa.Connection, table: SqlTable) -> Iterator[tuple[str, Row]]:
@@ -46,12 +47,12 @@ def changed_rows(
             try:
                 name, values = load(row)
                 found[name] = table.descriptor.validate(f"{table.name}/{name}", values)
-            except Exception as error:  # noqa: BLE001 - values that another program wrote can be anything
+            except (ValueError, TypeError, SleeError) as error:
                 wrong[str(load_text(row[0]))] = str(error)
     return found, wrong
 
 
-def row_loader(table: SqlTable, dialect: str) -> Load:
+def row_loader(table: SqlTable, dialect: str) -> _Load:
     """What makes a profile of a row of SQL."""
     converts = [
         (position, _from_sqlite(bool) if dialect == "sqlite" and _is_boolean(table, position) else kind.load)
@@ -74,7 +75,7 @@ def row_loader(table: SqlTable, dialect: str) -> Load:
         for position, convert in others:
             try:
                 values[position] = convert(values[position])
-            except Exception as error:
+            except (ValueError, TypeError, ArithmeticError) as error:
                 where = f"{table.name}/{name}.{attributes[position].name}"
                 raise ValueError(f"{where}: {error} [PRF-46]; mend the row in the database") from error
         return name, tuple(values)

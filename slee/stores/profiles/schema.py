@@ -122,7 +122,7 @@ def create_catalogue(connection: sa.Connection) -> None:
     """Make what is missing of the catalogue."""
     _CATALOGUE.create_all(connection)
     if connection.scalar(sa.select(POSITION.c.position)) is None:
-        connection.execute(POSITION.insert().values(id=1, format=FORMAT, position=0, writing=0))
+        connection.execute(sa.insert(POSITION).values(id=1, format=FORMAT, position=0, writing=0))
 
 
 def watch_statements(dialect: str, table: SqlTable) -> list[str]:
