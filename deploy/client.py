@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def download(path: Path, operation: Operation, arguments: Arguments) -> Iterator
 
 
 @contextmanager
-def _requests(path: Path) -> Iterator[httpx.Client]:
+def _requests(path: Path) -> Generator[httpx.Client]:
     _require_server(path)
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://slee") as client:
         try:

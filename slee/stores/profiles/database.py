@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from slee.api.errors import InvalidConfigurationError, SchemaMismatchError, StateDirectoryError
 from slee.stores.profiles import catalogue
@@ -114,8 +115,8 @@ def open_profile_database(
     dialect = dialect_of(url or f"sqlite:///{directory / DATABASE_FILE}")
     try:
         return ProfileDatabase(dialect, on_status=on_status)
-    except sa.exc.SQLAlchemyError as error:
-        cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    except exc.SQLAlchemyError as error:
+        cause = error.orig if isinstance(error, exc.DBAPIError) else error
         raise InvalidConfigurationError(
             f"{dialect.where}: {' '.join(str(cause).split())} [PRF-46]; make it reachable, or give another URL"
         ) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import sqlalchemy as sa
+from sqlalchemy import event, exc
 from sqlalchemy.pool import NullPool
 
 from slee.api.errors import InvalidConfigurationError, StateDirectoryError
@@ -68,8 +69,8 @@ class Sqlite:
         self.where = str(url)
         self._path = Path(url.database)
         self.engine = sa.create_engine(url, poolclass=NullPool, connect_args={"check_same_thread": False})
-        sa.event.listen(self.engine, "connect", _prepare_sqlite)
-        sa.event.listen(self.engine, "begin", _begin_sqlite)
+        event.listen(self.engine, "connect", _prepare_sqlite)
+        event.listen(self.engine, "begin", _begin_sqlite)
         self._lock: int | None = None
         self._version: tuple[int, int] | None = None
 
@@ -132,7 +133,7 @@ class Postgresql:
         connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
         try:
             connection.exec_driver_sql(f"SELECT pg_advisory_lock({_OWNER_LOCK})")
-        except sa.exc.OperationalError as error:
+        except exc.OperationalError as error:
             if getattr(error.orig, "sqlstate", None) != "55P03":
                 raise
             raise StateDirectoryError(f"{self.where}: another SLEE owns it [PRF-46]; stop that one first") from error
@@ -174,7 +175,7 @@ def dialect_of(url: str) -> Dialect:
     """
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError as error:
+    except exc.ArgumentError as error:
         raise InvalidConfigurationError(
             "the URL of the profile database is none [PRF-46]; give sqlite:///PATH or postgresql://USER@HOST/NAME"
         ) from error

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from slee.api.errors import StateDirectoryError
 from slee.kernel.profile_storage import OutsideChange, StorageStatus
@@ -127,7 +128,7 @@ class Writer:
                 return
             try:
                 self._work(batch)
-            except (sa.exc.SQLAlchemyError, StateDirectoryError, OSError) as error:
+            except (exc.SQLAlchemyError, StateDirectoryError, OSError) as error:
                 self._fail(error)
                 if closing:
                     return
@@ -190,7 +191,7 @@ class Writer:
 
     def _fail(self, error: Exception) -> None:
         self._drop_connection()
-        cause = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig is not None else error
+        cause = error.orig if isinstance(error, exc.DBAPIError) and error.orig is not None else error
         self._become(f"{self._dialect.where}: {' '.join(str(cause).split())}")
 
     def _drop_connection(self) -> None:
@@ -198,7 +199,7 @@ class Writer:
         if connection is not None:
             try:
                 connection.close()
-            except sa.exc.SQLAlchemyError:
+            except exc.SQLAlchemyError:
                 connection.invalidate()
 
     def _become(self, reason: str) -> None:
