@@ -130,7 +130,9 @@ class ServiceRegistry:
         self._select_initial()
 
     def _put_in_place(self, old: ServiceRuntime, new: ServiceRuntime, *, follow: bool) -> None:
-        old.state, new.state = ServiceState.STOPPING, ServiceState.ACTIVE
+        arrival = "RESUME" if new.state is ServiceState.STOPPING else "ACTIVATE"
+        old.state = next_state(SERVICE, old.state, "DEACTIVATE", str(old.id), "SVC-14")
+        new.state = next_state(SERVICE, new.state, arrival, str(new.id), "SVC-14")
         old.successor, old.follows = new, follow
         self._renew(new)
 

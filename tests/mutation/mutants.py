@@ -16,9 +16,7 @@ from resource_adaptors.sip.protocol.transaction import runs
 from slee.kernel import states
 
 _TESTS: Final = Path(__file__).parents[1]
-_KERNEL_TESTS: Final = tuple(
-    f"conformance/test_{group}.py" for group in ("sle", "svc", "ra", "ac", "att", "rtr", "dur")
-)
+_KERNEL_TESTS: Final = tuple(f"conformance/test_{group}.py" for group in ("sle", "svc", "upg", "ra", "ac", "att", "rtr", "dur"))
 _SIP_TESTS: Final = ("resource_adaptors/sip/protocol/test_tables.py",)
 
 Line = tuple[Any, str]

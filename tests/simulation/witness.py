@@ -37,6 +37,10 @@ class Witness:
         world.reach("after append")
         return sequence
 
+    def hasten(self) -> None:
+        """Pass it on."""
+        self._inner.hasten()
+
     def advance(self) -> None:
         """Let the disk do what is due by now."""
         self._inner.advance(self._world.time.now)

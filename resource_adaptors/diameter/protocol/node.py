@@ -102,6 +102,8 @@ class Node:
         if connection is peer.initiated:
             event = tables.I_RCV_CONN_NACK if peer.state in _CONNECTING else tables.I_PEER_DISC
             peer.step(event)
+            if peer.initiated is connection:  # the peer goes on by the connection that it made
+                peer.initiated = None
         elif connection is peer.responded:
             peer.step(tables.R_PEER_DISC)
 

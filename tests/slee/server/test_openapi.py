@@ -1,4 +1,4 @@
-"""The OpenAPI description is complete: no answer to any request is a fault, or one that it does not describe (MGT-1)."""
+"""The OpenAPI description is complete: no answer to a request is a fault, or one that it does not describe (MGT-1)."""
 
 from __future__ import annotations
 
