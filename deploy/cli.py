@@ -13,6 +13,7 @@ FAMILIES: Final = {
     "component": "Look at installed components.",
     "service": "Activate and deactivate services, and look at their entity trees.",
     "resource": "Manage resource adaptor entities and their links.",
+    "profile": "Provision profile tables: add, find, change, import and export profiles.",
     "activity": "Look at activities, and end one.",
     "trace": "Read and assign trace levels.",
     "alarm": "Look at active alarms, and clear them.",

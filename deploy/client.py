@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +32,52 @@ def call(path: Path, operation: Operation, arguments: Arguments) -> Any:
     Raises:
         Refusal: the server refused or cannot be reached.
     """
-    _require_server(path)
+    with _requests(path) as client:
+        values = arguments.model_dump(mode="json", exclude_unset=True)
+        if operation.changes:
+            response = client.post(operation.path, json=values, timeout=_TIMEOUT)
+        else:
+            response = client.get(operation.path, params=values, timeout=_TIMEOUT)
+    return _result(path, response)
+
+
+def upload(path: Path, operation: Operation, arguments: Arguments, pieces: Iterable[bytes]) -> Any:
+    """Call an operation that takes a file, and return its result as parsed JSON.
+
+    Raises:
+        Refusal: the server refused or cannot be reached.
+    """
+    with _requests(path) as client:
+        values = arguments.model_dump(mode="json", exclude_unset=True)
+        response = client.post(operation.path, params=values, content=pieces, timeout=None)
+    return _result(path, response)
+
+
+def download(path: Path, operation: Operation, arguments: Arguments) -> Iterator[bytes]:
+    """Call an operation that gives a file, and return the file's pieces.
+
+    Raises:
+        Refusal: the server refused or cannot be reached.
+    """
     values = arguments.model_dump(mode="json", exclude_unset=True)
+    with _requests(path) as client, client.stream("GET", operation.path, params=values, timeout=_TIMEOUT) as response:
+        if not response.is_success:
+            response.read()
+            _result(path, response)
+        yield from response.iter_bytes()
+
+
+@contextmanager
+def _requests(path: Path) -> Generator[httpx.Client]:
+    _require_server(path)
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://slee") as client:
         try:
-            if operation.changes:
-                response = client.post(operation.path, json=values, timeout=_TIMEOUT)
-            else:
-                response = client.get(operation.path, params=values, timeout=_TIMEOUT)
+            yield client
         except httpx.TransportError as error:
             raise _unreachable(path, error) from error
+
+
+def _result(path: Path, response: httpx.Response) -> Any:
     try:
         body = response.json()
     except ValueError as error:

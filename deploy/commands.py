@@ -16,10 +16,10 @@ from pydantic.fields import FieldInfo
 from deploy.client import Refusal, call
 from deploy.configuration import parse_setting
 from slee.api.errors import SleeError
-from slee.management.arguments import Arguments, Install
+from slee.management.arguments import Arguments
 from slee.management.document import place, told
 from slee.management.failures import EXIT_USAGE, document, failure_of
-from slee.management.operations import OPERATIONS, Operation
+from slee.management.operations import OPERATIONS, Operation, Transfer
 from slee.management.store import SOCKET
 
 DEFAULT_STATE_DIR = ".slee"
@@ -46,10 +46,26 @@ def family(name: str, help_text: str) -> click.Group:
     group = click.Group(name, help=help_text)
     for operation in OPERATIONS:
         if operation.family == name:
-            group.add_command(_ADAPTED.get(operation.name, _command)(operation))
+            _add(group, operation)
     if name == "bundle":
         group.add_command(importlib.import_module("deploy.build").build)
     return group
+
+
+def _add(group: click.Group, operation: Operation) -> None:
+    """Put a command into its family, or into the group within it that its name has a word for."""
+    *inner, verb = operation.verb.split(".")
+    for word in inner:
+        found = group.commands.get(word)
+        if not isinstance(found, click.Group):
+            found = click.Group(word, help=_GROUPS[f"{operation.family}.{word}"])
+            group.add_command(found)
+        group = found
+    made = _ADAPTED.get(operation.name) or _TRANSFERS.get(operation.transfer)
+    if made is None:
+        group.add_command(_command(operation), verb)
+    else:
+        group.add_command(importlib.import_module(made).command(operation), verb)
 
 
 def show(result: Any, *, as_json: bool, nothing: str = "done") -> None:
@@ -81,44 +97,30 @@ def connection_options() -> list[click.Parameter]:
 def _command(operation: Operation) -> click.Command:
     """A command whose required arguments are positional and whose others are options."""
     fields = operation.arguments.model_fields
-    parameters = [_parameter(name, field) for name, field in fields.items()]
+    parameters = [parameter(name, field) for name, field in fields.items()]
 
     def run(*, json: bool, state_dir: Path, socket: Path | None, **given: Any) -> None:
         values = {name: _plain(fields[name], value) for name, value in given.items() if value not in (None, ())}
         _perform(operation, values, socket or state_dir / SOCKET, as_json=json)
 
-    return _made(operation, parameters, run)
+    return made(operation, parameters, run)
 
 
-def _install(operation: Operation) -> click.Command:
-    """`slee bundle install FILE`: the file goes with the request, so that the server need not be able to read it."""
-    parameters: list[click.Parameter] = [
-        click.Argument(["file"], type=click.Path(exists=True, dir_okay=False, path_type=Path)),
-        click.Option(
-            ["--set", "settings"], multiple=True, metavar="SBB.KEY=VALUE", help="Configuration of an SBB, by its name."
-        ),
-    ]
-
-    def run(*, json: bool, state_dir: Path, socket: Path | None, file: Path, settings: tuple[str, ...]) -> None:
-        configuration: dict[str, dict[str, Any]] = {}
-        for text in settings:
-            path, value = _setting(text)
-            sbb, _, key = path.partition(".")
-            configuration.setdefault(sbb, {})[key] = value
-        arguments = Install.model_construct(
-            source=str(file.resolve()), archive=file.read_bytes(), configuration=configuration
-        )
-        result = call(socket or state_dir / SOCKET, operation, arguments)
-        show(result, as_json=json)
-
-    return _made(operation, parameters, run)
+_ADAPTED: dict[str, str] = {"bundle.install": "deploy.install"}
+"""Modules of commands that are not made of their operation's arguments alone, by operation."""
+_TRANSFERS: dict[Transfer | None, str] = {Transfer.UPLOAD: "deploy.upload", Transfer.DOWNLOAD: "deploy.download"}
+"""And by the way that a file goes with the operation."""
+_GROUPS: dict[str, str] = {"profile.table": "Make, list, rename and remove profile tables."}
 
 
-_ADAPTED: dict[str, Callable[[Operation], click.Command]] = {"bundle.install": _install}
-
-
-def _made(operation: Operation, parameters: list[click.Parameter], run: Callable[..., None]) -> click.Command:
-    return Command(operation.verb, params=[*parameters, *connection_options()], callback=run, help=operation.summary)
+def made(operation: Operation, parameters: list[click.Parameter], run: Callable[..., None]) -> click.Command:
+    """A command of an operation: its parameters, and those of every command."""
+    return Command(
+        operation.verb.rpartition(".")[2],
+        params=[*parameters, *connection_options()],
+        callback=run,
+        help=operation.summary,
+    )
 
 
 def _perform(operation: Operation, values: dict[str, Any], socket: Path, *, as_json: bool) -> None:
@@ -130,26 +132,31 @@ def _perform(operation: Operation, values: dict[str, Any], socket: Path, *, as_j
     show(call(socket, operation, arguments), as_json=as_json, nothing="done" if operation.changes else "none")
 
 
-def _parameter(name: str, field: FieldInfo) -> click.Parameter:
-    repeated = typing.get_origin(field.annotation) in (tuple, dict)
-    if field.is_required():
+def parameter(name: str, field: FieldInfo) -> click.Parameter:
+    """What an argument of an operation is on the command line."""
+    origin = typing.get_origin(field.annotation)
+    repeated = origin in (tuple, dict)
+    if field.is_required() and origin is not dict:
         return click.Argument([name], nargs=-1 if repeated else 1, required=True, metavar=name.upper())
     kind = click.FLOAT if field.annotation == float | None else click.STRING
     flag = f"--{name.replace('_', '-')}"
     if field.annotation is bool:
         return click.Option([flag, name], is_flag=True, help=field.description)
-    if typing.get_origin(field.annotation) is dict:
-        return click.Option(["--set", name], multiple=True, metavar="KEY=VALUE", help=field.description)
+    if origin is dict:
+        return click.Option(
+            ["--set", name], multiple=True, required=field.is_required(), metavar="KEY=VALUE", help=field.description
+        )
     return click.Option([flag, name], type=kind, multiple=repeated, help=field.description)
 
 
 def _plain(field: FieldInfo, value: Any) -> Any:
     if typing.get_origin(field.annotation) is dict:
-        return dict(_setting(text) for text in value)
+        return dict(setting(text) for text in value)
     return value
 
 
-def _setting(text: str) -> tuple[str, Any]:
+def setting(text: str) -> tuple[str, Any]:
+    """Key and value of `KEY=VALUE`."""
     try:
         return parse_setting(text)
     except ValueError as error:

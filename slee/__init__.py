@@ -3,6 +3,7 @@
 from slee.api.activity import ActivityContext, EventContext, NullActivity, PreserveMissed
 from slee.api.address import Address, AddressPlan
 from slee.api.alarm import AlarmID, AlarmLevel
+from slee.api.credentials import Ha1
 from slee.api.declaration import (
     Cmp,
     child,
@@ -13,7 +14,7 @@ from slee.api.declaration import (
     usage_parameters,
     volatile,
 )
-from slee.api.errors import CreateError, SleeError
+from slee.api.errors import CreateError, ProfileVerificationError, SleeError
 from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent, TimerID, event_type
 from slee.api.facilities import Rows, TraceLevel, VolatileTable
 from slee.api.handler import InitialEventSelection, Select, handles, initial_event
@@ -43,6 +44,7 @@ __all__ = [
     "Condition",
     "CreateError",
     "EventContext",
+    "Ha1",
     "InitialEventSelection",
     "NullActivity",
     "PreserveMissed",
@@ -52,6 +54,7 @@ __all__ = [
     "ProfileRemoved",
     "ProfileTable",
     "ProfileUpdated",
+    "ProfileVerificationError",
     "ResourceAdaptorType",
     "RolledBackContext",
     "RowExpired",

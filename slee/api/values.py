@@ -101,6 +101,8 @@ def value_type(annotation: object) -> ValueType:
         annotation = type(None)
     if isinstance(annotation, typing.NewType):
         return value_type(annotation.__supertype__)
+    if origin is typing.Annotated:  # the constraints are pydantic's
+        return value_type(arguments[0])
     if origin in (typing.Union, types.UnionType):
         return _union(arguments)
     if origin is tuple:

@@ -66,6 +66,18 @@ class StorageStatus(NamedTuple):
     """Seconds since the oldest of them was appended; 0.0 without one."""
 
 
+class OutsideChange(NamedTuple):
+    """What another program has changed in one table of the database."""
+
+    table: str
+    rows: Mapping[str, Row | None]
+    """The values that the database has now of the profiles that changed; `None` for one that is gone."""
+    unreadable: Sequence[str]
+    """Why profiles cannot be read, each with its name and the attribute."""
+    everything: bool
+    """Whether any row may have changed, so that the table has to be read anew."""
+
+
 class ProfileStorage(Protocol):
     """A profile database, opened by the one SLEE that owns it."""
 
@@ -102,6 +114,10 @@ class ProfileStorage(Protocol):
         """
         ...
 
+    def outside(self) -> Sequence[OutsideChange]:
+        """What other programs have changed in tables that are loaded, since the last call; does not wait."""
+        ...
+
     def status(self) -> StorageStatus:
         """How it fares now."""
         ...
@@ -112,6 +128,7 @@ class ProfileStorage(Protocol):
 
 
 __all__ = [
+    "OutsideChange",
     "ProfileChange",
     "ProfileStorage",
     "RowChange",

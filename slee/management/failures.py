@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from slee.api import errors
-from slee.api.errors import ComponentDefinitionError, Issue, SleeError, VerificationError
+from slee.api.errors import (
+    ComponentDefinitionError,
+    Issue,
+    ProfileVerificationError,
+    SleeError,
+    VerificationError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,15 @@ _STATUS: Final[dict[type[Exception], tuple[int, int]]] = {
     errors.LinkNameAlreadyBoundError: (409, 7),
     errors.ResourceAdaptorEntityAlreadyExistsError: (409, 7),
     errors.UsageParameterSetNameAlreadyExistsError: (409, 7),
+    errors.CreateError: (422, 5),
+    errors.TransactionRolledBackError: (409, 3),
+    errors.ProfileTableAlreadyExistsError: (409, 7),
+    errors.ProfileAlreadyExistsError: (409, 7),
+    errors.ProfileVerificationError: (422, 5),
+    errors.UniqueAttributeViolationError: (422, 5),
+    errors.AttributeTypeMismatchError: (400, EXIT_USAGE),
+    errors.ProfileError: (409, 3),
+    errors.UpgradeError: (409, 3),
     errors.SleeError: (500, EXIT_UNEXPECTED),
 }
 """HTTP and exit status by class; a class that is not named goes by its nearest parent."""
@@ -82,7 +97,7 @@ def exit_status_of(code: str) -> int:
 
 def document(error: SleeError) -> FailureDocument:
     """The failure as every surface shows it."""
-    if isinstance(error, ComponentDefinitionError | VerificationError):
+    if isinstance(error, ComponentDefinitionError | VerificationError | ProfileVerificationError):
         issues = error.issues
     else:
         issues = tuple(issue for line in str(error).splitlines() if (issue := _issue(line)))

@@ -8,7 +8,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from slee.api.alarm import AlarmID
 from slee.api.facilities import TraceLevel
-from slee.api.ids import BundleID, ComponentID, ResourceAdaptorID, SbbID, ServiceID, parse_id
+from slee.api.ids import BundleID, ComponentID, ProfileSpecificationID, ResourceAdaptorID, SbbID, ServiceID, parse_id
 from slee.api.source import NotificationSource, parse_source
 
 
@@ -47,6 +47,10 @@ BundleRef = Annotated[BundleID, *_text_form(BundleID)]
 ComponentRef = Annotated[ComponentID, *_text_form(ComponentID)]
 SbbRef = Annotated[SbbID, *_text_form(SbbID)]
 AdaptorRef = Annotated[ResourceAdaptorID, *_text_form(ResourceAdaptorID)]
+SpecificationRef = Annotated[ProfileSpecificationID, *_text_form(ProfileSpecificationID)]
+SpecificationChoice = Annotated[
+    ProfileSpecificationID | str, *_named(ProfileSpecificationID, "a profile specification")
+]
 BundleChoice = Annotated[BundleID | str, *_named(BundleID, "a bundle")]
 ComponentChoice = Annotated[ComponentID | str, *_named(ComponentID, "a component")]
 AdaptorChoice = Annotated[ResourceAdaptorID | str, *_named(ResourceAdaptorID, "an adaptor")]

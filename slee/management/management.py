@@ -18,6 +18,7 @@ from slee.management.bundle import BundleLoader
 from slee.management.bundles import Bundles
 from slee.management.engine import Engine, Host
 from slee.management.namespace import Importer
+from slee.management.profiles import Profiles
 from slee.management.resources import Properties, Resources
 from slee.management.services import Services
 from slee.management.sources import Sources
@@ -103,6 +104,7 @@ class Management:
         self.tracing = Tracing(sources=self.sources, store=store)
         self.alarms = ActiveAlarms(sources=self.sources)
         self.usage = Usage(sources=self.sources, store=store, service=self.services.identity)
+        self.profiles = Profiles(host.profiles)
         self.bundles = Bundles(
             repository=self.repository,
             loader=loader,

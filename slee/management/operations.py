@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import enum
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from slee.api import errors
-from slee.api.errors import SleeError
 from slee.management.activities import ActivityOperations
 from slee.management.alarms import ActiveAlarms
 from slee.management.arguments import (
@@ -20,7 +15,6 @@ from slee.management.arguments import (
     AnyTracer,
     AnyUpgrade,
     AnyUsageSet,
-    Arguments,
     Bundle,
     ChosenAlarms,
     ChosenService,
@@ -55,6 +49,8 @@ from slee.management.arguments import (
 )
 from slee.management.bundles import Bundles
 from slee.management.identities import AlarmRef, SbbRef
+from slee.management.operation import Operation, Role, Transfer, change, reading, state
+from slee.management.profile_operations import PROFILE_OPERATIONS
 from slee.management.resources import Resources
 from slee.management.results import (
     ActivityDetails,
@@ -79,94 +75,6 @@ from slee.management.upgrade_results import UpgradeInfo, UpgradePlan
 from slee.management.upgrades import Upgrades
 from slee.management.usage import Usage
 
-if TYPE_CHECKING:
-    from slee.management.management import Management
-
-
-_RULES: Final = re.compile(r",? \(?[A-Z]+-\d+(?:(?:, | to )[A-Z]+-\d+)*\)?")
-
-
-class Role(enum.IntEnum):
-    """Who may call an operation; each may do what the ones before may (MGT-14)."""
-
-    VIEWER = 1
-    OPERATOR = 2
-    ADMIN = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation."""
-
-    name: str
-    """Family and verb, `service.activate`: also the route and the command."""
-    arguments: type[Arguments]
-    result: Any
-    """Type of the result."""
-    role: Role
-    """The least role that may call it."""
-    changes: bool
-    """Whether it changes anything; such a one is called by POST, the others by GET."""
-    call: Callable[..., Any]
-    """The Python form: a method of a part of `Management`."""
-    raises: tuple[type[SleeError], ...] = ()
-    """Errors besides `InvalidArgumentError`."""
-
-    @property
-    def family(self) -> str:
-        """First word of the command."""
-        return self.name.partition(".")[0]
-
-    @property
-    def verb(self) -> str:
-        """Second word of the command."""
-        return self.name.partition(".")[2]
-
-    @property
-    def path(self) -> str:
-        """The route."""
-        return f"/v1/{self.family}/{self.verb}"
-
-    @property
-    def summary(self) -> str:
-        """What it does, as the documentation of its Python form begins, without the rules' ids."""
-        first = (self.call.__doc__ or "").strip().partition("\n\n")[0]
-        return _RULES.sub("", " ".join(first.split()))
-
-    def run(self, management: Management, arguments: Arguments) -> Any:
-        """Call the Python form with checked arguments; `InvalidStateError` once the SLEE is shut down (SLE-12)."""
-        if management.slee.is_shut_down:
-            raise errors.InvalidStateError("the SLEE is shut down [SLE-12]; start the server again")
-        values = {name: getattr(arguments, name) for name in type(arguments).model_fields}
-        return self.call(_PARTS[self.call.__qualname__.partition(".")[0]](management), **values)
-
-
-_PARTS: Final[dict[str, Callable[[Management], object]]] = {
-    SleeStates.__name__: lambda management: management.slee,
-    Bundles.__name__: lambda management: management.bundles,
-    Services.__name__: lambda management: management.services,
-    Resources.__name__: lambda management: management.resources,
-    ActivityOperations.__name__: lambda management: management.activities,
-    Tracing.__name__: lambda management: management.tracing,
-    ActiveAlarms.__name__: lambda management: management.alarms,
-    Usage.__name__: lambda management: management.usage,
-    Upgrades.__name__: lambda management: management.upgrades,
-}
-"""The part of `Management` by its class."""
-
-
-def _reading(name: str, arguments: type[Arguments], result: Any, call: Callable[..., Any], *raises: Any) -> Operation:
-    return Operation(name, arguments, result, Role.VIEWER, False, call, raises)
-
-
-def _state(name: str, arguments: type[Arguments], result: Any, call: Callable[..., Any], *raises: Any) -> Operation:
-    return Operation(name, arguments, result, Role.OPERATOR, True, call, raises)
-
-
-def _change(name: str, arguments: type[Arguments], result: Any, call: Callable[..., Any], *raises: Any) -> Operation:
-    return Operation(name, arguments, result, Role.ADMIN, True, call, raises)
-
-
 _BUNDLE: Final = errors.UnrecognizedBundleError
 _SERVICE: Final = errors.UnrecognizedServiceError
 _COMPONENT: Final = errors.UnrecognizedComponentError
@@ -189,30 +97,30 @@ _SET: Final = (*_COUNTING, errors.UnrecognizedUsageParameterSetNameError)
 _NEW: Final = (errors.ResourceAdaptorEntityAlreadyExistsError, errors.InvalidConfigurationError)
 
 OPERATIONS: Final = (
-    _reading("state.show", NoArguments, SleeInfo, SleeStates.show),
-    _state("state.start", NoArguments, SleeInfo, SleeStates.start, _STATE),
-    _state("state.stop", Stop, SleeInfo, SleeStates.stop, _STATE),
-    _change("state.shutdown", NoArguments, None, SleeStates.shutdown, _STATE),
-    _reading("bundle.list", NoArguments, tuple[BundleInfo, ...], Bundles.list),
-    _reading("bundle.show", Bundle, BundleInfo, Bundles.show, _BUNDLE),
-    _reading("bundle.source", Origin, BundleInfo, Bundles.find_source, _BUNDLE),
-    _change("bundle.install", Install, BundleInfo, Bundles.install, *_REFUSED),
-    _change("bundle.uninstall", Bundle, None, Bundles.uninstall, _BUNDLE, _STATE, errors.DependencyError),
-    _reading("bundle.installed", Identity, bool, Bundles.is_installed),
-    _reading("component.list", Kind, tuple[ComponentInfo, ...], Bundles.components),
-    _reading("component.show", Component, ComponentInfo, Bundles.component, _COMPONENT),
-    _reading("component.find", Components, tuple[ComponentInfo | None, ...], Bundles.descriptors),
-    _reading(
+    reading("state.show", NoArguments, SleeInfo, SleeStates.show),
+    state("state.start", NoArguments, SleeInfo, SleeStates.start, _STATE),
+    state("state.stop", Stop, SleeInfo, SleeStates.stop, _STATE),
+    change("state.shutdown", NoArguments, None, SleeStates.shutdown, _STATE),
+    reading("bundle.list", NoArguments, tuple[BundleInfo, ...], Bundles.list),
+    reading("bundle.show", Bundle, BundleInfo, Bundles.show, _BUNDLE),
+    reading("bundle.source", Origin, BundleInfo, Bundles.find_source, _BUNDLE),
+    change("bundle.install", Install, BundleInfo, Bundles.install, *_REFUSED),
+    change("bundle.uninstall", Bundle, None, Bundles.uninstall, _BUNDLE, _STATE, errors.DependencyError),
+    reading("bundle.installed", Identity, bool, Bundles.is_installed),
+    reading("component.list", Kind, tuple[ComponentInfo, ...], Bundles.components),
+    reading("component.show", Component, ComponentInfo, Bundles.component, _COMPONENT),
+    reading("component.find", Components, tuple[ComponentInfo | None, ...], Bundles.descriptors),
+    reading(
         "component.referring",
         Component,
         tuple[ComponentInfo, ...],
         Bundles.referring_components,
         _COMPONENT,
     ),
-    _reading("service.list", State, tuple[ServiceInfo, ...], Services.list),
-    _reading("service.show", ChosenService, ServiceInfo, Services.show, _SERVICE),
-    _reading("service.sbbs", ChosenService, tuple[SbbRef, ...], Services.sbbs, _SERVICE),
-    _state(
+    reading("service.list", State, tuple[ServiceInfo, ...], Services.list),
+    reading("service.show", ChosenService, ServiceInfo, Services.show, _SERVICE),
+    reading("service.sbbs", ChosenService, tuple[SbbRef, ...], Services.sbbs, _SERVICE),
+    state(
         "service.activate",
         ChosenServices,
         tuple[ServiceInfo, ...],
@@ -221,7 +129,7 @@ OPERATIONS: Final = (
         _STATE,
         _BINDING,
     ),
-    _state(
+    state(
         "service.deactivate",
         Deactivation,
         tuple[ServiceInfo, ...],
@@ -229,7 +137,7 @@ OPERATIONS: Final = (
         _SERVICE,
         _STATE,
     ),
-    _state(
+    state(
         "service.replace",
         Replacement,
         tuple[ServiceInfo, ...],
@@ -238,13 +146,13 @@ OPERATIONS: Final = (
         _STATE,
         _BINDING,
     ),
-    _reading("service.trees", ChosenService, tuple[TreeInfo, ...], Services.trees, _SERVICE),
-    _state("service.remove-tree", Tree, None, Services.remove_tree, _SERVICE, errors.NoSuchObjectError),
-    _reading(
+    reading("service.trees", ChosenService, tuple[TreeInfo, ...], Services.trees, _SERVICE),
+    state("service.remove-tree", Tree, None, Services.remove_tree, _SERVICE, errors.NoSuchObjectError),
+    reading(
         "resource.list", Entities, tuple[ResourceInfo, ...], Resources.list, errors.UnrecognizedResourceAdaptorError
     ),
-    _reading("resource.show", Entity, ResourceInfo, Resources.show, _ENTITY),
-    _change(
+    reading("resource.show", Entity, ResourceInfo, Resources.show, _ENTITY),
+    change(
         "resource.create",
         NewEntity,
         ResourceInfo,
@@ -252,7 +160,7 @@ OPERATIONS: Final = (
         errors.UnrecognizedResourceAdaptorError,
         *_NEW,
     ),
-    _change(
+    change(
         "resource.configure",
         EntityChange,
         ResourceInfo,
@@ -261,11 +169,11 @@ OPERATIONS: Final = (
         _STATE,
         errors.InvalidConfigurationError,
     ),
-    _reading("resource.properties", Entity, tuple[PropertyInfo, ...], Resources.properties, _ENTITY),
-    _change("resource.remove", Entity, None, Resources.remove, _ENTITY, _STATE, errors.DependencyError),
-    _state("resource.activate", Entity, ResourceInfo, Resources.activate, _ENTITY, _STATE),
-    _state("resource.deactivate", Entity, ResourceInfo, Resources.deactivate, _ENTITY, _STATE),
-    _change(
+    reading("resource.properties", Entity, tuple[PropertyInfo, ...], Resources.properties, _ENTITY),
+    change("resource.remove", Entity, None, Resources.remove, _ENTITY, _STATE, errors.DependencyError),
+    state("resource.activate", Entity, ResourceInfo, Resources.activate, _ENTITY, _STATE),
+    state("resource.deactivate", Entity, ResourceInfo, Resources.deactivate, _ENTITY, _STATE),
+    change(
         "resource.bind",
         NewLink,
         ResourceInfo,
@@ -273,41 +181,45 @@ OPERATIONS: Final = (
         _ENTITY,
         errors.LinkNameAlreadyBoundError,
     ),
-    _change("resource.unbind", Link, ResourceInfo, Resources.unbind_link, _LINK, errors.DependencyError),
-    _reading("resource.links", NoArguments, tuple[LinkInfo, ...], Resources.links),
-    _reading("resource.bound", Link, tuple[SbbRef, ...], Resources.bound_sbbs, _LINK),
-    _reading("activity.list", Activities, tuple[ActivityInfo, ...], ActivityOperations.list, _ENTITY),
-    _reading("activity.show", Activity, ActivityDetails, ActivityOperations.show, _HANDLE),
-    _state("activity.end", Activity, None, ActivityOperations.end, _HANDLE, _STATE),
-    _reading("trace.sources", NoArguments, tuple[SourceInfo, ...], Tracing.sources),
-    _state("trace.set", TracerLevel, TracerInfo, Tracing.set_level, _SOURCE),
-    _state("trace.unset", SourceTracer, TracerInfo, Tracing.unset_level, _SOURCE),
-    _reading("trace.level", AnyTracer, TracerInfo, Tracing.level, _SOURCE),
-    _reading("trace.used", Source, tuple[TracerInfo, ...], Tracing.used, _SOURCE),
-    _reading("trace.assigned", Source, tuple[TracerInfo, ...], Tracing.assigned, _SOURCE),
-    _reading("alarm.list", AnySource, tuple[AlarmInfo, ...], ActiveAlarms.list, _SOURCE),
-    _reading("alarm.ids", AnySource, tuple[AlarmRef, ...], ActiveAlarms.ids, _SOURCE),
-    _reading("alarm.active", Alarm, bool, ActiveAlarms.is_active),
-    _reading("alarm.show", Alarm, AlarmInfo | None, ActiveAlarms.show),
-    _reading("alarm.find", ChosenAlarms, tuple[AlarmInfo | None, ...], ActiveAlarms.find),
-    _state("alarm.clear", Alarm, bool, ActiveAlarms.clear),
-    _state("alarm.clear-source", SourceAlarms, int, ActiveAlarms.clear_source, _SOURCE),
-    _reading("usage.sets", Source, tuple[str, ...], Usage.sets, *_COUNTING),
-    _change(
+    change("resource.unbind", Link, ResourceInfo, Resources.unbind_link, _LINK, errors.DependencyError),
+    reading("resource.links", NoArguments, tuple[LinkInfo, ...], Resources.links),
+    reading("resource.bound", Link, tuple[SbbRef, ...], Resources.bound_sbbs, _LINK),
+    reading("activity.list", Activities, tuple[ActivityInfo, ...], ActivityOperations.list, _ENTITY),
+    reading("activity.show", Activity, ActivityDetails, ActivityOperations.show, _HANDLE),
+    state("activity.end", Activity, None, ActivityOperations.end, _HANDLE, _STATE),
+    reading("trace.sources", NoArguments, tuple[SourceInfo, ...], Tracing.sources),
+    state("trace.set", TracerLevel, TracerInfo, Tracing.set_level, _SOURCE),
+    state("trace.unset", SourceTracer, TracerInfo, Tracing.unset_level, _SOURCE),
+    reading("trace.level", AnyTracer, TracerInfo, Tracing.level, _SOURCE),
+    reading("trace.used", Source, tuple[TracerInfo, ...], Tracing.used, _SOURCE),
+    reading("trace.assigned", Source, tuple[TracerInfo, ...], Tracing.assigned, _SOURCE),
+    reading("alarm.list", AnySource, tuple[AlarmInfo, ...], ActiveAlarms.list, _SOURCE),
+    reading("alarm.ids", AnySource, tuple[AlarmRef, ...], ActiveAlarms.ids, _SOURCE),
+    reading("alarm.active", Alarm, bool, ActiveAlarms.is_active),
+    reading("alarm.show", Alarm, AlarmInfo | None, ActiveAlarms.show),
+    reading("alarm.find", ChosenAlarms, tuple[AlarmInfo | None, ...], ActiveAlarms.find),
+    state("alarm.clear", Alarm, bool, ActiveAlarms.clear),
+    state("alarm.clear-source", SourceAlarms, int, ActiveAlarms.clear_source, _SOURCE),
+    reading("usage.sets", Source, tuple[str, ...], Usage.sets, *_COUNTING),
+    change(
         "usage.create", UsageSet, UsageInfo, Usage.create, *_COUNTING, errors.UsageParameterSetNameAlreadyExistsError
     ),
-    _change("usage.remove", UsageSet, None, Usage.remove, *_SET),
-    _reading("usage.read", AnyUsageSet, UsageInfo, Usage.read, *_SET),
-    _state("usage.take", AnyUsageSet, UsageInfo, Usage.take, *_SET),
-    _state("usage.reset", AnyUsageSet, UsageInfo, Usage.reset, *_SET),
-    _state("usage.reset-all", Source, tuple[UsageInfo, ...], Usage.reset_all, *_COUNTING),
-    _state("usage.reset-service", ChosenService, tuple[UsageInfo, ...], Usage.reset_service, _SERVICE),
-    _state("usage.tell", Told, UsageInfo, Usage.tell, *_COUNTING),
-    _reading("upgrade.plan", UpgradeRequest, UpgradePlan, Upgrades.plan, _BUNDLE),
-    _state("upgrade.apply", Plan, UpgradeInfo, Upgrades.apply, errors.UpgradeError),
-    _reading("upgrade.status", AnyUpgrade, tuple[UpgradeInfo, ...], Upgrades.status, errors.UpgradeError),
-    _state("upgrade.make-permanent", ChosenUpgrade, UpgradeInfo, Upgrades.make_permanent, errors.UpgradeError),
-    _state("upgrade.rollback", ChosenUpgrade, UpgradeInfo, Upgrades.rollback, errors.UpgradeError),
-    _state("upgrade.force", ChosenUpgrade, UpgradeInfo, Upgrades.force, errors.UpgradeError),
+    change("usage.remove", UsageSet, None, Usage.remove, *_SET),
+    reading("usage.read", AnyUsageSet, UsageInfo, Usage.read, *_SET),
+    state("usage.take", AnyUsageSet, UsageInfo, Usage.take, *_SET),
+    state("usage.reset", AnyUsageSet, UsageInfo, Usage.reset, *_SET),
+    state("usage.reset-all", Source, tuple[UsageInfo, ...], Usage.reset_all, *_COUNTING),
+    state("usage.reset-service", ChosenService, tuple[UsageInfo, ...], Usage.reset_service, _SERVICE),
+    state("usage.tell", Told, UsageInfo, Usage.tell, *_COUNTING),
+    *PROFILE_OPERATIONS,
+    reading("upgrade.plan", UpgradeRequest, UpgradePlan, Upgrades.plan, _BUNDLE),
+    state("upgrade.apply", Plan, UpgradeInfo, Upgrades.apply, errors.UpgradeError),
+    reading("upgrade.status", AnyUpgrade, tuple[UpgradeInfo, ...], Upgrades.status, errors.UpgradeError),
+    state("upgrade.make-permanent", ChosenUpgrade, UpgradeInfo, Upgrades.make_permanent, errors.UpgradeError),
+    state("upgrade.rollback", ChosenUpgrade, UpgradeInfo, Upgrades.rollback, errors.UpgradeError),
+    state("upgrade.force", ChosenUpgrade, UpgradeInfo, Upgrades.force, errors.UpgradeError),
 )
 """The table."""
+
+
+__all__ = ["OPERATIONS", "Operation", "Role", "Transfer"]

@@ -23,7 +23,7 @@ class BundleTables:
         """Tables that installations of this process have made."""
 
     def take_in(self, loaded: LoadedBundle) -> None:
-        """Install a bundle's specifications, and make the tables that its manifest names and that are not there yet.
+        """Install a bundle's specifications, load their tables, and make those of its manifest that are not there yet.
 
         Raises:
             CreateError: a callback of a default profile raised; nothing of the bundle is left.
@@ -31,6 +31,7 @@ class BundleTables:
         try:
             for specification in specifications(component.definition for component in loaded.components):
                 self._tables.add_specification(describe_profile(specification))
+                self._tables.load_stored(specification.specification_id)
             for name, identity in loaded.tables:
                 if name not in self._tables.by_name:
                     self._tables.create_table(name, identity)

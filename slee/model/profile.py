@@ -57,7 +57,7 @@ class ProfileDescriptor:
         issues = [
             Issue(f"{where}.{attribute}", "PRF-17", f"{value!r} is no {attribute.kind}", "give a value of the type")
             for attribute, value in zip(self.attributes, row, strict=True)
-            if not attribute.kind.accepts(value)
+            if type(value) not in attribute.kind.exact and not attribute.kind.accepts(value)
         ]
         wrong = {issue.component for issue in issues}
         try:

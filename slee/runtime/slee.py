@@ -14,6 +14,7 @@ from slee.api.errors import InvalidStateError
 from slee.api.source import ResourceSource
 from slee.facilities.facilities import Facilities
 from slee.facilities.profiles.tables import ProfileTables
+from slee.facilities.profiles.watch import ProfileDatabaseWatch
 from slee.facilities.selfcheck import SelfCheck
 from slee.facilities.volatile import VolatileTables
 from slee.kernel.adaptor_context import AdaptorContext
@@ -25,6 +26,7 @@ from slee.runtime.clock import SystemClock
 from slee.runtime.driver import Driver
 from slee.runtime.journal import JournalKeeper
 from slee.runtime.observer import LoggingObserver
+from slee.stores.profiles.database import ProfileDatabase, open_profile_database
 
 if TYPE_CHECKING:
     from slee.api.facilities import VolatileTable
@@ -47,6 +49,7 @@ class Slee:
         sections: Mapping[str, Mapping[str, Any]],
         limits: Limits | None = None,
         self_check: float = 60.0,
+        profile_database: str | None = None,
         open_journal: OpenJournal | None = None,
         bounds: JournalBounds | None = None,
         spread: float = 1.0,
@@ -59,12 +62,13 @@ class Slee:
             sections: the sections of the configuration that configure resource adaptor entities.
             limits: bounds of the kernel.
             self_check: seconds between two checks that no event is unaccounted for (CON-15).
+            profile_database: URL of the database of profile tables; a file in the state directory without one.
             open_journal: opens the journal; without one every durability class is as `memory`.
             bounds: of what the journal may be behind (DUR-13).
             spread: seconds over which timers that came due while the process was down are spread (DUR-8).
 
         Raises:
-            SleeError: the journal cannot be opened.
+            SleeError: the journal or the profile database cannot be opened.
         """
         clock = SystemClock()
         self.facilities = Facilities(now=clock.now, random=os.urandom)
@@ -80,7 +84,6 @@ class Slee:
         SelfCheck(self.kernel, self.facilities.alarms, self_check)
         self.driver = Driver(self.kernel, clock)
         self.tables = VolatileTables(self.kernel)
-        self.profiles = ProfileTables(self.kernel, self.facilities)
         self.keeper: JournalKeeper | None = None
         """The journal on the loop."""
         if open_journal is not None:
@@ -96,6 +99,9 @@ class Slee:
             )
             keeper.journalling.join(self.tables)
             self.driver.pumped = keeper.pumped
+        self._database = self._open_profiles(profile_database, store)
+        self.profiles = ProfileTables(self.kernel, self.facilities, self._database)
+        ProfileDatabaseWatch(self.kernel, self.facilities, self.profiles, self._database)
         self.shutdown_asked = anyio.Event()
         """Set when an operator asks for the end of the process (SLE-12)."""
         self._stopped = anyio.Event()
@@ -143,6 +149,7 @@ class Slee:
     def close(self) -> None:
         """Let go of timers, modules and the state directory."""
         self.driver.close()
+        self._database.close()
         if self.keeper is not None:
             self.keeper.close()
         self._management.close()
@@ -181,6 +188,14 @@ class Slee:
     def has_lost_journal(self) -> bool:
         """Whether the process has to end because nothing can be kept any more (DUR-14)."""
         return self.keeper is not None and self.keeper.watch.is_lost
+
+    def _open_profiles(self, url: str | None, store: StateDirectory) -> ProfileDatabase:
+        try:
+            return open_profile_database(url, store.path)
+        except BaseException:
+            if self.keeper is not None:
+                self.keeper.close()
+            raise
 
     def _require_open(self) -> None:
         if self.is_shut_down:

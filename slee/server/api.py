@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Annotated, Any, Final
 
+import anyio.lowlevel
 from fastapi import Body, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import StreamingResponse
 from pydantic import TypeAdapter
 
-from slee.api.errors import InvalidArgumentError, SleeError
+from slee.api.errors import InvalidArgumentError, InvalidStateError, SleeError
 from slee.management.document import place, told
 from slee.management.failures import Failure, FailureDocument, document, failure_of
 from slee.management.management import Management
-from slee.management.operations import OPERATIONS, Operation
+from slee.management.operations import OPERATIONS, Operation, Transfer
 from slee.version import VERSION
 
 _LOG = logging.getLogger(__name__)
@@ -27,11 +29,11 @@ def management_app(management: Management) -> FastAPI:
     for operation in OPERATIONS:
         app.add_api_route(
             operation.path,
-            _endpoint(operation, management),
+            _ENDPOINTS[operation.transfer](operation, management),
             methods=["POST" if operation.changes else "GET"],
             name=operation.name,
             tags=[operation.family],
-            response_model=operation.result,
+            **_described(operation),
         )
     app.add_exception_handler(SleeError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -53,6 +55,73 @@ def _endpoint(operation: Operation, management: Management) -> Callable[..., Awa
         run.__defaults__ = (operation.arguments(),)
     run.__doc__ = operation.summary
     return run
+
+
+def _upload(operation: Operation, management: Management) -> Callable[..., Awaitable[Response]]:
+    """Feed the body to the Python form as it comes in; calls pass between its steps."""
+    result: TypeAdapter[Any] = TypeAdapter(operation.result)
+
+    async def run(arguments: Any, request: Request) -> Response:
+        upload = operation.run(management, arguments)
+        async for piece in request.stream():
+            await _walk(upload.feed(piece))
+        await _walk(upload.finish())
+        return Response(result.dump_json(upload.result()), media_type="application/json")
+
+    run.__annotations__["arguments"] = Annotated[operation.arguments, Query()]
+    run.__doc__ = operation.summary
+    return run
+
+
+def _download(operation: Operation, management: Management) -> Callable[..., Awaitable[Response]]:
+    """Answer with the pieces that the Python form gives; calls pass between them."""
+
+    async def run(arguments: Any) -> Response:
+        pieces: Iterator[bytes] = operation.run(management, arguments)
+        return StreamingResponse(_paced(pieces), media_type="application/octet-stream")
+
+    run.__annotations__["arguments"] = Annotated[operation.arguments, Query()]
+    run.__doc__ = operation.summary
+    return run
+
+
+async def _walk(steps: Iterator[None]) -> None:
+    for _ in steps:
+        await anyio.lowlevel.checkpoint()
+
+
+async def _paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+        await anyio.lowlevel.checkpoint()
+
+
+_ENDPOINTS: Final = {None: _endpoint, Transfer.UPLOAD: _upload, Transfer.DOWNLOAD: _download}
+
+
+def _described(operation: Operation) -> dict[str, Any]:
+    """What the OpenAPI description says of an operation besides its arguments."""
+    failures: dict[int, list[str]] = {}
+    errors: tuple[type[SleeError], ...] = (InvalidArgumentError, InvalidStateError, *operation.raises)
+    for error in errors:
+        failure = failure_of(error)
+        codes = failures.setdefault(failure.http, [])
+        if failure.code not in codes:
+            codes.append(failure.code)
+    responses: dict[int | str, dict[str, Any]] = {
+        status: {"model": FailureDocument, "description": ", ".join(codes)} for status, codes in failures.items()
+    }
+    if 422 not in responses:
+        # FastAPI would describe its own answer to bad arguments, which here is the 400.
+        responses[422] = {"model": FailureDocument, "description": "not used"}
+    described: dict[str, Any] = {"responses": responses, "response_model": operation.result}
+    binary = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    if operation.transfer is Transfer.DOWNLOAD:
+        responses[200] = {"content": binary, "description": "the file"}
+        described |= {"response_model": None, "response_class": StreamingResponse}
+    elif operation.transfer is Transfer.UPLOAD:
+        described["openapi_extra"] = {"requestBody": {"content": binary, "required": True}}
+    return described
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

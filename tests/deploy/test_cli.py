@@ -205,7 +205,7 @@ def test_an_unreachable_server_and_a_wrong_argument_have_their_own_status(tmp_pa
 def test_mgt_1_every_operation_has_a_command_and_help() -> None:
     assert {operation.family for operation in OPERATIONS} == FAMILIES.keys()
     for operation in OPERATIONS:
-        result = CliRunner().invoke(main, [operation.family, operation.verb, "--help"])
+        result = CliRunner().invoke(main, [operation.family, *operation.verb.split("."), "--help"])
         assert result.exit_code == 0, operation.name
         assert operation.summary.split(".")[0][:40] in " ".join(result.output.split())
 

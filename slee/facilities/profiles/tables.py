@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from slee.api.address import Address
 from slee.api.errors import (
     DependencyError,
     InvalidArgumentError,
+    InvalidStateError,
     ProfileTableAlreadyExistsError,
     TransactionRolledBackError,
     UnrecognizedProfileError,
@@ -135,6 +136,14 @@ class ProfileTables:
         table.resident.load(self._storage.load(name, descriptor))
         self.by_name[name] = table
 
+    def load_stored(self, specification: ProfileSpecificationID) -> None:
+        """Take in every table of a specification that the database holds; `SchemaMismatchError` as `load_table`."""
+        if self._storage is None:
+            return
+        for name, stored in self._storage.tables().items():
+            if stored.specification == specification and name not in self.by_name:
+                self.load_table(name, specification)
+
     def _new_table(self, name: str, descriptor: ProfileDescriptor, refer: _Referrer) -> Table:
         source = ProfileTableSource(name)
         self._facilities.add(source)
@@ -232,19 +241,45 @@ class ProfileTables:
         they are: `profile_post_create` is not called.
         """
         found = self.table(table)
+        self.transact(lambda work: self.put_into(work, found, rows))
 
-        def put(work: ProfileWork) -> None:
-            for name, row in rows.items():
-                if row is None:
-                    if name in found.resident.rows:
-                        work.remove(found, name)
-                    continue
-                work.put(found, name, row)
-                if found.stores:
-                    work.use(found, name)
-                work.verified[found, name] = None
+    def put_into(
+        self, work: ProfileWork, table: Table, rows: Mapping[str, Row | None], *, judged: bool = False
+    ) -> None:
+        """What `put_rows` does, within a transaction that is under way.
 
-        self.transact(put)
+        Args:
+            work: of the transaction.
+            table: what the rows go into.
+            rows: by name; `None` removes.
+            judged: whether the rows' types and constraints have been judged, so that only what callbacks change is.
+        """
+        for name, row in rows.items():
+            if row is None:
+                if name in table.resident.rows:
+                    work.remove(table, name)
+                continue
+            work.put(table, name, row)
+            if judged:
+                work.judged[table, name] = row
+            if table.stores:
+                work.use(table, name)
+            work.verified[table, name] = None
+
+    def take_over(self, table: str, rows: Mapping[str, Row | None]) -> None:
+        """`put_rows` of what another program has written to the database, which therefore is not told of it."""
+        storage, self._storage = self._storage, None
+        try:
+            self.put_rows(table, rows)
+        finally:
+            self._storage = storage
+
+    def stored_rows(self, table: str) -> Iterator[tuple[str | None, Row]]:
+        """A table as the database has it now; `InvalidStateError` without one."""
+        found = self.table(table)
+        if self._storage is None:
+            raise InvalidStateError(f"profile table {table} is kept in memory only [PRF-46]; there is nothing to read")
+        return self._storage.load(found.name, found.descriptor)
 
     def profiles(self, table: str) -> tuple[str, ...]:
         """The names of a table's profiles, the default profile not among them (PRF-7)."""

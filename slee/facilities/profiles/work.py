@@ -111,7 +111,7 @@ class ProfileWork:
     constraints and uniqueness are judged at the commit, on the state that would be committed (PRF-17, PRF-19).
     """
 
-    __slots__ = ("announced", "before", "by_management", "committed", "error", "tx", "uses", "verified")
+    __slots__ = ("announced", "before", "by_management", "committed", "error", "judged", "tx", "uses", "verified")
 
     def __init__(self, tx: Transaction, committed: Committed, *, by_management: bool = False) -> None:
         self.tx = tx
@@ -122,6 +122,8 @@ class ProfileWork:
         self.uses: dict[_Key, Use] = {}
         self.verified: dict[_Key, None] = {}
         """Profiles whose `profile_verify` has to run: those that a management commit changes (PRF-16)."""
+        self.judged: dict[_Key, Row] = {}
+        """Rows whose types and constraints have been judged before."""
         self.announced: list[ProfileChange] = []
         """Changes of whole tables, which the database learns first."""
         self.error: BaseException | None = None
@@ -310,7 +312,7 @@ class ProfileWork:
         issues: list[Issue] = []
         for (table, name), before in self.before.items():
             row = table.resident.get(name)
-            if row is None or row is before:
+            if row is None or row is before or self.judged.get((table, name)) is row:
                 continue
             try:
                 table.descriptor.validate(f"{table}/{name}", row)

@@ -1,0 +1,145 @@
+"""CSV (RFC 4180): a header of attribute names, an empty cell for no value, `""` for an empty text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from slee.management.provisioning.records import (
+    LONGEST_RECORD,
+    NAME,
+    Lines,
+    Place,
+    Record,
+    Unreadable,
+    decoded,
+    overlong,
+)
+
+_FIELD: Final = re.compile(r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|$)')
+_QUOTED: Final = re.compile(r'[",\r\n]|^\s|\s$')
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class CsvReader:
+    """Reads a CSV; its first record is the header, without which nothing can be read."""
+
+    is_text = True
+
+    def __init__(self) -> None:
+        self.header = ""
+        self._names: tuple[str, ...] | None = None
+        self._lines = Lines()
+        self._parts: list[bytes] = []
+        """Lines of a record whose quote is open."""
+        self._size = 0
+        self._begins = 0
+        self._broken = False
+
+    def feed(self, octets: bytes) -> Iterator[Record | Unreadable]:
+        for line in self._lines.feed(octets):
+            yield from self._line(line)
+
+    def finish(self) -> Iterator[Record | Unreadable]:
+        for line in self._lines.finish():
+            yield from self._line(line)
+        if self._parts:
+            text = b"\n".join(self._parts).decode(errors="replace")
+            yield Unreadable(Place(self._begins, 0), "a quote is not closed", 'close it with "', text)
+        if self._names is None and not self._broken:
+            yield Unreadable(Place(1, 0), "there is no header", f"begin with {NAME},ATTRIBUTE,...", "")
+
+    def _line(self, line: bytes | None) -> Iterator[Record | Unreadable]:
+        if line is None:
+            self._parts.clear()
+            yield overlong(self._lines.number)
+            self._broken |= self._names is None
+            return
+        if not self._parts and b'"' not in line:
+            yield from self._record(self._lines.number, line.removesuffix(b"\r"))
+            return
+        if not self._parts:
+            self._begins, self._size = self._lines.number, 0
+        self._parts.append(line)
+        self._size += len(line)
+        if self._size > LONGEST_RECORD:
+            self._parts.clear()
+            yield overlong(self._begins)
+        elif (line.count(b'"') % 2 == 1) is not (len(self._parts) > 1):
+            return  # the quote that it opens is closed by a later line
+        else:
+            whole, self._parts = b"\n".join(self._parts), []
+            yield from self._record(self._begins, whole.removesuffix(b"\r"))
+
+    def _record(self, number: int, octets: bytes) -> Iterator[Record | Unreadable]:
+        if self._broken or (not octets and self._names is not None):
+            return
+        if number == 1:
+            octets = octets.removeprefix(_BOM)
+        text = decoded(number, octets)
+        cells = _cells(number, text) if isinstance(text, str) else text
+        if self._names is None:
+            problem = cells if isinstance(cells, Unreadable) else self._take_header(cells, str(text))
+            self._broken = problem is not None
+            if problem is not None:
+                yield problem
+            return
+        if isinstance(cells, Unreadable):
+            yield cells
+        elif len(cells) != len(self._names):
+            problem_ = f"{len(cells)} cells where the header has {len(self._names)}"
+            yield Unreadable(Place(number, 0), problem_, "quote cells that hold a comma", str(text))
+        else:
+            values: dict[str, object] = dict(zip(self._names, (value for value, _ in cells), strict=True))
+            columns = dict(zip(self._names, (column for _, column in cells), strict=True))
+            yield Record(number, values.pop(NAME), values, columns, str(text))
+
+    def _take_header(self, cells: Sequence[tuple[str | None, int]], text: str) -> Unreadable | None:
+        names = tuple(value or "" for value, _ in cells)
+        for position, name in enumerate(names):
+            if not name or name in names[:position]:
+                problem = f"column {name!r} is there twice" if name else "a column has no name"
+                return Unreadable(Place(1, cells[position][1]), problem, "name each column once", text)
+        if NAME not in names:
+            return Unreadable(Place(1, 0), f"the header has no column {NAME}", f"begin with {NAME},ATTRIBUTE,...", text)
+        self._names, self.header = names, text
+        return None
+
+
+def _cells(number: int, text: str) -> list[tuple[str | None, int]] | Unreadable:
+    """The cells of a record, each with the character that it begins at; `None` for an empty one without quotes."""
+    cells: list[tuple[str | None, int]] = []
+    if '"' not in text:
+        at = 1
+        for cell in text.split(","):
+            cells.append((cell or None, at))
+            at += len(cell) + 1
+        return cells
+    at = 0
+    while True:
+        found = _FIELD.match(text, at)
+        if found is None:
+            where = Place(number + text.count("\n", 0, at), at - text.rfind("\n", 0, at))
+            return Unreadable(where, "a quote within a cell", 'quote the whole cell, and write "" for "', text)
+        quoted = found[1]
+        cells.append(((found[2] or None) if quoted is None else quoted.replace('""', '"'), at + 1))
+        at = found.end()
+        if not found[3]:
+            return cells
+
+
+def csv_record(cells: Iterable[str | None]) -> str:
+    """One line of a CSV."""
+    return ",".join(map(_written, cells)) + "\n"
+
+
+def _written(cell: str | None) -> str:
+    if cell is None:
+        return ""
+    if not cell or _QUOTED.search(cell):
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
+
+
+__all__ = ["CsvReader", "csv_record"]

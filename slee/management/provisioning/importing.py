@@ -1,0 +1,370 @@
+"""Import into a profile table: read, judge and only then apply, in steps short enough for calls to pass between.
+
+An import reads all of its file before anything changes. Then the rows are put into the table a few at a time, each such
+chunk in a transaction of its own; if one is refused, those before it are taken back, unless bad records are skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from slee.api.errors import (
+    InvalidStateError,
+    Issue,
+    ProfileVerificationError,
+    SleeError,
+    UniqueAttributeViolationError,
+)
+from slee.management.provisioning.fields import FieldError, Fields
+from slee.management.provisioning.records import NAME, Place, Reader, Record, Unreadable
+
+if TYPE_CHECKING:
+    from slee.facilities.profiles.table import Table
+    from slee.facilities.profiles.tables import ProfileTables
+    from slee.facilities.profiles.work import ProfileWork
+    from slee.model.profile import Row
+
+_STEP: Final = 32
+"""Records between two chances for calls."""
+_CHUNK: Final = 64
+"""Rows in one transaction."""
+MOST_REJECTS: Final = 10_000
+"""Records that an import keeps to tell of; with more, it ends."""
+LONGEST_NAME: Final = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One record that is not taken, and why."""
+
+    line: int
+    column: int
+    """0 where the whole record is meant."""
+    profile: str
+    attribute: str
+    problem: str
+    remedy: str
+    text: str
+    """The record as the file has it."""
+
+    def issue(self, source: str) -> Issue:
+        """As an error names it."""
+        place = f"{source}:{Place(self.line, self.column)}"
+        what = "/".join(part for part in (self.profile, self.attribute) if part)
+        return Issue(f"{place}: {what}" if what else place, "PRF-17", self.problem, self.remedy)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How an import is done."""
+
+    source: str = "import"
+    """Name of the file, for messages."""
+    dry_run: bool = False
+    skip_bad: bool = False
+    md5: bool = False
+
+
+@dataclass(slots=True)
+class ImportCounts:
+    """What an import has done, or would do."""
+
+    read: int = 0
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+
+class _Trial(Exception):
+    """Ends a transaction that was only tried."""
+
+
+class Import:
+    """One import: `feed` it the file in pieces, then `finish` it; go through the steps of both."""
+
+    def __init__(self, tables: ProfileTables, name: str, reader: Reader, options: ImportOptions) -> None:
+        """Begin; `UnrecognizedProfileTableError` if there is no such table."""
+        self.name = name
+        self.options = options
+        self.counts = ImportCounts()
+        self.rejects: list[Reject] = []
+        self.reader = reader
+        self._tables = tables
+        self._table: Table = tables.table(name)
+        self._fields = Fields(self._table.descriptor)
+        self._rows: dict[str, Row] = {}
+        self._records: dict[str, tuple[int, str]] = {}
+        """Line and text of what is taken; the text only where rejects have to be told with it."""
+        self._seen: dict[str, int] = {}
+        self._unique: list[tuple[int, str, dict[Any, str]]] = [
+            (a.position, a.name, {}) for a in self._table.descriptor.unique
+        ]
+        self._header_is_judged = False
+        self._before: dict[str, Row | None] = {}
+        """What was there before, of the rows that are applied."""
+
+    def feed(self, octets: bytes) -> Iterator[None]:
+        """Read a piece of the file; each step is short.
+
+        Raises:
+            ProfileVerificationError: the file cannot be read any further: its header is wrong, or nearly nothing fits.
+        """
+        yield from self._take(self.reader.feed(octets))
+
+    def finish(self) -> Iterator[None]:
+        """Judge the whole, and apply it.
+
+        Raises:
+            ProfileVerificationError: records do not fit; nothing has changed.
+            UnrecognizedProfileTableError: the table has been removed meanwhile.
+        """
+        yield from self._take(self.reader.finish())
+        self._judge_uniqueness()
+        chunks = self._chunks()
+        if self._table.verifies or self._table.stores:
+            for chunk in chunks:
+                self._require_table()
+                self._try(chunk)
+                yield
+        self._refuse_unless_skipping()
+        if not self.options.dry_run:
+            yield from self._apply(chunks)
+
+    def _take(self, records: Iterator[Record | Unreadable]) -> Iterator[None]:
+        for count, record in enumerate(records, 1):
+            if isinstance(record, Unreadable):
+                self._reject(Reject(*record.place, "", "", record.problem, record.remedy, record.text))
+            else:
+                self._judge(record)
+            if count % _STEP == 0:
+                yield
+        yield
+
+    def _judge(self, record: Record) -> None:
+        self.counts.read += 1
+        if self.reader.is_text and not self._header_is_judged:
+            self._judge_header(record)
+        name = record.name
+        if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
+            problem = f"{NAME} is no text of 1 to {LONGEST_NAME} characters"
+            self._reject(_rejected(record, NAME, problem, "name the profile"))
+            return
+        if name in self._seen:
+            self._reject(_rejected(record, NAME, f"line {self._seen[name]} has that name too", "leave one of them out"))
+            return
+        self._seen[name] = record.line
+        resident = self._table.resident
+        stored = resident.rows.get(name)
+        try:
+            row = self._fields.row(
+                name,
+                record.values,
+                resident.default if stored is None else stored,
+                is_text=self.reader.is_text,
+                md5=self.options.md5,
+            )
+            if row == stored:
+                self.counts.unchanged += 1
+                self._note_unique(record, name, row)
+                return
+            self._table.descriptor.validate(name, row)
+        except FieldError as error:
+            self._reject(_rejected(record, error.attribute, error.problem, error.remedy))
+        except ProfileVerificationError as error:
+            for issue in error.issues:
+                attribute = issue.component.removeprefix(f"{name}.")
+                self._reject(_rejected(record, attribute, self._told(attribute, issue.problem), issue.remedy))
+        else:
+            if self._note_unique(record, name, row):
+                self._rows[name] = row
+                self._records[name] = (record.line, record.text if self.options.skip_bad else "")
+
+    def _judge_header(self, record: Record) -> None:
+        """Unknown columns are told once, and not for each record."""
+        self._header_is_judged = True
+        wrong = [problem for name in record.values if (problem := self._fields.unknown(name)) is not None]
+        if wrong:
+            known = ", ".join((NAME, *self._fields.by_name))
+            issues = [Issue(f"{self.options.source}:1", "PRF-32", problem, f"columns are {known}") for problem in wrong]
+            raise ProfileVerificationError(issues)
+
+    def _told(self, attribute: str, problem: str) -> str:
+        """A problem that shows nothing of a secret."""
+        field = self._fields.by_name.get(attribute)
+        return "the value does not fit" if field is not None and field.is_secret else problem
+
+    def _note_unique(self, record: Record, name: str, row: Row) -> bool:
+        """Whether no other record has the row's value of a unique attribute (PRF-18)."""
+        for position, attribute, holders in self._unique:
+            value = row[position]
+            if value is None:
+                continue
+            key = self._key(attribute, value)
+            other = holders.setdefault(key, name)
+            if other != name:
+                problem = f"{other} on line {self._seen[other]} has the same value [PRF-18]"
+                self._reject(_rejected(record, attribute, problem, "give one of them another"))
+                return False
+        return True
+
+    def _key(self, attribute: str, value: Any) -> Any:
+        collation = self._table.descriptor.by_name[attribute].collation
+        return value if collation is None else collation.key(value)
+
+    def _judge_uniqueness(self) -> None:
+        """Values that profiles have which the import does not change."""
+        for position, attribute, _ in self._unique:
+            index = self._table.resident.indexes[attribute]
+            for name, row in tuple(self._rows.items()):
+                value = row[position]
+                if value is None:
+                    continue
+                for holder in index.names(value):
+                    if holder != name and holder not in self._rows:
+                        problem = f"{holder} has the same value [PRF-18]"
+                        self._reject_taken(name, attribute, problem, "give one of them another")
+                        break
+
+    def _chunks(self) -> list[list[str]]:
+        """The rows in transactions: those that take over a value from another in one, the others by a few."""
+        entangled: dict[str, None] = {}
+        for position, attribute, _ in self._unique:
+            index = self._table.resident.indexes[attribute]
+            for name, row in self._rows.items():
+                value = row[position]
+                holders = () if value is None else index.names(value)
+                if holders and holders != (name,):
+                    entangled.update(dict.fromkeys((name, *holders)))
+        first = [name for name in entangled if name in self._rows]
+        others = [name for name in self._rows if name not in entangled]
+        chunks = [others[begin : begin + _CHUNK] for begin in range(0, len(others), _CHUNK)]
+        return [first, *chunks] if first else chunks
+
+    def _try(self, chunk: list[str]) -> None:
+        """Reject the rows of a chunk that the specification's own callbacks refuse."""
+        try:
+            self._run_trial(chunk)
+        except SleeError as error:
+            if len(chunk) == 1:
+                self._reject_for(chunk[0], error)
+                return
+            for name in chunk:
+                self._try([name])
+
+    def _run_trial(self, chunk: list[str]) -> None:
+        def put_and_judge(work: ProfileWork) -> None:
+            self._tables.put_into(work, self._table, self._kept(chunk), judged=True)
+            work.store()
+            if work.error is not None:
+                raise work.error
+            raise _Trial
+
+        try:
+            self._tables.transact(put_and_judge)
+        except _Trial:
+            return
+
+    def _apply(self, chunks: list[list[str]]) -> Iterator[None]:
+        for chunk in chunks:
+            self._require_table()
+            rows = self._kept(chunk)
+            stored = self._table.resident.rows
+            before = {name: stored.get(name) for name in rows}
+            try:
+                self._put(rows)
+            except SleeError as error:
+                yield from self._apply_singly(chunk, error)
+            else:
+                self._count(before)
+            yield
+
+    def _put(self, rows: Mapping[str, Row]) -> None:
+        self._tables.transact(lambda work: self._tables.put_into(work, self._table, rows, judged=True))
+
+    def _apply_singly(self, chunk: list[str], error: SleeError) -> Iterator[None]:
+        """What changed between judging and applying makes some of a chunk unfit: skip those, or take all back."""
+        if not self.options.skip_bad:
+            self._take_back()
+            self._reject_for(chunk[0], error)
+            self._refuse_unless_skipping()
+        for name in chunk:
+            before = {name: self._table.resident.rows.get(name)}
+            try:
+                self._put(self._kept([name]))
+            except SleeError as refusal:
+                self._reject_for(name, refusal)
+            else:
+                self._count(before)
+            yield
+
+    def _count(self, before: Mapping[str, Row | None]) -> None:
+        stored = self._table.resident.rows
+        for name, row in before.items():
+            self._before[name] = row
+            self._rows[name] = stored[name]  # profile_store may have had its say
+            if row is None:
+                self.counts.added += 1
+            else:
+                self.counts.changed += 1
+
+    def _take_back(self) -> None:
+        """Bring back what was there before, except for profiles that somebody has changed since."""
+        stored = self._table.resident.rows
+        rows = {name: row for name, row in self._before.items() if stored.get(name) is self._rows[name]}
+        self._tables.put_rows(self.name, rows)
+        self.counts.added = self.counts.changed = 0
+
+    def _kept(self, chunk: list[str]) -> dict[str, Row]:
+        return {name: self._rows[name] for name in chunk if name in self._rows}
+
+    def _require_table(self) -> None:
+        if self._tables.table(self.name) is not self._table:
+            raise InvalidStateError(f"profile table {self.name} was made anew during the import [PRF-3]; import again")
+
+    def _reject_for(self, name: str, error: SleeError) -> None:
+        attribute, problem, remedy = "", str(error), "mend the record"
+        if isinstance(error, UniqueAttributeViolationError):
+            attribute = error.attribute
+        elif isinstance(error, ProfileVerificationError):
+            first = error.issues[0]
+            attribute = first.component.rpartition(".")[2] if "." in first.component else ""
+            attribute = attribute if attribute in self._fields.by_name else ""
+            problem, remedy = "; ".join(issue.problem for issue in error.issues), first.remedy
+        self._reject_taken(name, attribute, problem, remedy)
+
+    def _reject_taken(self, name: str, attribute: str, problem: str, remedy: str) -> None:
+        line, text = self._records.pop(name)
+        del self._rows[name]
+        self._reject(Reject(line, 0, name, attribute, problem, remedy, text))
+
+    def _reject(self, reject: Reject) -> None:
+        self.rejects.append(reject)
+        if len(self.rejects) >= MOST_REJECTS:
+            self._refuse("too many records do not fit to tell of all of them")
+
+    def _refuse_unless_skipping(self) -> None:
+        if self.rejects and not self.options.skip_bad:
+            self._refuse("")
+        if not self.options.dry_run:
+            return
+        stored = self._table.resident.rows
+        self.counts.changed = sum(name in stored for name in self._rows)
+        self.counts.added = len(self._rows) - self.counts.changed
+
+    def _refuse(self, reason: str) -> None:
+        issues = [
+            reject.issue(self.options.source) for reject in sorted(self.rejects, key=lambda r: (r.line, r.column))
+        ]
+        if reason:
+            issues.append(Issue(self.options.source, "PRF-17", reason, "is it the right file for this table?"))
+        raise ProfileVerificationError(issues)
+
+
+def _rejected(record: Record, attribute: str, problem: str, remedy: str) -> Reject:
+    name = record.name if isinstance(record.name, str) and len(record.name) <= LONGEST_NAME else ""
+    return Reject(record.line, record.columns.get(attribute, 0), name, attribute, problem, remedy, record.text)
+
+
+__all__ = ["LONGEST_NAME", "MOST_REJECTS", "Import", "ImportCounts", "ImportOptions", "Reject"]

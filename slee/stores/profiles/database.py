@@ -1,0 +1,129 @@
+"""A profile database: SQLite or PostgreSQL, opened by the one SLEE that owns it (PRF-46)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from slee.api.errors import InvalidConfigurationError, SchemaMismatchError, StateDirectoryError
+from slee.stores.profiles import catalogue
+from slee.stores.profiles.dialect import Dialect, dialect_of
+from slee.stores.profiles.rows import all_rows
+from slee.stores.profiles.schema import FORMAT, POSITION, create_catalogue, sql_table
+from slee.stores.profiles.writer import Appended, Writer
+
+if TYPE_CHECKING:
+    from slee.kernel.profile_storage import OutsideChange, ProfileChange, StorageStatus, StoredTable
+    from slee.model.profile import ProfileDescriptor, Row
+
+DATABASE_FILE: Final = "profiles.sqlite"
+"""The embedded database's file in a state directory."""
+
+
+class ProfileDatabase:
+    """The storage port over SQLAlchemy Core; see `slee.kernel.profile_storage.ProfileStorage`."""
+
+    def __init__(self, dialect: Dialect, *, on_status: Callable[[StorageStatus], None] | None = None) -> None:
+        """Open the database, and make its catalogue if it is empty; use `open_profile_database`."""
+        self.dialect = dialect
+        connection = dialect.engine.connect().execution_options(writes=True)
+        try:
+            with connection.begin():
+                dialect.own(connection)
+                create_catalogue(connection)
+                marker = connection.execute(sa.select(POSITION.c.format, POSITION.c.position)).one()
+                if marker.format != FORMAT:
+                    raise StateDirectoryError(
+                        f"{dialect.where}: format {marker.format}, this is {FORMAT} [PRF-46]; use the newer product"
+                    )
+                self._entries = catalogue.entries(connection)
+        except BaseException:
+            connection.close()
+            dialect.close()
+            raise
+        self._writer = Writer(dialect, position=marker.position, tables={}, tell=on_status or _nobody)
+        self._appended: int = marker.position
+        self._writer.start(connection)
+
+    @property
+    def position(self) -> int:
+        """Of the last append that the database holds."""
+        return self._writer.position
+
+    def tables(self) -> Mapping[str, StoredTable]:
+        """The tables that were stored when it was opened."""
+        return {name: entry.stored for name, entry in self._entries.items()}
+
+    def load(self, table: str, descriptor: ProfileDescriptor) -> Iterator[tuple[str | None, Row]]:
+        """Every profile of a table, the default profile first."""
+        with self.dialect.engine.connect() as connection, connection.begin():
+            entry = catalogue.entries(connection)[table]
+            if entry.schema_hash != descriptor.schema_hash:
+                raise SchemaMismatchError(
+                    f"profile table {table} is stored as {entry.specification} with other attributes than "
+                    f"{descriptor.id} [PRF-46]; plan and apply its migration first"
+                )
+            made = sql_table(entry.serial, table, descriptor, entry.sql_name)
+            self._writer.replace_tables({table: made})
+            yield None, catalogue.default_row(descriptor, entry.default_row)
+            yield from all_rows(self.dialect, connection, made)
+
+    def append(self, position: int, changes: Sequence[ProfileChange]) -> None:
+        """Take changes; at or below the position held they are there already."""
+        if position <= self._appended:
+            return
+        self._appended = position
+        self._writer.put(Appended(position, tuple(changes), time.monotonic()))
+
+    def outside(self) -> Sequence[OutsideChange]:
+        """What other programs have changed in tables that are loaded, since the last call."""
+        return self._writer.outside()
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until everything appended is written, at most `timeout` seconds; whether it is."""
+        return self._writer.wait(self._appended, timeout)
+
+    def status(self) -> StorageStatus:
+        """How it fares now."""
+        return self._writer.status()
+
+    def close(self) -> None:
+        """Write what was appended, if it can be written, and give the database up."""
+        self._writer.stop()
+        self.dialect.close()
+
+
+def open_profile_database(
+    url: str | None, directory: Path, *, on_status: Callable[[StorageStatus], None] | None = None
+) -> ProfileDatabase:
+    """Open the profile database of a URL; without one, the embedded file in the state directory.
+
+    Args:
+        url: `sqlite:///PATH` or `postgresql://USER@HOST/NAME`.
+        directory: the state directory.
+        on_status: told on the database's thread when it cannot be written, and when it can again.
+
+    Raises:
+        InvalidConfigurationError: the URL is none, or the database cannot be reached.
+        StateDirectoryError: another SLEE owns it, or it is of another format.
+    """
+    dialect = dialect_of(url or f"sqlite:///{directory / DATABASE_FILE}")
+    try:
+        return ProfileDatabase(dialect, on_status=on_status)
+    except exc.SQLAlchemyError as error:
+        cause = error.orig if isinstance(error, exc.DBAPIError) else error
+        raise InvalidConfigurationError(
+            f"{dialect.where}: {' '.join(str(cause).split())} [PRF-46]; make it reachable, or give another URL"
+        ) from error
+
+
+def _nobody(_status: StorageStatus) -> None:
+    """Nobody listens."""
+
+
+__all__ = ["DATABASE_FILE", "ProfileDatabase", "open_profile_database"]

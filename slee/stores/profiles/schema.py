@@ -1,0 +1,174 @@
+"""The SQL schema: a catalogue of profile tables, the position in the journal, a log of changes by others, the tables.
+
+A profile table lies in the SQL table `profile_SERIAL_NAME`; its serial number never changes, so that a rename touches
+the catalogue alone. The default profile's values are in the catalogue, where no unique constraint sees them (PRF-7).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from slee.stores.profiles.columns import ColumnKind, column_kind, store_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from slee.api.profile import Attribute
+    from slee.model.profile import ProfileDescriptor, Row
+
+FORMAT: Final = 1
+"""Version of what this module lays out."""
+KEY: Final = "profile_name"
+"""The column of the profiles' names; no attribute can have this name."""
+_CATALOGUE: Final = sa.MetaData()
+
+TABLES: Final = sa.Table(
+    "slee_profile_tables",
+    _CATALOGUE,
+    sa.Column("serial", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("sql_name", sa.Text, nullable=False),
+    sa.Column("specification", sa.Text, nullable=False),
+    sa.Column("schema_hash", sa.Text, nullable=False),
+    sa.Column("columns", sa.Text, nullable=False),  # JSON: what a migration compares with
+    sa.Column("default_row", sa.Text, nullable=False),  # JSON: the default profile by attribute
+)
+POSITION: Final = sa.Table(
+    "slee_profile_position",
+    _CATALOGUE,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("format", sa.Integer, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("writing", sa.Integer, nullable=False),  # 1 within the owner's transactions; no other program sees it
+)
+CHANGES: Final = sa.Table(
+    "slee_profile_changes",
+    _CATALOGUE,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("serial", sa.Integer, nullable=False),
+    sa.Column("profile", sa.Text),  # NULL: all of the table
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlTable:
+    """One profile table in SQL, with the statements that the writer and the loader use."""
+
+    serial: int
+    name: str
+    """The SQL table's."""
+    columns: tuple[ColumnKind, ...]
+    """By the attributes' positions."""
+    keys: tuple[tuple[int, Any], ...]
+    """Position and collation of each attribute that has a column of its collation keys."""
+    table: sa.Table
+    descriptor: ProfileDescriptor
+
+    def stored(self, profile: str, row: Row) -> tuple[object, ...]:
+        """A profile as the values of an INSERT."""
+        values: list[object] = [store_text(profile)]
+        for kind, value in zip(self.columns, row, strict=True):
+            values.append(value if kind.store is None else kind.store(value))
+        for position, collation in self.keys:
+            text = row[position]
+            values.append(None if text is None else store_text(collation.key(text)))
+        return tuple(values)
+
+
+def sql_table(serial: int, profile_table: str, descriptor: ProfileDescriptor, sql_name: str | None = None) -> SqlTable:
+    """The SQL table of a profile table.
+
+    Args:
+        serial: its number in the catalogue.
+        profile_table: its name, which a part of the SQL table's name is made of.
+        descriptor: what it holds.
+        sql_name: its name in SQL, if it has one already.
+    """
+    name = sql_name or f"profile_{serial}_{re.sub('[^a-z0-9]+', '_', profile_table.lower())[:32].strip('_')}"
+    kinds = tuple(column_kind(attribute) for attribute in descriptor.attributes)
+    columns: list[sa.Column[Any]] = [sa.Column(KEY, sa.Text, primary_key=True)]
+    columns.extend(sa.Column(kind.name, kind.type, nullable=True) for kind in kinds)
+    keyed = [a for a in descriptor.indexed if a.collation is not None]
+    columns.extend(sa.Column(key_column(kinds[a.position]), sa.Text) for a in keyed)
+    table = sa.Table(name, sa.MetaData(), *columns)
+    for index in indexes(serial, descriptor.indexed, kinds, table):
+        assert index.table is table
+    keys = tuple((a.position, a.collation) for a in keyed)
+    return SqlTable(serial, name, kinds, keys, table, descriptor)
+
+
+def key_column(kind: ColumnKind) -> str:
+    """The column that holds what stands for the texts of an attribute with a collation (PRF-35)."""
+    return f"{kind.name}__key"
+
+
+def indexes(
+    serial: int, attributes: tuple[Attribute, ...], kinds: tuple[ColumnKind, ...], table: sa.Table
+) -> Iterator[sa.Index]:
+    """The indexes of a table, made as part of it."""
+    for attribute in attributes:
+        kind = kinds[attribute.position]
+        column = table.c[key_column(kind) if attribute.collation is not None else kind.name]
+        yield sa.Index(
+            f"profile_{serial}_{kind.name}_{'uq' if attribute.unique else 'ix'}", column, unique=attribute.unique
+        )
+
+
+def create_catalogue(connection: sa.Connection) -> None:
+    """Make what is missing of the catalogue."""
+    _CATALOGUE.create_all(connection)
+    if connection.scalar(sa.select(POSITION.c.position)) is None:
+        connection.execute(sa.insert(POSITION).values(id=1, format=FORMAT, position=0, writing=0))
+
+
+def watch_statements(dialect: str, table: SqlTable) -> list[str]:
+    """What logs the changes that other programs make to a table: triggers that ask whether the owner is writing."""
+    row = "INSERT INTO slee_profile_changes (serial, profile)"
+    is_own = "(SELECT writing FROM slee_profile_position) = 1"
+    if dialect == "sqlite":
+        return [
+            f"CREATE TRIGGER {table.name}_{event.lower()} AFTER {event} ON {table.name} WHEN NOT {is_own} BEGIN "
+            + "".join(f"{row} VALUES ({table.serial}, {record}.{KEY}); " for record in records)
+            + "END"
+            for event, records in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",)))
+        ]
+    name = table.name
+    function = (
+        f"CREATE FUNCTION {name}_changed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF {is_own} THEN RETURN NULL; END IF; "
+        f"IF TG_OP = 'TRUNCATE' THEN {row} VALUES ({table.serial}, NULL); RETURN NULL; END IF; "
+        f"IF TG_OP <> 'INSERT' THEN {row} VALUES ({table.serial}, OLD.{KEY}); END IF; "
+        f"IF TG_OP <> 'DELETE' THEN {row} VALUES ({table.serial}, NEW.{KEY}); END IF; "
+        "RETURN NULL; END $$"
+    )
+    call = f"EXECUTE FUNCTION {name}_changed()"
+    return [
+        function,
+        f"CREATE TRIGGER {name}_rows AFTER INSERT OR UPDATE OR DELETE ON {name} FOR EACH ROW {call}",
+        f"CREATE TRIGGER {name}_all AFTER TRUNCATE ON {name} FOR EACH STATEMENT {call}",
+    ]
+
+
+def unwatch_statements(dialect: str, table: str) -> list[str]:
+    """What removes the watching of a table that goes; SQLite's triggers go with it."""
+    return [] if dialect == "sqlite" else [f"DROP FUNCTION IF EXISTS {table}_changed() CASCADE"]
+
+
+__all__ = [
+    "CHANGES",
+    "FORMAT",
+    "KEY",
+    "POSITION",
+    "TABLES",
+    "SqlTable",
+    "create_catalogue",
+    "indexes",
+    "key_column",
+    "sql_table",
+    "unwatch_statements",
+    "watch_statements",
+]

@@ -1,0 +1,67 @@
+"""The databases under the profile tests: each test that asks for `database` runs on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.postgresql import PostgresqlServer, programs, running_postgresql
+
+
+@dataclass(frozen=True)
+class DatabaseUnderTest:
+    """An empty database."""
+
+    url: str
+    outside: Callable[[str], list[tuple[Any, ...]]]
+    """Runs one statement as another program, and gives the rows that it returns."""
+    server: PostgresqlServer | None = None
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """The server; a machine without PostgreSQL skips, and fails under CI=true."""
+    binaries = programs()
+    if binaries is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("PostgreSQL is not installed; run scripts/peers")
+        pytest.skip("PostgreSQL is not installed; run scripts/peers")
+    with running_postgresql(binaries) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseUnderTest:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return sqlite_database(tmp_path / "profiles.sqlite")
+    server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+    url = server.new_database()
+    name = url.partition("@/")[2].partition("?")[0]
+
+    def outside(statement: str) -> list[tuple[Any, ...]]:
+        with server.connect(name) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    return DatabaseUnderTest(url, outside, server)
+
+
+def sqlite_database(path: Path) -> DatabaseUnderTest:
+    """A database of SQLite in a file."""
+
+    def outside(statement: str) -> list[tuple[Any, ...]]:
+        connection = sqlite3.connect(path, timeout=5.0)
+        try:
+            with connection:
+                return connection.execute(statement).fetchall()
+        finally:
+            connection.close()
+
+    return DatabaseUnderTest(f"sqlite:///{path}", outside)

@@ -1,0 +1,327 @@
+"""Provisioning, on each database: what comes in is judged by line, column and attribute; bad data changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from profiles.domain.domain import Domain
+from profiles.gateway.gateway import Route
+from profiles.screening.screening import Screening
+from profiles.subscriber.subscriber import Subscriber
+from slee.api.errors import (
+    AttributeTypeMismatchError,
+    InvalidArgumentError,
+    InvalidStateError,
+    ProfileVerificationError,
+    UniqueAttributeViolationError,
+    UnrecognizedAttributeError,
+    UnrecognizedProfileTableError,
+)
+from slee.facilities.profiles.tables import ProfileTables
+from slee.facilities.profiles.watch import CHANGED_OUTSIDE, ProfileDatabaseWatch
+from slee.management.profile_results import ImportInfo
+from slee.management.profiles import Profiles
+from slee.management.provisioning.records import LONGEST_RECORD
+from slee.model.profile import describe_profile
+from slee.stores.profiles.database import open_profile_database
+from slee.testing import SleeHarness
+from tests.profile_databases import DatabaseUnderTest
+
+SPECIFICATIONS = (Subscriber, Screening, Domain, Route)
+ALICE = "alice@example.test"
+
+
+class Site:
+    """A SLEE with its profile database; `restart` makes another on the same database."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.start()
+
+    def start(self) -> None:
+        self.harness = SleeHarness()
+        self.database = open_profile_database(self.url, Path("/nowhere"))
+        self.tables = ProfileTables(self.harness.kernel, self.harness.facilities, self.database)
+        for specification in SPECIFICATIONS:
+            self.tables.add_specification(describe_profile(specification))
+            self.tables.load_stored(specification.specification_id)
+        self.watch = ProfileDatabaseWatch(self.harness.kernel, self.harness.facilities, self.tables, self.database)
+        self.profiles = Profiles(self.tables)
+
+    def restart(self) -> None:
+        self.database.close()
+        self.start()
+
+    def load(self, text: str | bytes, table: str = "Subscriber", **options: Any) -> ImportInfo:
+        octets = text if isinstance(text, bytes) else text.encode()
+        pieces = (octets[begin : begin + 7] for begin in range(0, len(octets), 7))
+        return self.profiles.import_(table, **options).run(pieces)
+
+    def file(self, table: str = "Subscriber", form: str = "csv") -> str:
+        return b"".join(self.profiles.export(table, form)).decode()
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Let the database's thread and the watch work; a second is what the rule gives them."""
+        end = time.monotonic() + 5.0
+        while not condition():
+            assert time.monotonic() < end
+            self.database.flush(0.05)
+            with self.database._writer._changed:
+                self.database._writer._changed.wait(0.1)
+            self.watch.run()
+
+
+@pytest.fixture
+def site(database: DatabaseUnderTest) -> Iterator[Site]:
+    site = Site(database.url)
+    for specification in SPECIFICATIONS:
+        site.profiles.create_table(specification.__name__, specification.specification_id)
+    yield site
+    site.database.close()
+
+
+def test_what_is_imported_is_there_after_a_restart(site: Site) -> None:
+    result = site.load('profile_name,display_name,groups\r\nalice@example.test,"A ""x"", é","[""b"",""a""]"\r\n')
+    assert (result.read, result.added, result.changed, result.rejects) == (1, 1, 0, ())
+    site.restart()
+    values = site.profiles.show("Subscriber", ALICE).values
+    assert (values["display_name"], values["groups"]) == ('A "x", é', ["a", "b"])
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "toml"])
+def test_export_import_export_is_equal_byte_for_byte(site: Site, form: str) -> None:
+    site.load(
+        "profile_name,display_name,identity,groups,acts_for,default_identity\n"
+        'a@x,"",,"[""g\\""2""]","[""c@x""]",\n'
+        '"b ""q""@x","two\nlines, \u2028 \x7f",+49,[],[],+49\n'
+    )
+    site.load(
+        '{"profile_name": "r@x", "rules": [{"match": "user", "value": "alice", "status": 406}]}',
+        "Screening",
+        format="jsonl",
+    )
+    for table in ("Subscriber", "Screening"):
+        first = site.file(table, form)
+        site.profiles.remove_table(table)
+        site.profiles.create_table(table, table)
+        site.load(first, table, format=form)
+        assert site.file(table, form) == first
+
+
+def test_a_password_enters_as_ha1_and_never_comes_out(site: Site, database: DatabaseUnderTest) -> None:
+    site.load("profile_name,password\nalice@example.test,s3cret\n")
+    site.profiles.add("Subscriber", "bob@h", {"realm": "r", "password": "pw"}, md5=True)
+    rows = site.tables.table("Subscriber").resident.rows
+    sha256 = hashlib.sha256(b"alice:example.test:s3cret").hexdigest()
+    assert (rows[ALICE][3], rows[ALICE][4]) == (sha256, None)
+    assert rows["bob@h"][3:5] == (hashlib.sha256(b"bob:r:pw").hexdigest(), hashlib.md5(b"bob:r:pw").hexdigest())
+    shown = "".join(site.file(form=form) for form in ("csv", "jsonl", "toml")) + str(site.profiles.find("Subscriber"))
+    assert not any(secret in shown for secret in ("s3cret", sha256, "ha1", "password"))
+    assert site.database.flush(5.0)
+    assert "s3cret" not in str(database.outside("SELECT * FROM profile_1_subscriber"))
+
+
+def test_an_import_without_secrets_keeps_those_stored(site: Site) -> None:
+    site.load("profile_name,password\nalice@example.test,s3cret\n")
+    before = site.tables.table("Subscriber").resident.rows[ALICE]
+    exported = site.file().replace("active", "suspended")
+    assert site.load(exported).changed == 1
+    after = site.tables.table("Subscriber").resident.rows[ALICE]
+    assert after[3] == before[3] is not None
+    assert after != before
+
+
+def test_values_of_unique_attributes_swap_in_one_import(site: Site) -> None:
+    many = "".join(f"u{n}@x,{n}\n" for n in range(200))
+    site.load("profile_name,identity\n" + many)
+    swapped = "".join(f"u{n}@x,{199 - n}\n" for n in range(200))
+    assert site.load("profile_name,identity\n" + swapped).changed == 200
+    site.restart()
+    assert site.profiles.show("Subscriber", "u0@x").values["identity"] == "199"
+
+
+BAD = {
+    "wrong type": ("a@x,,ten,\n", "x.csv:3:6: a@x/max_contacts", "'ten' is no int"),
+    "out of range": ("a@x,,500,\n", "x.csv:3:6: a@x/max_contacts", "less than or equal to 100"),
+    "too long": (f"a@x,{'n' * 129},1,\n", "x.csv:3:5: a@x/display_name", "at most 128 characters"),
+    "duplicate": ("ok@x,,1,\n", "x.csv:3:1: ok@x/profile_name", "line 2 has that name too"),
+    "same identity": ("a@x,,1,+1\n", "x.csv:3:8: a@x/identity", "ok@x on line 2 has the same value"),
+    "taken identity": ("a@x,,1,+0\n", "x.csv:3: a@x/identity", "there@x has the same value"),
+    "refused by the specification": ("nobody,,1,\n", "x.csv:3: nobody", "no address-of-record"),
+    "too few cells": ("a@x,,1\n", "x.csv:3", "3 cells where the header has 4"),
+    "quote within": ('a@x,b"c",1,\n', "x.csv:3:5", "a quote within a cell"),
+    "open quote": ('a@x,"b,1,\n', "x.csv:3", "a quote is not closed"),
+    "no name": (",,1,\n", "x.csv:3:1: profile_name", "no text of 1 to"),
+    "SQL in a name": ("x'; DROP TABLE profile_1_subscriber; --,,1,\n", "x.csv:3:", "no address-of-record"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_record_is_told_with_its_place_and_changes_nothing(site: Site, case: str) -> None:
+    record, where, problem = BAD[case]
+    site.load("profile_name,identity\nthere@x,+0\n")
+    before = site.file()
+    text = f"profile_name,display_name,max_contacts,identity\nok@x,,1,+1\n{record}"
+    for options in ({}, {"dry_run": True}):
+        with pytest.raises(ProfileVerificationError) as caught:
+            site.load(text, source="x.csv", **options)
+        assert len(caught.value.issues) == 1
+        assert caught.value.issues[0].component.startswith(where)
+        assert problem in caught.value.issues[0].problem
+        assert site.file() == before
+    result = site.load(text, skip_bad=True)
+    assert [reject.line for reject in result.rejects] == [3]
+    assert (result.added, result.header) == (1, "profile_name,display_name,max_contacts,identity")
+    assert record.strip("\n") in result.rejects[0].text
+
+
+HEADERS = {
+    "": "there is no header",
+    "a,b\n1,2\n": "the header has no column profile_name",
+    "profile_name,x,x\n": "column 'x' is there twice",
+    "profile_name,,x\n": "a column has no name",
+    "profile_name,colour\na@x,red\n": "Subscriber has no attribute colour",
+    '"profile_name\n': "a quote is not closed",
+}
+
+
+@pytest.mark.parametrize("text", HEADERS)
+def test_a_wrong_header_is_told_once(site: Site, text: str) -> None:
+    with pytest.raises(ProfileVerificationError) as caught:
+        site.load(text)
+    assert HEADERS[text] in str(caught.value)
+    assert site.profiles.table("Subscriber").profiles == 0
+
+
+@pytest.mark.parametrize(
+    ("form", "octets", "where", "problem"),
+    [
+        ("csv", b"profile_name,display_name\na@x,\xff\n", "import:2:5", "octet 0xff is no UTF-8"),
+        ("jsonl", b'\n{"profile_name": "a@x", "display_name": "\xff"}\n', "import:2:42", "octet 0xff is no UTF-8"),
+        ("jsonl", b"[1]\n", "import:1", "no JSON object"),
+        ("jsonl", b"{" * 5000, "import:1", "no JSON"),
+        ("jsonl", b'{"profile_name": "a@x", "max_contacts": "1"}', "import:1: a@x/max_contacts", "'1' is no int"),
+        ("jsonl", b'{"profile_name": 3}', "import:1: profile_name", "no text"),
+        ("jsonl", b'{"profile_name": "a@x", "acts_for": ["nobody"]}', "import:1: a@x/acts_for", "pattern"),
+        ("toml", b"[profile\n", "import:1", "no TOML"),
+        ("toml", b'[profile."a@x"]\n\n[profile."b@x"]\nmax_contacts = 0\n', "import:3: b@x/max_contacts", "greater"),
+        ("toml", b"colour = 3\n", "import:1", "no table of profiles"),
+        ("toml", b"profile = 3\n", "import:1", "profile is no table"),
+    ],
+)
+def test_bad_files_of_every_format(site: Site, form: str, octets: bytes, where: str, problem: str) -> None:
+    with pytest.raises(ProfileVerificationError) as caught:
+        site.load(octets, format=form)
+    assert caught.value.issues[0].component.startswith(where)
+    assert problem in caught.value.issues[0].problem
+
+
+def test_a_line_without_end_is_told_and_never_held(site: Site) -> None:
+    upload = site.profiles.import_("Subscriber", skip_bad=True)
+    piece = b"x" * (1 << 16)
+    for octets in (b"profile_name\n", *[piece] * 40, b"\nok@x\n"):
+        for _ in upload.feed(octets):
+            pass
+        assert len(upload._work.reader._lines._held) <= LONGEST_RECORD
+    for _ in upload.finish():
+        pass
+    result = upload.result()
+    assert (result.added, result.rejects[0].line, result.rejects[0].text) == (1, 2, "")
+    assert "longer than" in result.rejects[0].problem
+
+
+def test_a_dry_run_counts_and_changes_nothing(site: Site) -> None:
+    site.load("profile_name,max_contacts\na@x,1\nb@x,2\n")
+    before = site.file()
+    result = site.load("profile_name,max_contacts\na@x,1\nb@x,3\nc@x,4\n", dry_run=True)
+    assert (result.unchanged, result.changed, result.added) == (1, 1, 1)
+    assert site.file() == before
+
+
+def test_a_secret_is_in_no_message(site: Site) -> None:
+    with pytest.raises(ProfileVerificationError) as caught:
+        site.load("profile_name,ha1_sha256,password\na@x,deadbeef,\nnobody,,hunter2\n")
+    assert "deadbeef" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_conditions_find_profiles(site: Site) -> None:
+    site.load("profile_name,identity,max_contacts,status\na@x,+491,1,active\nb@x,+492,5,suspended\nc@x,,5,active\n")
+    found = {
+        ("max_contacts>=5",): ["b@x", "c@x"],
+        ("max_contacts=5", "status=active"): ["c@x"],
+        ("identity^=+49",): ["a@x", "b@x"],
+        ("identity~=+49123",): ["a@x"],
+        ("identity=",): ["c@x"],
+        (): ["a@x", "b@x", "c@x"],
+    }
+    for where, names in found.items():
+        assert [info.profile for info in site.profiles.find("Subscriber", where)] == names
+    assert [info.profile for info in site.profiles.query("Subscriber", "of_identity", ["+491"])] == ["a@x"]
+    for text, error in (
+        ("nonsense", InvalidArgumentError),
+        ("colour=1", UnrecognizedAttributeError),
+        ("ha1_md5=1", UnrecognizedAttributeError),
+        ("max_contacts=x", AttributeTypeMismatchError),
+        ("groups<[]", AttributeTypeMismatchError),
+    ):
+        with pytest.raises(error):
+            site.profiles.find("Subscriber", [text])
+
+
+def test_longest_prefix_of_routes(site: Site) -> None:
+    site.load('profile_name,prefix,gateways\n49,49,"[""a""]"\n4930,4930,"[""b""]"\n', "Route")
+    assert [info.profile for info in site.profiles.query("Route", "best", ["493012"])] == ["4930"]
+
+
+def test_profiles_are_added_changed_and_removed(site: Site) -> None:
+    site.profiles.set("Subscriber", {"language": "de"})
+    assert site.profiles.add("Subscriber", "a@x", {"identity": "+1"}).values["language"] == "de"
+    assert site.profiles.set("Subscriber", {"identity": "+2"}, "a@x").values["identity"] == "+2"
+    with pytest.raises(ProfileVerificationError, match=r"Subscriber/a@x\.max_contacts"):
+        site.profiles.set("Subscriber", {"max_contacts": "many"}, "a@x")
+    with pytest.raises(UnrecognizedAttributeError, match="no attribute colour"):
+        site.profiles.set("Subscriber", {"colour": "red"}, "a@x")
+    with pytest.raises(UniqueAttributeViolationError, match="identity"):
+        site.profiles.add("Subscriber", "b@x", {"identity": "+2"})
+    site.profiles.remove("Subscriber", "a@x")
+    site.restart()
+    assert site.profiles.find("Subscriber") == ()
+    assert site.profiles.show("Subscriber").values["language"] == "de"
+    with pytest.raises(UnrecognizedProfileTableError):
+        site.profiles.add("Nothing", "a", {})
+
+
+def test_what_another_program_writes_shows_within_a_second_where_components_only_read(
+    site: Site, database: DatabaseUnderTest
+) -> None:
+    site.profiles.add("Domain", "example.test", {"realm": "old"})
+    site.until(lambda: site.database.flush(0.0))
+    database.outside("UPDATE profile_3_domain SET realm = 'new' WHERE profile_name = 'example.test'")
+    site.until(lambda: site.profiles.show("Domain", "example.test").values["realm"] == "new")
+    database.outside("UPDATE profile_3_domain SET relay = '\"sometimes\"' WHERE profile_name = 'example.test'")
+    site.until(lambda: bool(alarms(site, "Domain")))
+    assert "Domain/example.test.relay" in alarms(site, "Domain")[0] or "relay" in alarms(site, "Domain")[0]
+    assert site.profiles.show("Domain", "example.test").values["relay"] == "authenticated"
+
+
+def test_elsewhere_it_raises_an_alarm_and_is_not_taken_over(site: Site, database: DatabaseUnderTest) -> None:
+    site.profiles.add("Subscriber", ALICE, {"display_name": "mine"})
+    site.until(lambda: site.database.flush(0.0))
+    database.outside(f"UPDATE profile_1_subscriber SET display_name = 'theirs' WHERE profile_name = '{ALICE}'")
+    site.until(lambda: bool(alarms(site, "Subscriber")))
+    assert ALICE in alarms(site, "Subscriber")[0]
+    assert site.profiles.show("Subscriber", ALICE).values["display_name"] == "mine"
+    with pytest.raises(InvalidStateError):
+        site.profiles.reload_table("Subscriber")
+
+
+def alarms(site: Site, table: str) -> list[str]:
+    active = site.harness.facilities.alarms.active()
+    return [a.message for a in active if a.alarm_type == CHANGED_OUTSIDE and a.instance_id == table]
