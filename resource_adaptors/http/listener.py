@@ -67,16 +67,18 @@ class HttpListener:
         for server in getattr(self._server, "servers", ()):
             server.close()
         self._socket.close()
-        for connection in tuple(self._server.server_state.connections):
-            if isinstance(connection, Connection):
-                connection.shutdown()
+        for connection in self._connections():
+            connection.shutdown()
+
+    def _connections(self) -> list[Connection]:
+        found: list[object] = [*self._server.server_state.connections]
+        return [connection for connection in found if isinstance(connection, Connection)]
 
     def close(self) -> None:
         """Close everything."""
         self.stop()
-        for connection in tuple(self._server.server_state.connections):
-            if isinstance(connection, Connection):
-                connection.cut()
+        for connection in self._connections():
+            connection.cut()
         self._server.should_exit = True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import anyio
 import httpcore
@@ -35,7 +35,8 @@ class _Guard(httpcore.AsyncNetworkBackend):
 
     def __init__(self, allowed: tuple[Network, ...]) -> None:
         self.allowed = allowed
-        self._backend = httpcore.AnyIOBackend()
+        # Where anyio is not installed the library puts a class there that is no backend.
+        self._backend = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
     async def connect_tcp(
         self,
@@ -48,10 +49,10 @@ class _Guard(httpcore.AsyncNetworkBackend):
         try:
             with anyio.fail_after(timeout):
                 found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise httpcore.ConnectError(str(error)) from error
         except TimeoutError as error:
             raise httpcore.ConnectTimeout("the name was not resolved in time") from error
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
         addresses = [str(entry[4][0]) for entry in found]
         allowed = [address for address in dict.fromkeys(addresses) if is_allowed(address, self.allowed)]
         if not allowed:

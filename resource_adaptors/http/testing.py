@@ -261,7 +261,7 @@ class MadeCall:
     _done: Done
     is_over: bool = False
     """Answered, failed or given up."""
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict[str, str])
 
     def answer(self, status: int, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()) -> None:
         """Answer it."""

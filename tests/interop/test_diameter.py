@@ -35,7 +35,7 @@ async def charge_a_call(live: Live) -> None:
 
 @pytest.mark.programs("freeDiameterd")
 @pytest.mark.parametrize("who", ["we open", "the peer opens"])
-def test_dia_56_credit_control_through_a_relay_by_freediameter(tmp_path: Path, who: str) -> None:
+def test_credit_control_through_a_relay_by_freediameter(tmp_path: Path, who: str) -> None:
     port, ours, far = free_port(), free_port(), free_port()
     opens = who == "we open"
     row = "" if opens else f'ConnectPeer = "{OURS}" {{ ConnectTo = "{HOST}"; Port = {ours}; No_TLS; TcTimer = 2; }};\n'
@@ -67,7 +67,7 @@ def test_dia_56_credit_control_through_a_relay_by_freediameter(tmp_path: Path, w
     assert charging.booked(tmp_path) == 42
 
 
-def test_dia_56_credit_control_with_python_diameter_and_a_restart_of_it(tmp_path: Path) -> None:
+def test_credit_control_with_python_diameter_and_a_restart_of_it(tmp_path: Path) -> None:
     port = free_port()
     configuration = {
         "peers": [{"host": OCS, "address": HOST, "port": port}],
@@ -96,7 +96,7 @@ def test_dia_56_credit_control_with_python_diameter_and_a_restart_of_it(tmp_path
     assert charging.booked(tmp_path) == 17
 
 
-def test_dia_56_denial_by_python_diameter(tmp_path: Path) -> None:
+def test_denial_by_python_diameter(tmp_path: Path) -> None:
     port = free_port()
     configuration = {
         "peers": [{"host": OCS, "address": HOST, "port": port}],
