@@ -100,12 +100,12 @@ class EditSession:
 
     @property
     def values(self) -> dict[str, object]:
-        """The values by attribute, as this session sees them; secret ones too."""
+        """The values by attribute, with what was set and is not committed yet; secret ones too."""
         self._require_open("values")
         return self._table.descriptor.values(self._current())
 
     def get(self, attribute: str) -> object:
-        """The value of one attribute, as this session sees it."""
+        """The value of one attribute, with what was set and is not committed yet."""
         self._require_open("get")
         return self._current()[self._attribute(attribute).position]
 
