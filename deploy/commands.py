@@ -76,8 +76,8 @@ def show(result: Any, *, as_json: bool, nothing: str = "done") -> None:
         importlib.import_module("deploy.tables").show(result, nothing=nothing)
 
 
-def connection_options() -> list[click.Parameter]:
-    """The options that every command has which speaks to a server."""
+def state_options() -> list[click.Parameter]:
+    """The options of every command that reads or changes what a server keeps."""
     return [
         click.Option(["--json"], is_flag=True, help="Print the result as JSON."),
         click.Option(
@@ -88,6 +88,13 @@ def connection_options() -> list[click.Parameter]:
             envvar="SLEE_STATE_DIR",
             help="State directory of the server.",
         ),
+    ]
+
+
+def connection_options() -> list[click.Parameter]:
+    """The options that every command has which speaks to a server."""
+    return [
+        *state_options(),
         click.Option(
             ["--socket"], type=click.Path(path_type=Path), help="Socket of the server, if not in its state directory."
         ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from deploy.commands import DEFAULT_STATE_DIR, Command, show
+from deploy.commands import Command, show, state_options
 from slee.stores import JOURNAL_FOLDER
 from slee.stores.sqlite import repair as repairing
 
@@ -52,24 +52,12 @@ def _told(found: repairing.Examination) -> dict[str, Any]:
     }
 
 
-_OPTIONS: list[click.Parameter] = [
-    click.Option(
-        ["--state-dir"],
-        type=click.Path(file_okay=False, path_type=Path),
-        default=DEFAULT_STATE_DIR,
-        show_default=True,
-        envvar="SLEE_STATE_DIR",
-        help="State directory of the server.",
-    ),
-    click.Option(["--json"], is_flag=True, help="Print the result as JSON."),
-]
-
 journal = click.Group("journal", help="Look at the journal of a server that is stopped, and repair it.")
-journal.add_command(Command("show", params=_OPTIONS, callback=show_journal, help=show_journal.__doc__))
+journal.add_command(Command("show", params=state_options(), callback=show_journal, help=show_journal.__doc__))
 journal.add_command(
     Command(
         "repair",
-        params=[*_OPTIONS, click.Option(["--yes"], is_flag=True, help="Do not ask.")],
+        params=[*state_options(), click.Option(["--yes"], is_flag=True, help="Do not ask.")],
         callback=repair_journal,
         help=repair_journal.__doc__,
     )
