@@ -118,7 +118,7 @@ def open_profile_database(
     except exc.SQLAlchemyError as error:
         cause = error.orig if isinstance(error, exc.DBAPIError) else error
         raise InvalidConfigurationError(
-            f"{dialect.where}: {' '.join(str(cause).split())} [PRF-46]; make it reachable, or give another URL"
+            f"{dialect.where}: {' '.join(str(cause).split())} [PRF-46]; make it reachable, or give another URL as profiles.database"
         ) from error
 
 
