@@ -21,12 +21,15 @@ from slee.api.query_check import require_fitting
 from slee.api.source import ProfileTableSource
 from slee.facilities.profiles.news import tell
 from slee.facilities.profiles.reference import reference_class, referrer
+from slee.facilities.profiles.remaking import TableRemaking
+from slee.facilities.profiles.rows import ResidentRows
 from slee.facilities.profiles.search import search
 from slee.facilities.profiles.session import EditSession, SessionState
 from slee.facilities.profiles.table import Table
 from slee.facilities.profiles.view import TableView, attribute_condition, query_arguments, require_text
 from slee.facilities.profiles.work import ProfileWork
 from slee.kernel.profile_storage import RowChange, TableCreated, TableRemoved, TableRenamed
+from slee.model.profile_migration import RowMigration
 
 if TYPE_CHECKING:
     from slee.api.ids import ProfileSpecificationID
@@ -163,6 +166,35 @@ class ProfileTables:
         if table.context is not None:
             table.context.end_now()
         self._facilities.remove(ProfileTableSource(name))
+
+    def remaking(
+        self,
+        name: str,
+        specification: ProfileSpecificationID,
+        label: str,
+        *,
+        earlier: Mapping[str, Row] | None = None,
+        mends: bool = False,
+    ) -> TableRemaking:
+        """Begin to bring a table to another version of its specification; see `TableRemaking` for the arguments."""
+        table = self.table(name)
+        migration = RowMigration(table.descriptor, self.descriptor(specification))
+        return TableRemaking(table, migration, self._storage, label, earlier=earlier, mends=mends)
+
+    def exchange(self, remaking: TableRemaking) -> None:
+        """Let a table that has been made anew take the old one's place, after `judge` in the same step."""
+        old = remaking.table
+        _, refer = self._specification(remaking.descriptor.id)
+        table = Table(self._kernel, old.name, remaking.descriptor, refer, old.facilities)
+        table.resident, table.context = remaking.resident, old.context
+        remaking.switch()
+        old.removed = True
+        old.resident = ResidentRows(old.descriptor)
+        self.by_name[old.name] = table
+
+    def storage(self) -> ProfileStorage | None:
+        """The database that follows, if there is one."""
+        return self._storage
 
     def rename_table(self, name: str, renamed: str) -> None:
         """Give a table another name; its profiles keep theirs (PRF-2)."""

@@ -12,7 +12,15 @@ from slee.api.ids import ProfileSpecificationID, parse_id
 from slee.kernel.profile_storage import StoredTable
 from slee.model.profile_text import convert, json_builtin
 from slee.stores.profiles.columns import load_text, store_text
-from slee.stores.profiles.schema import CHANGES, TABLES, SqlTable, sql_table, unwatch_statements, watch_statements
+from slee.stores.profiles.schema import (
+    CHANGES,
+    REMAKES,
+    TABLES,
+    SqlTable,
+    sql_table,
+    unwatch_statements,
+    watch_statements,
+)
 
 if TYPE_CHECKING:
     from slee.model.profile import ProfileDescriptor, Row
@@ -65,8 +73,7 @@ def entries(connection: sa.Connection) -> dict[str, Entry]:
 
 def create(connection: sa.Connection, name: str, descriptor: ProfileDescriptor) -> SqlTable:
     """Make a table."""
-    highest: int | None = connection.scalar(sa.select(sa.func.max(TABLES.c.serial)))
-    made = sql_table((highest or 0) + 1, name, descriptor)
+    made = sql_table(next_serial(connection), name, descriptor)
     made.table.create(connection)
     for statement in watch_statements(connection.dialect.name, made):
         connection.exec_driver_sql(statement)
@@ -80,6 +87,31 @@ def create(connection: sa.Connection, name: str, descriptor: ProfileDescriptor) 
         )
     )
     return made
+
+
+def next_serial(connection: sa.Connection) -> int:
+    """A number that no table has, nor one that is being made or kept."""
+    highest = [connection.scalar(sa.select(sa.func.max(t.c.serial))) or 0 for t in (TABLES, REMAKES)]
+    return 1 + max(highest)
+
+
+def replace(connection: sa.Connection, old: SqlTable, new: SqlTable, default: Row) -> None:
+    """Have another SQL table be the one that a profile table lies in."""
+    for statement in unwatch_statements(connection.dialect.name, old.name):
+        connection.exec_driver_sql(statement)
+    for statement in watch_statements(connection.dialect.name, new):
+        connection.exec_driver_sql(statement)
+    connection.execute(CHANGES.delete().where(CHANGES.c.serial == old.serial))
+    connection.execute(
+        TABLES.update()
+        .where(TABLES.c.serial == old.serial)
+        .values(
+            serial=new.serial,
+            sql_name=new.name,
+            default_row=default_text(new.descriptor, default),
+            **described(new.descriptor, new),
+        )
+    )
 
 
 def described(descriptor: ProfileDescriptor, table: SqlTable) -> dict[str, Any]:
@@ -105,9 +137,9 @@ def described(descriptor: ProfileDescriptor, table: SqlTable) -> dict[str, Any]:
 
 def remove(connection: sa.Connection, table: SqlTable) -> None:
     """Remove a table with everything in it."""
-    table.table.drop(connection)
     for statement in unwatch_statements(connection.dialect.name, table.name):
         connection.exec_driver_sql(statement)
+    table.table.drop(connection)
     connection.execute(CHANGES.delete().where(CHANGES.c.serial == table.serial))
     connection.execute(TABLES.delete().where(TABLES.c.serial == table.serial))
 
@@ -148,7 +180,9 @@ __all__ = [
     "default_text",
     "described",
     "entries",
+    "next_serial",
     "remove",
     "rename",
+    "replace",
     "set_default",
 ]

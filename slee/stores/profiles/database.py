@@ -13,6 +13,7 @@ from sqlalchemy import exc
 from slee.api.errors import InvalidConfigurationError, SchemaMismatchError, StateDirectoryError
 from slee.stores.profiles import catalogue
 from slee.stores.profiles.dialect import Dialect, dialect_of
+from slee.stores.profiles.remaking import BackUp, Begin, ForgetBackup, SqlRemaking, kept_rows, sweep
 from slee.stores.profiles.rows import all_rows
 from slee.stores.profiles.schema import FORMAT, POSITION, create_catalogue, sql_table
 from slee.stores.profiles.writer import Appended, Writer
@@ -20,6 +21,7 @@ from slee.stores.profiles.writer import Appended, Writer
 if TYPE_CHECKING:
     from slee.kernel.profile_storage import OutsideChange, ProfileChange, StorageStatus, StoredTable
     from slee.model.profile import ProfileDescriptor, Row
+    from slee.stores.profiles.batch import Deed
 
 DATABASE_FILE: Final = "profiles.sqlite"
 """The embedded database's file in a state directory."""
@@ -41,6 +43,7 @@ class ProfileDatabase:
                     raise StateDirectoryError(
                         f"{dialect.where}: format {marker.format}, this is {FORMAT} [PRF-46]; use the newer product"
                     )
+                sweep(connection)
                 self._entries = catalogue.entries(connection)
         except BaseException:
             connection.close()
@@ -63,7 +66,7 @@ class ProfileDatabase:
         """Every profile of a table, the default profile first."""
         with self.dialect.engine.connect() as connection, connection.begin():
             entry = catalogue.entries(connection)[table]
-            if entry.schema_hash != descriptor.schema_hash:
+            if entry.schema_hash != descriptor.schema_hash or entry.specification != descriptor.id:
                 raise SchemaMismatchError(
                     f"profile table {table} is stored as {entry.specification} with other attributes than "
                     f"{descriptor.id} [PRF-46]; plan and apply its migration first"
@@ -79,6 +82,30 @@ class ProfileDatabase:
             return
         self._appended = position
         self._writer.put(Appended(position, tuple(changes), time.monotonic()))
+
+    def remake(
+        self, table: str, descriptor: ProfileDescriptor, convert: Callable[[str, Row], Row], label: str
+    ) -> SqlRemaking:
+        """Begin to make a table anew under another specification."""
+        made = SqlRemaking(self._do, self._writer.wait_for, table, descriptor, convert, label)
+        self._do(Begin(made))
+        return made
+
+    def back_up(self, label: str) -> None:
+        """Copy the database to a file beside it, if it is one."""
+        self._do(BackUp(label))
+
+    def backup(self, label: str, table: str, descriptor: ProfileDescriptor) -> Mapping[str, Row]:
+        """The profiles that a table had when it was made anew."""
+        with self.dialect.engine.connect() as connection, connection.begin():
+            return kept_rows(self.dialect, connection, label, table, descriptor)
+
+    def forget_backup(self, label: str) -> None:
+        """Drop what is kept within the database of tables that were made anew."""
+        self._do(ForgetBackup(label))
+
+    def _do(self, deed: Deed) -> None:
+        self._writer.put(Appended(self._appended, (deed,), time.monotonic()))
 
     def outside(self) -> Sequence[OutsideChange]:
         """What other programs have changed in tables that are loaded, since the last call."""
@@ -118,7 +145,8 @@ def open_profile_database(
     except exc.SQLAlchemyError as error:
         cause = error.orig if isinstance(error, exc.DBAPIError) else error
         raise InvalidConfigurationError(
-            f"{dialect.where}: {' '.join(str(cause).split())} [PRF-46]; make it reachable, or give another URL as profiles.database"
+            f"{dialect.where}: {' '.join(str(cause).split())} [PRF-46]; make it reachable, "
+            "or give another URL as profiles.database"
         ) from error
 
 
