@@ -182,6 +182,10 @@ class ProfileStorage(Protocol):
         """How it fares now."""
         ...
 
+    def flush(self, timeout: float) -> bool:
+        """Wait until everything taken so far is done, at most `timeout` seconds; whether it is."""
+        ...
+
     def close(self) -> None:
         """Write what was appended, if it can be written, and give the database up."""
         ...

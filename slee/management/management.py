@@ -113,7 +113,9 @@ class Management:
             engine=engine,
             host=host,
         )
-        planner = Planner(engine=engine, store=store, bundles=self.bundles, services=self.services)
+        planner = Planner(
+            engine=engine, store=store, bundles=self.bundles, services=self.services, tables=host.profiles
+        )
         self.upgrades = Upgrades(planner=planner, engine=engine, store=store, services=self.services, host=host)
         self.sources.add(UPGRADE)
         self._engine = engine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from slee.api import errors
@@ -213,7 +214,7 @@ OPERATIONS: Final = (
     state("usage.tell", Told, UsageInfo, Usage.tell, *_COUNTING),
     *PROFILE_OPERATIONS,
     reading("upgrade.plan", UpgradeRequest, UpgradePlan, Upgrades.plan, _BUNDLE),
-    state("upgrade.apply", Plan, UpgradeInfo, Upgrades.apply, errors.UpgradeError),
+    replace(state("upgrade.apply", Plan, UpgradeInfo, Upgrades.apply, errors.UpgradeError), stepwise=Upgrades.applying),
     reading("upgrade.status", AnyUpgrade, tuple[UpgradeInfo, ...], Upgrades.status, errors.UpgradeError),
     state("upgrade.make-permanent", ChosenUpgrade, UpgradeInfo, Upgrades.make_permanent, errors.UpgradeError),
     state("upgrade.rollback", ChosenUpgrade, UpgradeInfo, Upgrades.rollback, errors.UpgradeError),

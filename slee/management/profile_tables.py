@@ -33,7 +33,7 @@ class BundleTables:
                 self._tables.add_specification(describe_profile(specification))
                 self._tables.load_stored(specification.specification_id)
             for name, identity in loaded.tables:
-                if name not in self._tables.by_name:
+                if name not in self._tables.by_name and name not in self._tables.dormant:
                     self._tables.create_table(name, identity)
                     self._made[loaded.manifest.id, name] = None
         except BaseException:

@@ -19,13 +19,16 @@ from slee.api.errors import SleeError, UpgradeError
 from slee.api.ids import BundleID, ServiceID
 from slee.api.source import SubsystemSource
 from slee.facilities.notifications import UpgradeNotification
+from slee.facilities.profiles.remaking import TableRemaking
 from slee.management.engine import Engine, Host
 from slee.management.services import Services
+from slee.management.steps import Pauses, Steps
 from slee.management.store import StateDirectory, UpgradeRecord
 from slee.management.upgrade_migration import Migration
 from slee.management.upgrade_plan import Planned, Planner, Request
-from slee.management.upgrade_progress import Pair, Progress, info, trees_left, turn
+from slee.management.upgrade_progress import Pair, Progress, info, listed, trees_left, turn
 from slee.management.upgrade_results import UpgradeInfo, UpgradePlan
+from slee.management.upgrade_tables import UpgradeTables, abandon, table_records, written
 
 _LOG = logging.getLogger(__name__)
 SOURCE: Final = SubsystemSource("upgrade")
@@ -54,6 +57,8 @@ class Upgrades:
         self._host = host
         self._plans: dict[str, Request] = {}
         self._progress: dict[str, Progress] = {}
+        self._tables = UpgradeTables(host.profiles)
+        self._is_applying = False
 
     # What operators call.
 
@@ -93,33 +98,48 @@ class Upgrades:
         """Do exactly what a plan says; the upgrade is tentative until it is made permanent (UPG-9, UPG-13).
 
         Raises:
-            UpgradeError: there is no such plan, it is refused, or what it rested on has changed since.
+            UpgradeError: there is no such plan, it is refused, what it rested on has changed since, another upgrade
+                is being applied, or profiles do not fit; each is named.
         """
+        return self.applying(plan).run()
+
+    def applying(self, plan: str) -> Steps[UpgradeInfo]:
+        """`apply` in steps: profile tables may be large."""
+        return Steps(self._apply(plan))
+
+    def _apply(self, plan: str) -> Pauses[UpgradeInfo]:
         planned = self._confirmed(plan)
+        if self._is_applying:
+            raise UpgradeError(f"{plan}: another upgrade is being applied [UPG-9]; wait for its end")
+        self._is_applying = True
+        try:
+            remakings = yield from self._tables.prepare(plan, table_records(planned.plan.tables))
+            try:
+                self._switch(plan, self._confirmed(plan), remakings)
+            except BaseException:
+                abandon(remakings)
+                raise
+        finally:
+            self._is_applying = False
+        yield from written(remakings)
+        return self._info(plan)
+
+    def _switch(self, plan: str, planned: Planned, remakings: Sequence[TableRemaking]) -> None:
+        """The one step: the versions at work and the tables are exchanged, all or none."""
         pairs = [(pair.old, pair.new) for pair in planned.plan.pairs]
-        now = self._now()
-        request = planned.request
-        record = UpgradeRecord(
-            bundles=tuple(map(str, (*planned.olds, *request.bundles))),
-            pairs=planned.records(),
-            phase="tentative",
-            applied_at=now,
-            turned_at=now,
-            confirm_by=None if request.confirm_within is None else now + request.confirm_within,
-            drain_within=request.drain_within,
-            expected_drain=request.expected_drain,
-            follow_convergence=request.follow_convergence,
-            allowed_failures=request.allowed_failures,
-        )
+        record = planned.record(self._now())
+        for remaking in remakings:
+            remaking.judge()
         with self._store.changing(self._turned(plan, record, pairs)):
             self._services.renew([new for _, new in pairs])
-            self._engine.registry.switch(pairs, within=record.drain_within, follow=record.follow_convergence)
-        self._plans.pop(plan, None)
+            if pairs:  # a bundle may have nothing but profile tables
+                self._engine.registry.switch(pairs, within=record.drain_within, follow=record.follow_convergence)
+        self._tables.exchange(plan, remakings)
+        del self._plans[plan]
         self._progress[plan] = Progress()
         self._begin(plan, record)
-        self._tell(plan, "applied", _listed(pairs))
+        self._tell(plan, "applied", listed(pairs, record))
         self._host.pump()
-        return self._info(plan)
 
     def status(self, upgrade: str | None = None) -> tuple[UpgradeInfo, ...]:
         """How far the applied upgrades are, or one of them (UPG-16).
@@ -140,11 +160,13 @@ class Upgrades:
             UpgradeError: there is none of that id, or it is not tentative.
         """
         record = self._tentative(upgrade, "make-permanent")
+        self._tables.require_written(upgrade)
         permanent = msgspec.structs.replace(record, phase="permanent", confirm_by=None)
         with self._store.changing(self._with(upgrade, permanent)):
             timer = self._progress[upgrade].timers.pop("confirm", None)
             if timer is not None:
                 timer.cancel()
+        self._tables.forget(upgrade)
         self._tell(upgrade, "permanent", "it holds from now on")
         return self._info(upgrade)
 
@@ -184,6 +206,11 @@ class Upgrades:
             if record.phase == "tentative":
                 with self._store.changing(self._rolled_back(upgrade, record, "the server was restarted")):
                     self._tell(upgrade, "rolled-back", "the server was restarted while it was tentative")
+        for upgrade, error in self._tables.settle(self._store.desired.upgrades):
+            _LOG.error("its profile tables stay in the newer version: %s", error, extra={"component": upgrade})
+            self._host.facilities.alarms.raise_alarm(
+                SOURCE, ROLLBACK, upgrade, level=AlarmLevel.CRITICAL, message=str(error)
+            )
 
     def resume(self) -> None:
         """Go on with drains and migrations that a restart has interrupted; services are Active as desired.
@@ -222,15 +249,28 @@ class Upgrades:
         record = self._record(upgrade)
         pairs = [(new, old) for old, new in turn(record)]
         desired = self._rolled_back(upgrade, record, reason)
-        with self._store.changing(desired):
-            idle = [old for _, old in pairs if self._engine.service_state(old).value == "Inactive"]
-            self._services.renew(idle)
-            self._engine.registry.switch(
-                pairs, within=record.drain_within, follow=record.follow_convergence, resume=True
-            )
+        remakings = self._tables.prepared_back(upgrade, record.tables)
+        try:
+            for remaking in remakings:
+                remaking.judge()
+            self._turn_back(record, pairs, desired)
+        except BaseException:
+            abandon(remakings)
+            raise
+        self._tables.exchange(upgrade, remakings)
+        self._tables.forget(upgrade)
         self._progress[upgrade].stop()
         self._begin(upgrade, desired.upgrades[upgrade])
         self._tell(upgrade, "rolled-back", reason)
+
+    def _turn_back(self, record: UpgradeRecord, pairs: Sequence[Pair], desired: Any) -> None:
+        with self._store.changing(desired):
+            idle = [old for _, old in pairs if self._engine.service_state(old).value == "Inactive"]
+            self._services.renew(idle)
+            if pairs:
+                self._engine.registry.switch(
+                    pairs, within=record.drain_within, follow=record.follow_convergence, resume=True
+                )
 
     def _rolled_back(self, upgrade: str, record: UpgradeRecord, reason: str) -> Any:
         pairs = [(new, old) for old, new in turn(record)]
@@ -328,9 +368,9 @@ class Upgrades:
 
     def _clear(self, upgrade: str, alarm_type: str) -> None:
         alarms = self._host.facilities.alarms
-        for alarm in alarms.active(SOURCE):
-            if (alarm.alarm_type, alarm.instance_id) == (alarm_type, upgrade):
-                alarms.clear(alarm.id)
+        found = [a.id for a in alarms.active(SOURCE) if (a.alarm_type, a.instance_id) == (alarm_type, upgrade)]
+        for alarm in found:
+            alarms.clear(alarm)
 
     def _tell(self, upgrade: str, step: str, message: str) -> None:
         """One notification for each step; it goes to the log too (UPG-16)."""
@@ -352,8 +392,6 @@ class Upgrades:
         return record
 
     def _info(self, upgrade: str) -> UpgradeInfo:
-        return info(upgrade, self._record(upgrade), self._progress[upgrade], self._engine, self._host.now())
-
-
-def _listed(pairs: Sequence[Pair]) -> str:
-    return ", ".join(f"{new} for {old}" for old, new in pairs)
+        record = self._record(upgrade)
+        tables = self._tables.current(record)
+        return info(upgrade, record, self._progress[upgrade], self._engine, self._host.now(), tables)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Annotated, Any, Final
 
 import anyio.lowlevel
+import anyio.to_thread
 from fastapi import Body, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
@@ -17,6 +18,7 @@ from slee.management.document import place, told
 from slee.management.failures import Failure, FailureDocument, document, failure_of
 from slee.management.management import Management
 from slee.management.operations import OPERATIONS, Operation, Transfer
+from slee.management.steps import Wait
 from slee.version import VERSION
 
 _LOG = logging.getLogger(__name__)
@@ -46,7 +48,12 @@ def _endpoint(operation: Operation, management: Management) -> Callable[..., Awa
     result: TypeAdapter[Any] = TypeAdapter(operation.result)
 
     async def run(arguments: Any) -> Response:
-        value = operation.run(management, arguments)
+        steps = operation.steps(management, arguments)
+        if steps is None:
+            value = operation.run(management, arguments)
+        else:
+            await _walk(iter(steps))
+            value = steps.result
         return Response(result.dump_json(value), media_type="application/json")
 
     taken_from: Any = Body() if operation.changes else Query()
@@ -85,9 +92,10 @@ def _download(operation: Operation, management: Management) -> Callable[..., Awa
     return run
 
 
-async def _walk(steps: Iterator[None]) -> None:
-    for _ in steps:
-        await anyio.lowlevel.checkpoint()
+async def _walk(steps: Iterator[Wait | None]) -> None:
+    """Go through steps, between which calls pass; what a step waits for, it waits for on another thread."""
+    for wait in steps:
+        await (anyio.lowlevel.checkpoint() if wait is None else anyio.to_thread.run_sync(wait))
 
 
 async def _paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

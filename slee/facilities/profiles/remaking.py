@@ -7,7 +7,8 @@ changed for anybody.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from slee.api.errors import Issue, ProfileVerificationError, UpgradeError
@@ -17,13 +18,13 @@ from slee.model.profile_migration import RowMigrationError
 if TYPE_CHECKING:
     from slee.facilities.profiles.table import Table
     from slee.kernel.profile_storage import ProfileStorage, Remaking
-    from slee.model.profile import ProfileDescriptor, Row
+    from slee.model.profile import Row
     from slee.model.profile_migration import RowMigration
 
-SLICE: Final = 64
+_SLICE: Final = 64
 """Profiles between two chances for calls; less than a millisecond."""
-PAUSE: Final = 0.02
-"""Seconds between two looks at the database."""
+PAUSE: Final = 0.1
+"""Seconds between two looks at the database, unless it has got on before."""
 _TOLD: Final = 20
 """Profiles that do not fit, of which a refusal tells."""
 
@@ -74,8 +75,13 @@ class TableRemaking:
         """The database's part."""
         return self._remaking
 
-    def prepare(self) -> Iterator[float | None]:
-        """Make the new rows; each step is short, and may give the seconds until the next one makes sense.
+    @property
+    def before(self) -> Mapping[str, Row]:
+        """The profiles as they were before."""
+        return self._made_from
+
+    def prepare(self) -> Iterator[Callable[[], None] | None]:
+        """Make the new rows; each step is short, and may give what to wait for on another thread.
 
         Raises:
             UpgradeError: profiles do not fit the other specification, each is named; or the database cannot be written.
@@ -114,24 +120,24 @@ class TableRemaking:
         if self._remaking is not None:
             self._remaking.abandon()
 
-    def _make_rows(self) -> Iterator[float | None]:
+    def _make_rows(self) -> Iterator[Callable[[], None] | None]:
         rows = self.table.resident.rows
         for count, name in enumerate(tuple(rows), 1):
             row = rows.get(name)
             if row is not None:
                 self._put(name, row)
-            if count % SLICE == 0:
+            if count % _SLICE == 0:
                 yield None
             if len(self._issues) >= _TOLD:
                 return
 
-    def _await_database(self) -> Iterator[float | None]:
+    def _await_database(self) -> Iterator[Callable[[], None] | None]:
         remaking, storage = self._remaking, self._storage
         while remaking is not None and storage is not None and not remaking.is_ready:
             reason = remaking.problem or storage.status().reason
             if reason:
                 raise UpgradeError(f"{reason} [UPG-15]; mend that, and apply the upgrade again")
-            yield PAUSE
+            yield partial(remaking.wait, PAUSE)
 
     def _put(self, name: str, row: Row | None) -> None:
         if row is None:

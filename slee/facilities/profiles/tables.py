@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from slee.api.query import Condition, Query
     from slee.facilities.facilities import Facilities
     from slee.kernel.kernel import Kernel
-    from slee.kernel.profile_storage import ProfileChange, ProfileStorage
+    from slee.kernel.profile_storage import ProfileChange, ProfileStorage, StoredTable
     from slee.model.profile import ProfileDescriptor, Row
 
 
@@ -58,6 +58,8 @@ class ProfileTables:
         self._facilities = facilities
         kernel.find_address_profile = self.find_address_profile
         self._storage: ProfileStorage | None = None
+        self.dormant: dict[str, StoredTable] = {}
+        """Tables that the database holds and that are not loaded, since their specification is not installed."""
         self._position = 0
         if storage is not None:
             self.follow_with(storage)
@@ -69,6 +71,7 @@ class ProfileTables:
         """Have a database follow what is committed from now on (PRF-46)."""
         self._storage = storage
         self._position = storage.position
+        self.dormant = dict(storage.tables())
 
     # Specifications.
 
@@ -138,13 +141,12 @@ class ProfileTables:
         table = self._new_table(name, descriptor, refer)
         table.resident.load(self._storage.load(name, descriptor))
         self.by_name[name] = table
+        self.dormant.pop(name, None)
 
     def load_stored(self, specification: ProfileSpecificationID) -> None:
         """Take in every table of a specification that the database holds; `SchemaMismatchError` as `load_table`."""
-        if self._storage is None:
-            return
-        for name, stored in self._storage.tables().items():
-            if stored.specification == specification and name not in self.by_name:
+        for name, stored in tuple(self.dormant.items()):
+            if stored.specification == specification:
                 self.load_table(name, specification)
 
     def _new_table(self, name: str, descriptor: ProfileDescriptor, refer: _Referrer) -> Table:
@@ -229,6 +231,9 @@ class ProfileTables:
             raise InvalidArgumentError(f"a profile table's name is {name!r} [PRF-1]; give a text without /")
         if name in self.by_name:
             raise ProfileTableAlreadyExistsError(f"the profile table {name} exists [PRF-2]; take another name")
+        if stored := self.dormant.get(name):
+            what = f"the database holds a profile table {name} of {stored.specification}"
+            raise ProfileTableAlreadyExistsError(f"{what} [PRF-2]; install its bundle, or take another name")
 
     # Profiles.
 

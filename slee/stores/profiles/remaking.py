@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from slee.api.errors import StateDirectoryError
+from slee.api.errors import SleeError, StateDirectoryError
 from slee.stores.profiles import catalogue
 from slee.stores.profiles.batch import Batch, Deed
 from slee.stores.profiles.columns import store_text
@@ -98,7 +98,7 @@ class SqlRemaking:
                 write()
         except exc.OperationalError:
             raise  # the database, not the row: it is tried again
-        except Exception as error:  # noqa: BLE001  code of a bundle converts, and may raise anything
+        except (exc.DBAPIError, SleeError, ValueError, TypeError, ArithmeticError) as error:
             cause = error.orig if isinstance(error, exc.DBAPIError) else error
             self.problem = self.problem or f"{self.table}: {' '.join(str(cause).split())}"
             return False
@@ -151,9 +151,8 @@ class Switch(Deed):
         remaking, connection = self._remaking, batch.connection
         made = remaking.made
         if made is None or remaking.problem or batch.followers.get(remaking.table) is not remaking:
-            raise StateDirectoryError(
-                f"profile table {remaking.table}: it cannot be made anew: {remaking.problem} [UPG-15]; restart the server"
-            )
+            problem = f"profile table {remaking.table}: it cannot be made anew: {remaking.problem}"
+            raise StateDirectoryError(f"{problem} [UPG-15]; restart the server, which comes back to the old one")
         old = batch.tables[remaking.table]
         catalogue.replace(connection, old, made, self._default)
         kept = batch.dialect.keep(connection, old.name, remaking.label)
