@@ -261,7 +261,9 @@ class Journalling:
         entries = self.journal.recovery.entries
         for kind, participant in self._participants.items():
             participant.restore({key: value for key, value in entries.items() if key[:1] == kind})
-        return recover(self._kernel, self, entries)
+        report = recover(self._kernel, self, entries)
+        self.journal.release()
+        return report
 
     def drop_key(self, key: bytes) -> None:
         """Have the next record remove a key whose object is not there."""
