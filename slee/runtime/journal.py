@@ -119,6 +119,7 @@ class JournalKeeper:
         if not self.watch.is_lost:
             self.flush()
         self.journal.close()
+        self.journalling.acknowledged(self.journal.acknowledged)
 
     def _flush_in_time(self) -> None:
         self._timer = None
@@ -127,7 +128,7 @@ class JournalKeeper:
     # What the store's thread calls.
 
     def _on_acknowledged(self, sequence: int) -> None:
-        if self.journalling.is_waited_for:
+        if self.journalling.is_waited_for or self.journalling.is_followed:
             self._call_on_loop(self._acknowledged)
 
     def _on_status(self, status: JournalStatus) -> None:

@@ -13,6 +13,7 @@ import anyio
 from slee.api.errors import InvalidStateError
 from slee.api.source import ResourceSource
 from slee.facilities.facilities import Facilities
+from slee.facilities.profiles.following import journalled_profiles
 from slee.facilities.profiles.tables import ProfileTables
 from slee.facilities.profiles.watch import ProfileDatabaseWatch
 from slee.facilities.selfcheck import SelfCheck
@@ -100,8 +101,9 @@ class Slee:
             keeper.journalling.join(self.tables)
             self.driver.pumped = keeper.pumped
         self._database = self._open_profiles(profile_database, store)
-        self.profiles = ProfileTables(self.kernel, self.facilities, self._database)
-        ProfileDatabaseWatch(self.kernel, self.facilities, self.profiles, self._database)
+        self.profiles = ProfileTables(self.kernel, self.facilities)
+        self.profiles.follow_with(self._database, None if self.keeper is None else self.keeper.journalling)
+        ProfileDatabaseWatch(self.kernel, self.facilities, self.profiles, self._database, bounds)
         self.shutdown_asked = anyio.Event()
         """Set when an operator asks for the end of the process (SLE-12)."""
         self._stopped = anyio.Event()
@@ -149,9 +151,9 @@ class Slee:
     def close(self) -> None:
         """Let go of timers, modules and the state directory."""
         self.driver.close()
-        self._database.close()
         if self.keeper is not None:
             self.keeper.close()
+        self._database.close()
         self._management.close()
 
     # What management asks of its host.
@@ -190,8 +192,11 @@ class Slee:
         return self.keeper is not None and self.keeper.watch.is_lost
 
     def _open_profiles(self, url: str | None, store: StateDirectory) -> ProfileDatabase:
+        journal = None
+        if self.keeper is not None:
+            journal = journalled_profiles(self.keeper.journal.recovery.entries)
         try:
-            return open_profile_database(url, store.path)
+            return open_profile_database(url, store.path, identity=store.identity, journal=journal)
         except BaseException:
             if self.keeper is not None:
                 self.keeper.close()
