@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from slee.facilities.profiles.following import journalled_profiles
 from slee.kernel.journalling import Journalling
 
 if TYPE_CHECKING:
     from slee.facilities.volatile import VolatileTables
     from slee.kernel.kernel import Kernel
+    from slee.stores.profiles.database import ProfileDatabase
     from slee.stores.simulated import SimulatedDisk
     from slee.testing.harness import SleeHarness
 
@@ -32,6 +34,12 @@ class CrashableJournal:
             journalling.flush(now)
         self.journal.advance(now)
         journalling.acknowledged(self.journal.acknowledged)
+        if self.disk.has_profiles:
+            self.disk.profiles.write()
+
+    def open_profiles(self) -> ProfileDatabase:
+        """The profile database beside the journal, brought up to it."""
+        return self.disk.profiles.open(journalled_profiles(self.journal.recovery.entries))
 
     def crash(self, harness: H, survivors: int | None, downtime: float) -> H:
         """End the process of a harness; the one that is returned is Stopped, on the same disk."""

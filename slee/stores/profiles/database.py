@@ -71,14 +71,14 @@ class ProfileDatabase:
             connection.close()
             dialect.close()
             raise
-        self._writer = writer(dialect, position=position, tables={}, tell=on_status or _nobody)
+        self.writer = writer(dialect, position=position, tables={}, tell=on_status or _nobody)
         self._appended = position
-        self._writer.start(connection)
+        self.writer.start(connection)
 
     @property
     def position(self) -> int:
         """Of the last append that the database holds."""
-        return self._writer.position
+        return self.writer.position
 
     def tables(self) -> Mapping[str, StoredTable]:
         """The tables that were stored when it was opened."""
@@ -94,7 +94,7 @@ class ProfileDatabase:
                     f"{descriptor.id} [PRF-46]; plan and apply its migration first"
                 )
             made = sql_table(entry.serial, table, descriptor, entry.sql_name)
-            self._writer.replace_tables({table: made})
+            self.writer.replace_tables({table: made})
             self._encoder.learn(table, made)
             yield None, catalogue.default_row(descriptor, entry.default_row)
             yield from all_rows(self.dialect, connection, made)
@@ -104,7 +104,7 @@ class ProfileDatabase:
         if position <= self._appended:
             return
         self._appended = position
-        self._writer.put(Appended(position, tuple(changes), time.monotonic()))
+        self.writer.put(Appended(position, tuple(changes), time.monotonic()))
 
     def encoded(self, changes: Sequence[ProfileChange]) -> bytes:
         """The changes of an append, to come, as the journal keeps them."""
@@ -118,19 +118,19 @@ class ProfileDatabase:
 
     def outside(self) -> Sequence[OutsideChange]:
         """What other programs have changed in tables that are loaded, since the last call."""
-        return self._writer.outside()
+        return self.writer.outside()
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything appended is written, at most `timeout` seconds; whether it is."""
-        return self._writer.wait(self._appended, timeout)
+        return self.writer.wait(self._appended, timeout)
 
     def status(self) -> StorageStatus:
         """How it fares now."""
-        return self._writer.status()
+        return self.writer.status()
 
     def close(self) -> None:
         """Write what was appended, if it can be written, and give the database up."""
-        self._writer.stop()
+        self.writer.stop()
         self.dialect.close()
 
 

@@ -69,8 +69,7 @@ class Sqlite:
         self.where = str(url)
         self._path = Path(url.database)
         self.engine = sa.create_engine(url, poolclass=NullPool, connect_args={"check_same_thread": False})
-        event.listen(self.engine, "connect", _prepare_sqlite)
-        event.listen(self.engine, "begin", _begin_sqlite)
+        prepare_engine(self.engine)
         self._lock: int | None = None
         self._version: tuple[int, int] | None = None
 
@@ -193,6 +192,12 @@ def _select(connection: sa.Connection, table: StoredRows) -> str:
     return f"SELECT {columns} FROM {table.name}"
 
 
+def prepare_engine(engine: sa.Engine) -> None:
+    """Have an engine of SQLite begin its transactions as the writer needs it."""
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+
+
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions are begun by `_begin_sqlite`, DDL among them
     connection.execute("PRAGMA journal_mode=WAL")
@@ -204,4 +209,4 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
 
-__all__ = ["Dialect", "Postgresql", "Sqlite", "dialect_of"]
+__all__ = ["Dialect", "Postgresql", "Sqlite", "dialect_of", "prepare_engine"]
