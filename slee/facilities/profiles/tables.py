@@ -357,7 +357,8 @@ class ProfileTables:
         """A transaction has committed: tell the database, and those who listen."""
         changes = work.changes()
         if changes or work.announced:
-            rows = [RowChange(table.name, name, after) for table, name, _, after in changes]
+            gone = {change.table for change in work.announced if isinstance(change, TableRemoved)}
+            rows = [RowChange(t.name, name, after) for t, name, _, after in changes if t.name not in gone]
             self.following.take([*work.announced, *rows])
             if work.whole is not None:
                 work.whole.note(changes)

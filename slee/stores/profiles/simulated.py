@@ -35,12 +35,15 @@ class SteppedWriter(Writer):
     """A writer without a thread."""
 
     def start(self, connection: sa.Connection) -> None:
-        """Begin with a connection that owns the database."""
-        self._connection = connection
+        """Begin; a connection is taken for each write, so that a crash leaves none behind."""
+        connection.close()
 
     def write(self) -> None:
         """Write everything that waits, in one transaction, and look for changes by others."""
-        self._work(self._next_batch())
+        try:
+            self._work(self._next_batch())
+        finally:
+            self._drop_connection()
 
     def say(self, reason: str) -> None:
         """Fail for a reason, or not any more."""
@@ -50,7 +53,6 @@ class SteppedWriter(Writer):
         """Write what waits, and end."""
         if not self._reason:
             self.write()
-        self._drop_connection()
 
 
 class _InMemory(Sqlite):
@@ -105,6 +107,14 @@ class SimulatedProfiles:
     def crash(self) -> None:
         """End the process that has it: what it has not written is lost."""
         self._database = None
+
+    def backup(self) -> bytes:
+        """A copy as it is now."""
+        return self._connection.serialize()
+
+    def restore(self, copy: bytes) -> None:
+        """Go back to a copy, whoever has the database; to be called before a crash."""
+        self._connection.deserialize(copy)
 
     def contents(self, table: str) -> dict[str, Any]:
         """The values that are stored of each profile of a table, by its name; for judgements."""
