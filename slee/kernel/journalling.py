@@ -142,6 +142,11 @@ class Journalling:
     # Records.
 
     @property
+    def sequence(self) -> int:
+        """The number of the last record."""
+        return self._sequence
+
+    @property
     def is_due(self) -> bool:
         """Whether there is something to record."""
         return bool(self._kernel.dirty) or self._sequence + 1 in self._waiting
@@ -200,6 +205,13 @@ class Journalling:
     def when_recorded(self, function: Callable[[], None]) -> None:
         """Call a function once the record that is being made is acknowledged; for an encoder to ask (PRF-46)."""
         self._followers.setdefault(self._sequence + 1, []).append(function)
+
+    def when_acknowledged(self, sequence: int, function: Callable[[], None]) -> None:
+        """Call a function once a record is acknowledged; at once if it is known to be."""
+        if sequence <= self._acknowledged:
+            function()
+        else:
+            self._followers.setdefault(sequence, []).append(function)
 
     @property
     def is_followed(self) -> bool:

@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
+import anyio
+
 from slee.api.errors import JournalError
 from slee.facilities.journalwatch import JournalBounds, JournalWatch
 from slee.kernel.journalling import Journalling
@@ -110,6 +112,17 @@ class JournalKeeper:
         except JournalError as error:
             _log.critical("journal: no record could be made", exc_info=error, extra={"component": "journal"})
             self._give_up(str(error))
+
+    async def kept(self, within: float) -> bool:
+        """Wait until everything that has been committed is durable, at most so many seconds; whether it is."""
+        self.flush()
+        event = anyio.Event()
+        self.journalling.when_acknowledged(self.journalling.sequence, event.set)
+        self.journal.hasten()
+        self._acknowledged()  # it may have come before anything waited for it
+        with anyio.move_on_after(within):
+            await event.wait()
+        return event.is_set()
 
     def close(self) -> None:
         """Record what is left, and give the journal up."""

@@ -6,11 +6,11 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from slee.api.errors import InvalidStateError
+from slee.api.errors import InvalidStateError, JournalError
 from slee.api.source import ResourceSource
 from slee.facilities.facilities import Facilities
 from slee.facilities.profiles.following import journalled_profiles
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from slee.management.store import StateDirectory
     from slee.runtime.journal import OpenJournal
     from slee.spi.adaptor import ResourceAdaptor
+
+_KEPT_WITHIN: Final = 5.0
+"""Seconds that an operation waits at most for the journal."""
 
 
 class Slee:
@@ -177,6 +180,19 @@ class Slee:
     def drop_table(self, table: ProfileSpecificationID) -> None:
         """Forget a table whose bundle is uninstalled."""
         self.tables.remove(table)
+
+    async def kept(self) -> None:
+        """Wait until committed profile changes are durable (PRF-46, MGT-3).
+
+        Raises:
+            JournalError: the journal is not written.
+        """
+        keeper = self.keeper
+        if keeper is not None and self.profiles.following.is_behind and not await keeper.kept(_KEPT_WITHIN):
+            raise JournalError(
+                "it has been done, but the journal is not written, so that it may not outlast the process [DUR-13]; "
+                "see the alarms, and look again when they are cleared"
+            )
 
     def shut_down(self) -> None:
         """End the process once the present operation has been answered."""

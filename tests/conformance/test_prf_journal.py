@@ -7,10 +7,22 @@ from typing import Any
 
 import pytest
 
-from slee import ActivityContext, Cmp, Profile, Sbb, Select, attribute, cmp, event_type, initial_event, profiles, resource
-from slee.api.errors import ProfileDatabaseError, StateDirectoryError, TransactionRolledBackError
-from slee.facilities.profiles.watch import UNWRITABLE, ProfileDatabaseWatch
+from slee import (
+    ActivityContext,
+    Cmp,
+    Profile,
+    Sbb,
+    Select,
+    attribute,
+    cmp,
+    event_type,
+    initial_event,
+    profiles,
+    resource,
+)
+from slee.api.errors import ProfileDatabaseError, StateDirectoryError
 from slee.facilities.journalwatch import JournalBounds
+from slee.facilities.profiles.watch import UNWRITABLE, ProfileDatabaseWatch
 from slee.model.descriptor import Durability
 from slee.stores.simulated import SimulatedDisk, StoreFaults
 from slee.testing import RecordingResource, SleeHarness, recording_type

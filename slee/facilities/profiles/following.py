@@ -89,6 +89,8 @@ class Whole:
         self._following = following
         self._keys: list[bytes] = []
         self._has_ended = False
+        self.is_taken_back = False
+        """Whether it is being taken back, for which there is always room."""
         following.hold()
 
     def note(self, changes: Iterable[tuple[Table, str | None, Row | None, Row | None]]) -> None:
@@ -132,6 +134,11 @@ class Following:
         self._wholes = 0
         self._held: list[ProfileChange] = []
         """Without a journal: what the database gets when what takes effect as a whole has ended."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something that was committed is not known to be in the journal."""
+        return self._journalling is not None and (bool(self._batch.changes) or self._journalling.is_followed)
 
     @property
     def storage(self) -> ProfileStorage | None:

@@ -325,9 +325,9 @@ class ProfileWork:
 
     def _judge(self) -> None:
         issues: list[Issue] = []
-        for table, _ in self.before:
+        if self.before and (self.whole is None or not self.whole.is_taken_back):
+            table, _ = next(iter(self.before))
             table.require_room(table.name)
-            break
         for (table, name), before in self.before.items():
             row = table.resident.get(name)
             if row is None or row is before or self.judged.get((table, name)) is row:
