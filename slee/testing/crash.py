@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from slee.facilities.profiles.following import journalled_profiles
 from slee.kernel.journalling import Journalling
-from slee.testing.faults import JOURNAL_ACKNOWLEDGED, JOURNAL_APPEND, JOURNAL_APPENDED
+from slee.testing.faults import JOURNAL_ACKNOWLEDGED, JOURNAL_APPEND, JOURNAL_APPENDED, PROFILES_WRITE, PROFILES_WRITTEN
 
 if TYPE_CHECKING:
     from slee.facilities.volatile import VolatileTables
@@ -41,8 +41,10 @@ class CrashableJournal:
         if journalling.is_behind:
             self._faults.reach(JOURNAL_ACKNOWLEDGED)
         journalling.acknowledged(self.journal.acknowledged)
-        if self.disk.has_profiles:
+        if self.disk.has_profiles and self.disk.profiles.is_behind:
+            self._faults.reach(PROFILES_WRITE)
             self.disk.profiles.write()
+            self._faults.reach(PROFILES_WRITTEN)
 
     def open_profiles(self) -> ProfileDatabase:
         """The profile database beside the journal, brought up to it."""

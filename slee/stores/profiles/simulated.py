@@ -99,8 +99,13 @@ class SimulatedProfiles:
         self._database = ProfileDatabase(self._dialect, identity=identity, journal=journal, writer=SteppedWriter)
         return self._database
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something waits that can be written."""
+        return self._database is not None and not self._is_away and self._database.status().waiting > 0
+
     def write(self) -> None:
-        """Write what waits, unless it is away."""
+        """Write what waits, unless it is away, and look for what other programs have changed."""
         if self._database is not None and not self._is_away:
             self._writer(self._database).write()
 
