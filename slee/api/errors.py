@@ -15,6 +15,7 @@ the remedy. Indentation shows inheritance; a second parent stands in brackets.
         LinkNameAlreadyBoundError
         InvalidConfigurationError
         ResourceAdaptorEntityAlreadyExistsError
+        ScheduleAlreadyExistsError
         StateDirectoryError
         RecoveryError
         TransactionError
@@ -74,6 +75,7 @@ the remedy. Indentation shows inheritance; a second parent stands in brackets.
             UnrecognizedAttributeError
             UnrecognizedQueryError
             UnrecognizedSubsystemError
+            UnrecognizedScheduleError
 """
 
 from __future__ import annotations
@@ -153,6 +155,10 @@ class InvalidConfigurationError(SleeError):
 
 class ResourceAdaptorEntityAlreadyExistsError(SleeError):
     """A resource adaptor entity of that name exists (RA-4)."""
+
+
+class ScheduleAlreadyExistsError(SleeError):
+    """A schedule has that name, or there are as many as there may be (TIM-10, TIM-28)."""
 
 
 class StateDirectoryError(SleeError):
@@ -420,3 +426,7 @@ class UnrecognizedQueryError(UnrecognizedError):
 
 class UnrecognizedSubsystemError(UnrecognizedError):
     """The SLEE has no part of that name."""
+
+
+class UnrecognizedScheduleError(UnrecognizedError):
+    """No schedule has that name (TIM-27)."""
