@@ -89,6 +89,7 @@ class Journalling:
         """Contexts with something to deliver once nothing is blocked (DUR-13)."""
         kernel.journalling = self
         kernel.sequence = max(journal.recovery.epoch - 1, 0) << EPOCH_BITS
+        self.join(kernel.kept)
 
     def join(self, participant: Participant) -> None:
         """Keep the objects of a facility too."""
