@@ -42,6 +42,17 @@ class TableRenamed(NamedTuple):
     renamed: str
 
 
+class TableSwitched(NamedTuple):
+    """A table that was made anew takes the old one's place; the rows that changed meanwhile follow in the append."""
+
+    table: str
+    descriptor: ProfileDescriptor
+    label: str
+    """Of the `Remaking`."""
+    default: Row
+    """The default profile's values."""
+
+
 class RowChange(NamedTuple):
     """The newest values of one profile."""
 
@@ -52,7 +63,7 @@ class RowChange(NamedTuple):
     """Values by the descriptor's positions; `None`: the profile has been removed."""
 
 
-ProfileChange = TableCreated | TableRemoved | TableRenamed | RowChange
+ProfileChange = TableCreated | TableRemoved | TableRenamed | TableSwitched | RowChange
 
 
 class StorageStatus(NamedTuple):
@@ -81,13 +92,13 @@ class OutsideChange(NamedTuple):
 class Remaking(Protocol):
     """A table that is being made anew under another specification, beside the one in use (UPG-15).
 
-    The database keeps both from `remake` on, and `switch` exchanges them in one transaction: whatever ends the process
-    before that leaves the old table, and after it the new one. The old one is kept as a backup.
+    The database keeps both from `remake` on, and a `TableSwitched` exchanges them in one transaction: whatever ends the
+    process before that leaves the old table, and after it the new one. The old one is kept as a backup.
     """
 
     @property
     def is_ready(self) -> bool:
-        """Whether the table has been copied, so that `switch` takes no time."""
+        """Whether the table has been copied, so that the exchange takes no time."""
         ...
 
     @property
@@ -100,10 +111,6 @@ class Remaking(Protocol):
         """Why there will be no new table; empty if it comes along."""
         ...
 
-    def switch(self, default: Row) -> None:
-        """Have the new table take the old one's place, after what was appended so far; does not wait."""
-        ...
-
     def abandon(self) -> None:
         """Drop the new table; does not wait."""
         ...
@@ -111,6 +118,17 @@ class Remaking(Protocol):
     def wait(self, timeout: float) -> None:
         """Wait until the database has got on with it, at most `timeout` seconds."""
         ...
+
+
+class JournalledProfiles(NamedTuple):
+    """What a journal holds of profile changes when it is opened: a database may not have had all of them."""
+
+    floor: int
+    """The position up to which the journal has let go of changes, since the database had them."""
+    changes: Mapping[int, bytes]
+    """By position, as `ProfileStorage.encoded` made them; those that the database has are among them perhaps."""
+    undo: Sequence[bytes]
+    """Likewise made by `encoded_undo`, for changes of which all or none are to be: their end was not recorded."""
 
 
 class ProfileStorage(Protocol):
@@ -144,8 +162,21 @@ class ProfileStorage(Protocol):
         and the changes wait.
 
         Args:
-            position: number of the journal's record that holds them; higher than in every append before.
+            position: of the journal's entry that holds them; higher than in every append before.
             changes: at most one `RowChange` for a profile.
+        """
+        ...
+
+    def encoded(self, changes: Sequence[ProfileChange]) -> bytes:
+        """The changes of an append, to come, as the journal keeps them; to be called in the order of the appends."""
+        ...
+
+    def encoded_undo(
+        self, table: str, descriptor: ProfileDescriptor, changes: Mapping[str, tuple[Row | None, Row | None]]
+    ) -> bytes:
+        """What takes changes of a table's profiles back, for the journal; by name the values before and after.
+
+        A profile that somebody has changed again since is left alone by it.
         """
         ...
 
@@ -182,8 +213,8 @@ class ProfileStorage(Protocol):
         """How it fares now."""
         ...
 
-    def flush(self, timeout: float) -> bool:
-        """Wait until everything taken so far is done, at most `timeout` seconds; whether it is."""
+    def reach(self, position: int, timeout: float) -> bool:
+        """Wait until the database holds a position, at most `timeout` seconds; whether it does."""
         ...
 
     def close(self) -> None:
@@ -192,6 +223,7 @@ class ProfileStorage(Protocol):
 
 
 __all__ = [
+    "JournalledProfiles",
     "OutsideChange",
     "ProfileChange",
     "ProfileStorage",
@@ -202,4 +234,5 @@ __all__ = [
     "TableCreated",
     "TableRemoved",
     "TableRenamed",
+    "TableSwitched",
 ]

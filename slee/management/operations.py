@@ -69,6 +69,7 @@ from slee.management.results import (
     TreeInfo,
     UsageInfo,
 )
+from slee.management.schedule_operations import SCHEDULE_OPERATIONS
 from slee.management.services import Services
 from slee.management.state import SleeStates
 from slee.management.tracing import Tracing
@@ -212,12 +213,16 @@ OPERATIONS: Final = (
     state("usage.reset-all", Source, tuple[UsageInfo, ...], Usage.reset_all, *_COUNTING),
     state("usage.reset-service", ChosenService, tuple[UsageInfo, ...], Usage.reset_service, _SERVICE),
     state("usage.tell", Told, UsageInfo, Usage.tell, *_COUNTING),
+    *SCHEDULE_OPERATIONS,
     *PROFILE_OPERATIONS,
     reading("upgrade.plan", UpgradeRequest, UpgradePlan, Upgrades.plan, _BUNDLE),
     replace(state("upgrade.apply", Plan, UpgradeInfo, Upgrades.apply, errors.UpgradeError), stepwise=Upgrades.applying),
     reading("upgrade.status", AnyUpgrade, tuple[UpgradeInfo, ...], Upgrades.status, errors.UpgradeError),
     state("upgrade.make-permanent", ChosenUpgrade, UpgradeInfo, Upgrades.make_permanent, errors.UpgradeError),
-    state("upgrade.rollback", ChosenUpgrade, UpgradeInfo, Upgrades.rollback, errors.UpgradeError),
+    replace(
+        state("upgrade.rollback", ChosenUpgrade, UpgradeInfo, Upgrades.rollback, errors.UpgradeError),
+        stepwise=Upgrades.rolling_back,
+    ),
     state("upgrade.force", ChosenUpgrade, UpgradeInfo, Upgrades.force, errors.UpgradeError),
 )
 """The table."""

@@ -7,7 +7,8 @@ a start rolls that back. So a start leaves every table in the version that the r
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -82,21 +83,20 @@ class UpgradeTables:
 
     def prepare(self, upgrade: str, records: Sequence[TableRecord]) -> Pauses[list[TableRemaking]]:
         """Make the tables of an upgrade beside those in use; `UpgradeError` leaves nothing."""
-        storage = self._tables.storage()
+        storage = self._tables.following.storage
         if records and storage is not None:
             storage.back_up(upgrade)
         return (yield from self._prepare([self._remaking(upgrade, record) for record in records]))
 
-    def prepare_back(self, upgrade: str, records: Sequence[TableRecord]) -> Pauses[list[TableRemaking]]:
+    def prepare_back(
+        self, upgrade: str, records: Sequence[TableRecord], *, at_start: bool = False
+    ) -> Pauses[list[TableRemaking]]:
         """The same for the way back; profiles that do not fit become what they were before the upgrade."""
-        return (yield from self._prepare([r for record in records if (r := self._remaking_back(upgrade, record))]))
-
-    def prepared_back(self, upgrade: str, records: Sequence[TableRecord]) -> list[TableRemaking]:
-        """`prepare_back` in one go."""
-        return Steps(self.prepare_back(upgrade, records)).run()
+        remakings = [made for record in records if (made := self._remaking_back(upgrade, record)) is not None]
+        return (yield from self._prepare(remakings, at_start=at_start))
 
     def _remaking(self, upgrade: str, record: TableRecord) -> TableRemaking:
-        return self._tables.remaking(record.table, parse_id(record.new, ProfileSpecificationID), upgrade)
+        return TableRemaking(self._tables, record.table, parse_id(record.new, ProfileSpecificationID), upgrade)
 
     def _remaking_back(self, upgrade: str, record: TableRecord) -> TableRemaking | None:
         """The way back of a table; `None` if it is there, or is gone."""
@@ -105,21 +105,22 @@ class UpgradeTables:
             return None
         old = parse_id(record.old, ProfileSpecificationID)
         earlier = self._earlier(upgrade, record.table, old)
-        return self._tables.remaking(record.table, old, f"{upgrade}_back", earlier=earlier, mends=True)
+        return TableRemaking(self._tables, record.table, old, f"{upgrade}_back", earlier=earlier, mends=True)
 
     def _earlier(self, upgrade: str, table: str, old: ProfileSpecificationID) -> Mapping[str, Row]:
         for remaking in self._exchanged.get(upgrade, ()):
             if remaking.table.name == table:
                 return remaking.before
-        storage = self._tables.storage()
+        storage = self._tables.following.storage
         return {} if storage is None else storage.backup(upgrade, table, self._tables.descriptor(old))
 
-    def _prepare(self, remakings: list[TableRemaking]) -> Pauses[list[TableRemaking]]:
+    def _prepare(self, remakings: list[TableRemaking], *, at_start: bool = False) -> Pauses[list[TableRemaking]]:
         try:
             for remaking in remakings:
-                yield from remaking.prepare()
+                yield from remaking.prepare(at_start=at_start)
         except BaseException:
-            abandon(remakings)
+            for remaking in remakings:
+                remaking.abandon()
             raise
         return remakings
 
@@ -141,7 +142,7 @@ class UpgradeTables:
 
     def forget(self, upgrade: str) -> None:
         """Let go of what was kept for the way back; the backup that operators see stays."""
-        storage = self._tables.storage()
+        storage = self._tables.following.storage
         if self._exchanged.pop(upgrade, None) is not None and storage is not None:
             storage.forget_backup(upgrade)
             storage.forget_backup(f"{upgrade}_back")
@@ -152,7 +153,7 @@ class UpgradeTables:
             if record.phase != "rolled-back" or not record.tables:
                 continue
             try:
-                remakings = self.prepared_back(upgrade, record.tables)
+                remakings = Steps(self.prepare_back(upgrade, record.tables, at_start=True)).run()
                 for remaking in remakings:
                     remaking.judge()
                 self.exchange(upgrade, remakings)
@@ -176,10 +177,17 @@ def written(remakings: Sequence[TableRemaking]) -> Pauses[None]:
             yield partial(database.wait, PAUSE)
 
 
-def abandon(remakings: Iterable[TableRemaking]) -> None:
-    """Leave the tables as they are."""
-    for remaking in remakings:
-        remaking.abandon()
+@contextmanager
+def abandoned_if_failed(remakings: Sequence[TableRemaking]) -> Generator[None]:
+    """Judge the tables, and leave them as they are if that, or the block, fails."""
+    try:
+        for remaking in remakings:
+            remaking.judge()
+        yield
+    except BaseException:
+        for remaking in remakings:
+            remaking.abandon()
+        raise
 
 
 def in_use(tables: ProfileTables, components: Iterable[object]) -> bool:
@@ -190,7 +198,7 @@ def in_use(tables: ProfileTables, components: Iterable[object]) -> bool:
 
 __all__ = [
     "UpgradeTables",
-    "abandon",
+    "abandoned_if_failed",
     "in_use",
     "planned_tables",
     "table_records",

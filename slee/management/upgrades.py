@@ -8,7 +8,8 @@ a tentative upgrade and rolls it back, in one more such write.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -22,13 +23,13 @@ from slee.facilities.notifications import UpgradeNotification
 from slee.facilities.profiles.remaking import TableRemaking
 from slee.management.engine import Engine, Host
 from slee.management.services import Services
-from slee.management.steps import Pauses, Steps
+from slee.management.steps import Pauses, Steps, advance
 from slee.management.store import StateDirectory, UpgradeRecord
 from slee.management.upgrade_migration import Migration
 from slee.management.upgrade_plan import Planned, Planner, Request
 from slee.management.upgrade_progress import Pair, Progress, info, listed, trees_left, turn
 from slee.management.upgrade_results import UpgradeInfo, UpgradePlan
-from slee.management.upgrade_tables import UpgradeTables, abandon, table_records, written
+from slee.management.upgrade_tables import UpgradeTables, abandoned_if_failed, table_records, written
 
 _LOG = logging.getLogger(__name__)
 SOURCE: Final = SubsystemSource("upgrade")
@@ -58,7 +59,7 @@ class Upgrades:
         self._plans: dict[str, Request] = {}
         self._progress: dict[str, Progress] = {}
         self._tables = UpgradeTables(host.profiles)
-        self._is_applying = False
+        self._is_turning = False
 
     # What operators call.
 
@@ -109,27 +110,28 @@ class Upgrades:
 
     def _apply(self, plan: str) -> Pauses[UpgradeInfo]:
         planned = self._confirmed(plan)
-        if self._is_applying:
-            raise UpgradeError(f"{plan}: another upgrade is being applied [UPG-9]; wait for its end")
-        self._is_applying = True
-        try:
+        with self._alone(plan):
             remakings = yield from self._tables.prepare(plan, table_records(planned.plan.tables))
-            try:
+            with abandoned_if_failed(remakings):
                 self._switch(plan, self._confirmed(plan), remakings)
-            except BaseException:
-                abandon(remakings)
-                raise
-        finally:
-            self._is_applying = False
+        self._host.pump()
         yield from written(remakings)
         return self._info(plan)
+
+    @contextmanager
+    def _alone(self, upgrade: str) -> Generator[None]:
+        if self._is_turning:
+            raise UpgradeError(f"{upgrade}: another upgrade is being applied or rolled back [UPG-9]; wait for its end")
+        self._is_turning = True
+        try:
+            yield
+        finally:
+            self._is_turning = False
 
     def _switch(self, plan: str, planned: Planned, remakings: Sequence[TableRemaking]) -> None:
         """The one step: the versions at work and the tables are exchanged, all or none."""
         pairs = [(pair.old, pair.new) for pair in planned.plan.pairs]
         record = planned.record(self._now())
-        for remaking in remakings:
-            remaking.judge()
         with self._store.changing(self._turned(plan, record, pairs)):
             self._services.renew([new for _, new in pairs])
             if pairs:  # a bundle may have nothing but profile tables
@@ -139,7 +141,6 @@ class Upgrades:
         self._progress[plan] = Progress()
         self._begin(plan, record)
         self._tell(plan, "applied", listed(pairs, record))
-        self._host.pump()
 
     def status(self, upgrade: str | None = None) -> tuple[UpgradeInfo, ...]:
         """How far the applied upgrades are, or one of them (UPG-16).
@@ -159,6 +160,7 @@ class Upgrades:
         Raises:
             UpgradeError: there is none of that id, or it is not tentative.
         """
+        self._host.pump()
         record = self._tentative(upgrade, "make-permanent")
         self._tables.require_written(upgrade)
         permanent = msgspec.structs.replace(record, phase="permanent", confirm_by=None)
@@ -174,10 +176,17 @@ class Upgrades:
         """Bring the old versions of a tentative upgrade back to Active in one step (UPG-13).
 
         Raises:
-            UpgradeError: there is none of that id, or it is not tentative.
+            UpgradeError: there is none of that id, it is not tentative, or its tables cannot be brought back now.
         """
-        self._tentative(upgrade, "rollback")
-        self._roll_back(upgrade, "an operator asked for it")
+        return self.rolling_back(upgrade).run()
+
+    def rolling_back(self, upgrade: str) -> Steps[UpgradeInfo]:
+        """`rollback` in steps: profile tables may be large."""
+        return Steps(self._rollback(upgrade))
+
+    def _rollback(self, upgrade: str) -> Pauses[UpgradeInfo]:
+        self._host.pump()
+        yield from self._roll_back(upgrade, "an operator asked for it")
         self._host.pump()
         return self._info(upgrade)
 
@@ -207,10 +216,7 @@ class Upgrades:
                 with self._store.changing(self._rolled_back(upgrade, record, "the server was restarted")):
                     self._tell(upgrade, "rolled-back", "the server was restarted while it was tentative")
         for upgrade, error in self._tables.settle(self._store.desired.upgrades):
-            _LOG.error("its profile tables stay in the newer version: %s", error, extra={"component": upgrade})
-            self._host.facilities.alarms.raise_alarm(
-                SOURCE, ROLLBACK, upgrade, level=AlarmLevel.CRITICAL, message=str(error)
-            )
+            self._raise_rollback(upgrade, f"its profile tables stay in the newer version: {error}")
 
     def resume(self) -> None:
         """Go on with drains and migrations that a restart has interrupted; services are Active as desired.
@@ -223,8 +229,6 @@ class Upgrades:
                 if old in self._engine.services and new in self._engine.services:
                     self._engine.registry.succeed(old, new, follow=record.follow_convergence)
             self._at(upgrade, "begin", self._engine.now, partial(self._begin, upgrade, record))
-
-    # Parts.
 
     def _now(self) -> float:
         self._host.pump()
@@ -245,25 +249,22 @@ class Upgrades:
             raise UpgradeError("\n".join(planned.plan.refusals))
         return planned
 
-    def _roll_back(self, upgrade: str, reason: str) -> None:
-        record = self._record(upgrade)
-        pairs = [(new, old) for old, new in turn(record)]
-        desired = self._rolled_back(upgrade, record, reason)
-        remakings = self._tables.prepared_back(upgrade, record.tables)
-        try:
-            for remaking in remakings:
-                remaking.judge()
-            self._turn_back(record, pairs, desired)
-        except BaseException:
-            abandon(remakings)
-            raise
-        self._tables.exchange(upgrade, remakings)
-        self._tables.forget(upgrade)
+    def _roll_back(self, upgrade: str, reason: str) -> Pauses[None]:
+        with self._alone(upgrade):
+            record = self._tentative(upgrade, "rollback")
+            remakings = yield from self._tables.prepare_back(upgrade, record.tables)
+            record = self._tentative(upgrade, "rollback")
+            desired = self._rolled_back(upgrade, record, reason)
+            with abandoned_if_failed(remakings):
+                self._turn_back(record, desired)
+            self._tables.exchange(upgrade, remakings)
+            self._tables.forget(upgrade)
         self._progress[upgrade].stop()
         self._begin(upgrade, desired.upgrades[upgrade])
         self._tell(upgrade, "rolled-back", reason)
 
-    def _turn_back(self, record: UpgradeRecord, pairs: Sequence[Pair], desired: Any) -> None:
+    def _turn_back(self, record: UpgradeRecord, desired: Any) -> None:
+        pairs = [(new, old) for old, new in turn(record)]
         with self._store.changing(desired):
             idle = [old for _, old in pairs if self._engine.service_state(old).value == "Inactive"]
             self._services.renew(idle)
@@ -315,7 +316,8 @@ class Upgrades:
                     done=partial(self._tell, upgrade, "migrated", f"of {old} no tree is left to migrate"),
                 )
         if record.confirm_by is not None:
-            self._at(upgrade, "confirm", record.confirm_by, partial(self._unconfirmed, upgrade))
+            unconfirmed = partial(self._try_rollback, upgrade, "it was not made permanent in time")
+            self._at(upgrade, "confirm", record.confirm_by, unconfirmed)
         if record.expected_drain is not None:
             self._at(upgrade, "drain", record.turned_at + record.expected_drain, partial(self._overdue, upgrade))
         if record.drain_within is not None:
@@ -339,21 +341,24 @@ class Upgrades:
             reason = f"{failures} trees failed to migrate, {record.allowed_failures} are allowed"
             self._at(upgrade, "rollback", self._engine.now, partial(self._try_rollback, upgrade, reason))
 
-    def _unconfirmed(self, upgrade: str) -> None:
-        self._try_rollback(upgrade, "it was not made permanent in time")
-
-    def _try_rollback(self, upgrade: str, reason: str) -> None:
-        """Roll back without an operator; what fails is told by an alarm, and tried again."""
+    def _try_rollback(self, upgrade: str, reason: str, work: Pauses[None] | None = None) -> None:
+        """Roll back without an operator, in slices; what fails is told by an alarm, and tried again."""
+        work = work or self._roll_back(upgrade, reason)
         try:
-            self._roll_back(upgrade, reason)
+            pause = advance(work, self._engine.ticks)
         except SleeError as error:
-            self._host.facilities.alarms.raise_alarm(
-                SOURCE, ROLLBACK, upgrade, level=AlarmLevel.CRITICAL, message=f"{reason}: {error}"
-            )
-            again = partial(self._try_rollback, upgrade, reason)
-            self._at(upgrade, "rollback", self._engine.now + _RETRY, again)
-        else:
+            self._raise_rollback(upgrade, f"{reason}: {error}")
+            pause, work = _RETRY, None
+        if pause is None:
             self._clear(upgrade, ROLLBACK)
+        else:
+            again = partial(self._try_rollback, upgrade, reason, work)
+            self._at(upgrade, "rollback", self._engine.now + pause, again)
+
+    def _raise_rollback(self, upgrade: str, message: str) -> None:
+        _LOG.error("%s", message, extra={"component": upgrade})
+        alarms = self._host.facilities.alarms
+        alarms.raise_alarm(SOURCE, ROLLBACK, upgrade, level=AlarmLevel.CRITICAL, message=message)
 
     def _overdue(self, upgrade: str) -> None:
         """Tell of a drain beyond its expected duration until it is over (UPG-16)."""
@@ -368,9 +373,9 @@ class Upgrades:
 
     def _clear(self, upgrade: str, alarm_type: str) -> None:
         alarms = self._host.facilities.alarms
-        found = [a.id for a in alarms.active(SOURCE) if (a.alarm_type, a.instance_id) == (alarm_type, upgrade)]
-        for alarm in found:
-            alarms.clear(alarm)
+        for alarm in alarms.active(SOURCE):
+            if (alarm.alarm_type, alarm.instance_id) == (alarm_type, upgrade):
+                alarms.clear(alarm.id)
 
     def _tell(self, upgrade: str, step: str, message: str) -> None:
         """One notification for each step; it goes to the log too (UPG-16)."""
@@ -385,13 +390,11 @@ class Upgrades:
         return record
 
     def _tentative(self, upgrade: str, verb: str) -> UpgradeRecord:
-        self._host.pump()
         record = self._record(upgrade)
         if record.phase != "tentative":
             raise UpgradeError(f"{upgrade}: it is {record.phase} [UPG-13]; {verb} is possible while it is tentative")
         return record
 
     def _info(self, upgrade: str) -> UpgradeInfo:
-        record = self._record(upgrade)
-        tables = self._tables.current(record)
-        return info(upgrade, record, self._progress[upgrade], self._engine, self._host.now(), tables)
+        record, now = self._record(upgrade), self._host.now()
+        return info(upgrade, record, self._progress[upgrade], self._engine, now, self._tables.current(record))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from contextlib import closing
 from typing import Annotated, Any, Final
 
 import anyio.lowlevel
@@ -52,8 +53,10 @@ def _endpoint(operation: Operation, management: Management) -> Callable[..., Awa
         if steps is None:
             value = operation.run(management, arguments)
         else:
-            await _walk(iter(steps))
+            await _walk(steps.work())
             value = steps.result
+        if operation.changes:
+            await management.kept()
         return Response(result.dump_json(value), media_type="application/json")
 
     taken_from: Any = Body() if operation.changes else Query()
@@ -73,6 +76,7 @@ def _upload(operation: Operation, management: Management) -> Callable[..., Await
         async for piece in request.stream():
             await _walk(upload.feed(piece))
         await _walk(upload.finish())
+        await management.kept()
         return Response(result.dump_json(upload.result()), media_type="application/json")
 
     run.__annotations__["arguments"] = Annotated[operation.arguments, Query()]
@@ -92,10 +96,14 @@ def _download(operation: Operation, management: Management) -> Callable[..., Awa
     return run
 
 
-async def _walk(steps: Iterator[Wait | None]) -> None:
-    """Go through steps, between which calls pass; what a step waits for, it waits for on another thread."""
-    for wait in steps:
-        await (anyio.lowlevel.checkpoint() if wait is None else anyio.to_thread.run_sync(wait))
+async def _walk(steps: Generator[Wait | None]) -> None:
+    """Go through the steps, between which calls pass; if the client goes away meanwhile, they end at once.
+
+    What a step waits for, it waits for on another thread.
+    """
+    with closing(steps):
+        for wait in steps:
+            await (anyio.lowlevel.checkpoint() if wait is None else anyio.to_thread.run_sync(wait))
 
 
 async def _paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from slee.facilities.profiles.following import journalled_profiles
 from slee.kernel.journalling import Journalling
+from slee.testing.faults import JOURNAL_ACKNOWLEDGED, JOURNAL_APPEND, JOURNAL_APPENDED, PROFILES_WRITE, PROFILES_WRITTEN
 
 if TYPE_CHECKING:
     from slee.facilities.volatile import VolatileTables
     from slee.kernel.kernel import Kernel
+    from slee.stores.profiles.database import ProfileDatabase
     from slee.stores.simulated import SimulatedDisk
+    from slee.testing.faults import Faults
     from slee.testing.harness import SleeHarness
 
 H = TypeVar("H", bound="SleeHarness")
@@ -18,8 +22,9 @@ H = TypeVar("H", bound="SleeHarness")
 class CrashableJournal:
     """Keeps what lasts of a harness on a simulated disk; a record is made after every step."""
 
-    def __init__(self, kernel: Kernel, tables: VolatileTables, disk: SimulatedDisk) -> None:
+    def __init__(self, kernel: Kernel, tables: VolatileTables, disk: SimulatedDisk, faults: Faults) -> None:
         self.disk = disk
+        self._faults = faults
         self.journal = disk.open(kernel.now)
         self.journalling = Journalling(kernel, self.journal)
         self.journalling.join(tables)
@@ -29,9 +34,21 @@ class CrashableJournal:
         """Record what has changed, and hand over what the disk has acknowledged."""
         journalling = self.journalling
         if journalling.is_due:
+            self._faults.reach(JOURNAL_APPEND)
             journalling.flush(now)
+            self._faults.reach(JOURNAL_APPENDED)
         self.journal.advance(now)
+        if journalling.is_behind:
+            self._faults.reach(JOURNAL_ACKNOWLEDGED)
         journalling.acknowledged(self.journal.acknowledged)
+        if self.disk.has_profiles and self.disk.profiles.is_behind:
+            self._faults.reach(PROFILES_WRITE)
+            self.disk.profiles.write()
+            self._faults.reach(PROFILES_WRITTEN)
+
+    def open_profiles(self) -> ProfileDatabase:
+        """The profile database beside the journal, brought up to it."""
+        return self.disk.profiles.open(journalled_profiles(self.journal.recovery.entries))
 
     def crash(self, harness: H, survivors: int | None, downtime: float) -> H:
         """End the process of a harness; the one that is returned is Stopped, on the same disk."""

@@ -14,6 +14,16 @@ BEFORE_COMMIT: Final = "commit.before"
 """After the checks of a transaction, before anything of it takes effect."""
 OUTPUT: Final = "output"
 """Before a committed command is handed to its adaptor."""
+JOURNAL_APPEND: Final = "journal.append"
+"""Before a record is handed to the journal."""
+JOURNAL_APPENDED: Final = "journal.appended"
+"""Between a record's append and its acknowledgement."""
+JOURNAL_ACKNOWLEDGED: Final = "journal.acknowledged"
+"""Between an acknowledgement and the outputs that waited for it."""
+PROFILES_WRITE: Final = "profiles.write"
+"""Between the acknowledgement of a record and the writing of its profile changes to the database (PRF-46)."""
+PROFILES_WRITTEN: Final = "profiles.written"
+"""After that, before the journal lets go of them."""
 _ADAPTOR: Final = (
     "ra_active",
     "ra_stopping",
@@ -33,6 +43,11 @@ POINTS: Final = frozenset(
     (
         BEFORE_COMMIT,
         OUTPUT,
+        JOURNAL_APPEND,
+        JOURNAL_APPENDED,
+        JOURNAL_ACKNOWLEDGED,
+        PROFILES_WRITE,
+        PROFILES_WRITTEN,
         "callback.handler",
         "callback.local",
         "callback.selector",
@@ -110,4 +125,14 @@ class Faults:
             self._clock.move_to(self._clock.now + fault.action.seconds)
 
 
-__all__ = ["BEFORE_COMMIT", "OUTPUT", "POINTS", "Crash", "Delay", "Faults"]
+__all__ = [
+    "BEFORE_COMMIT",
+    "JOURNAL_ACKNOWLEDGED",
+    "JOURNAL_APPEND",
+    "JOURNAL_APPENDED",
+    "OUTPUT",
+    "POINTS",
+    "Crash",
+    "Delay",
+    "Faults",
+]

@@ -185,7 +185,7 @@ def test_calls_pass_between_the_steps_and_what_they_write_is_brought_along(start
     plan = server.management.upgrades.plan(["people"])
     steps = server.management.upgrades.applying(plan.id)
     count = 0
-    for count, wait in enumerate(steps, 1):
+    for count, wait in enumerate(steps.work(), 1):
         server.management.profiles.set("people", {"age": 1_000 + count}, "p7")
         with pytest.raises(UpgradeError, match="another upgrade is being applied|there is no such plan"):
             server.management.upgrades.apply(plan.id)
@@ -214,7 +214,7 @@ def test_upg_15_a_crash_while_it_is_applied_ends_in_the_old_version(
     elif where == "after it":
         monkeypatch.setattr("slee.management.upgrades.written", crash)
     else:
-        monkeypatch.setattr("slee.stores.profiles.remaking.Switch.do", lambda *_: None)
+        monkeypatch.setattr("slee.stores.profiles.remaking.SqlRemaking.switch", lambda *_: None)
         monkeypatch.setattr("slee.management.upgrades.written", crash)
     with pytest.raises(KeyboardInterrupt):
         server.management.upgrades.apply(plan.id)

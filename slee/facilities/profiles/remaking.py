@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from slee.api.errors import Issue, ProfileVerificationError, UpgradeError
 from slee.facilities.profiles.rows import ResidentRows
-from slee.model.profile_migration import RowMigrationError
+from slee.kernel.profile_storage import RowChange, TableSwitched
+from slee.model.profile_migration import RowMigration, RowMigrationError
 
 if TYPE_CHECKING:
-    from slee.facilities.profiles.table import Table
-    from slee.kernel.profile_storage import ProfileStorage, Remaking
+    from slee.api.ids import ProfileSpecificationID
+    from slee.facilities.profiles.tables import ProfileTables
+    from slee.kernel.profile_storage import ProfileChange, ProfileStorage, Remaking
     from slee.model.profile import Row
-    from slee.model.profile_migration import RowMigration
 
 _SLICE: Final = 64
 """Profiles between two chances for calls; less than a millisecond."""
@@ -34,9 +35,9 @@ class TableRemaking:
 
     def __init__(
         self,
-        table: Table,
-        migration: RowMigration,
-        storage: ProfileStorage | None,
+        tables: ProfileTables,
+        name: str,
+        specification: ProfileSpecificationID,
         label: str,
         *,
         earlier: Mapping[str, Row] | None = None,
@@ -45,26 +46,30 @@ class TableRemaking:
         """Begin with a table that is loaded.
 
         Args:
-            table: the table as it is.
-            migration: to the other specification.
-            storage: the database that follows, if there is one.
+            tables: the facility.
+            name: of the table.
+            specification: the other version, which is installed.
             label: names the backup.
             earlier: profiles as they were under the other specification: where the values of attributes come from
                 that this one does not know, and whole profiles that do not fit otherwise.
             mends: whether a profile that does not fit becomes what it was earlier, or the default profile; else it
                 is a reason for refusal.
         """
+        table, following = tables.table(name), tables.following
+        migration = RowMigration(table.descriptor, tables.descriptor(specification))
         self.table = table
         self.descriptor = migration.new
         self._migration = migration
-        self._storage = storage
+        self._following = following
         self._label = label
         self._earlier = earlier or {}
         self._mends = mends
         self._lost = tuple(attribute.position for attribute in migration.lost())
         self.resident = ResidentRows(migration.new)
         self._made_from: dict[str, Row] = {}
-        """The old row of each new one."""
+        """The old row of each new one, and of each that is to be made."""
+        self._changed: dict[str, None] = {}
+        """Profiles that have changed since the making began."""
         self._issues: list[Issue] = []
         self.mended: list[str] = []
         """Profiles that did not fit, with the reason."""
@@ -80,68 +85,78 @@ class TableRemaking:
         """The profiles as they were before."""
         return self._made_from
 
-    def prepare(self) -> Iterator[Callable[[], None] | None]:
+    def prepare(self, *, at_start: bool = False) -> Iterator[Callable[[], object] | None]:
         """Make the new rows; each step is short, and may give what to wait for on another thread.
+
+        Args:
+            at_start: whether nothing has been committed since the table was loaded.
 
         Raises:
             UpgradeError: profiles do not fit the other specification, each is named; or the database cannot be written.
         """
         self.resident.default = self._default()
+        self._made_from = dict(self.table.resident.rows)
+        known = self._following.target
         yield from self._make_rows()
         self._refuse_if_unfit()
-        if self._storage is None:
+        storage = self._following.storage
+        if storage is None:
             return
-        self._remaking = self._storage.remake(self.table.name, self.descriptor, self._stored, self._label)
+        if not at_start:  # what changes from now on goes with the exchange; the database has to have the rest
+            yield from self._await(storage, lambda: storage.position >= known, partial(storage.reach, known, PAUSE))
+        self._remaking = remaking = storage.remake(self.table.name, self.descriptor, self._stored, self._label)
         try:
-            yield from self._await_database()
+            yield from self._await(storage, lambda: remaking.is_ready, partial(remaking.wait, PAUSE))
         except BaseException:
             self.abandon()
             raise
 
     def judge(self) -> None:
         """Bring in what has changed since, and judge the whole; `UpgradeError` leaves everything as it is."""
+        if self._following.is_whole:
+            raise UpgradeError(f"{self.table}: an import is under way [UPG-15]; wait for its end")
         rows = self.table.resident.rows
-        for name in [name for name in self._made_from if name not in rows]:
-            self._put(name, None)
-        for name in [name for name, row in rows.items() if self._made_from.get(name) is not row]:
-            self._put(name, rows[name])
+        changed = [name for name in self._made_from if name not in rows]
+        changed += [name for name, row in rows.items() if self._made_from.get(name) is not row]
+        for name in changed:
+            self._changed[name] = None
+            self._put(name, rows.get(name))
         self.resident.default = self._default()
         self._refuse_if_unfit()
         if self._remaking is not None and self._remaking.problem:
             raise UpgradeError(f"{self._remaking.problem} [UPG-15]; plan the upgrade anew")
 
-    def switch(self) -> None:
-        """Have the database exchange the two; `ProfileTables.exchange` calls it."""
-        if self._remaking is not None:
-            self._remaking.switch(self.resident.default)
+    def changes(self) -> list[ProfileChange]:
+        """What the database is told at the exchange: `ProfileTables.exchange` tells it."""
+        table, rows = self.table.name, self.resident.rows
+        switched = TableSwitched(table, self.descriptor, self._label, self.resident.default)
+        return [switched, *(RowChange(table, name, rows.get(name)) for name in self._changed)]
 
     def abandon(self) -> None:
         """Leave everything as it is."""
         if self._remaking is not None:
             self._remaking.abandon()
 
-    def _make_rows(self) -> Iterator[Callable[[], None] | None]:
-        rows = self.table.resident.rows
-        for count, name in enumerate(tuple(rows), 1):
-            row = rows.get(name)
-            if row is not None:
-                self._put(name, row)
+    def _make_rows(self) -> Iterator[Callable[[], object] | None]:
+        for count, (name, row) in enumerate(self._made_from.items(), 1):
+            self._put(name, row)
             if count % _SLICE == 0:
                 yield None
             if len(self._issues) >= _TOLD:
                 return
 
-    def _await_database(self) -> Iterator[Callable[[], None] | None]:
-        remaking, storage = self._remaking, self._storage
-        while remaking is not None and storage is not None and not remaking.is_ready:
-            reason = remaking.problem or storage.status().reason
+    def _await(
+        self, storage: ProfileStorage, condition: Callable[[], bool], wait: Callable[[], object]
+    ) -> Iterator[Callable[[], object] | None]:
+        while not condition():
+            reason = (self._remaking and self._remaking.problem) or storage.status().reason
             if reason:
                 raise UpgradeError(f"{reason} [UPG-15]; mend that, and apply the upgrade again")
-            yield partial(remaking.wait, PAUSE)
+            yield wait
 
     def _put(self, name: str, row: Row | None) -> None:
         if row is None:
-            del self._made_from[name]
+            self._made_from.pop(name, None)
             self.resident.put(name, None)
             return
         self._made_from[name] = row

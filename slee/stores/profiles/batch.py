@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from slee.kernel.profile_storage import ProfileChange, RowChange, TableCreated, TableRemoved, TableRenamed
+from slee.api.errors import StateDirectoryError
+from slee.kernel.profile_storage import ProfileChange, RowChange, TableCreated, TableRemoved, TableSwitched
 from slee.stores.profiles import catalogue
 from slee.stores.profiles.columns import store_text
 from slee.stores.profiles.schema import POSITION, SqlTable
@@ -17,6 +18,7 @@ from slee.stores.profiles.schema import POSITION, SqlTable
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from slee.kernel.profile_storage import TableRenamed
     from slee.model.profile import Row
     from slee.stores.profiles.dialect import Dialect
 
@@ -34,6 +36,10 @@ class Follower(Protocol):
 
     def follow(self, batch: Batch, rows: Mapping[str, Row | None]) -> None:
         """Take changes of the table that it stands beside."""
+        ...
+
+    def switch(self, batch: Batch, change: TableSwitched) -> None:
+        """Take that table's place."""
         ...
 
 
@@ -73,13 +79,19 @@ class Batch:
             self._flush(table)
         self.connection.execute(POSITION.update().values(writing=0, position=position))
 
-    def _change_table(self, change: TableCreated | TableRemoved | TableRenamed) -> None:
+    def _change_table(self, change: TableCreated | TableRemoved | TableRenamed | TableSwitched) -> None:
         if isinstance(change, TableCreated):
             self.tables[change.table] = catalogue.create(self.connection, change.table, change.descriptor)
         elif isinstance(change, TableRemoved):
             self._rows.pop(change.table, None)
             self.followers.pop(change.table, None)
             catalogue.remove(self.connection, self.tables.pop(change.table))
+        elif isinstance(change, TableSwitched):
+            self._flush(change.table)
+            if change.table not in self.followers:
+                problem = f"profile table {change.table}: the table that was made anew is gone"
+                raise StateDirectoryError(f"{problem} [UPG-15]; restart the server, which comes back to the old one")
+            self.followers[change.table].switch(self, change)
         else:
             self._flush(change.table)
             self.followers.pop(change.table, None)

@@ -25,13 +25,12 @@ from slee.stores.profiles.rows import all_rows
 from slee.stores.profiles.schema import REMAKES, SqlTable, sql_table
 
 if TYPE_CHECKING:
+    from slee.kernel.profile_storage import TableSwitched
     from slee.model.profile import ProfileDescriptor, Row
     from slee.stores.profiles.dialect import Dialect
 
 _CHUNK: Final = 2_000
 """Rows that are read and written at once."""
-_BESIDE: Final = "beside"
-_BACKUP: Final = "backup"
 
 
 class SqlRemaking:
@@ -62,10 +61,6 @@ class SqlRemaking:
         """Whether the table has been copied."""
         return self.made is not None and not self.problem
 
-    def switch(self, default: Row) -> None:
-        """Have the new table take the old one's place."""
-        self._do(Switch(self, default))
-
     def abandon(self) -> None:
         """Drop the new table."""
         self.problem = self.problem or "abandoned"
@@ -90,6 +85,25 @@ class SqlRemaking:
         if not self.attempt(batch, write):
             del batch.followers[self.table]
             _drop(batch, self)
+
+    def switch(self, batch: Batch, change: TableSwitched) -> None:
+        """Take the place of the table that it stands beside (Follower)."""
+        made = self.made
+        if made is None or self.problem or self.label != change.label:
+            problem = f"profile table {self.table}: it cannot be made anew: {self.problem}"
+            raise StateDirectoryError(f"{problem} [UPG-15]; restart the server, which comes back to the old one")
+        told = {
+            **catalogue.described(change.descriptor, made),
+            "default_row": catalogue.default_text(change.descriptor, change.default),
+        }
+        tables = (batch.tables[self.table], made)
+        catalogue.exchange(batch.dialect, batch.connection, self.table, self.label, tables, told)
+        batch.tables[self.table] = made
+        del batch.followers[self.table]
+        batch.afterwards.append(self._switched)
+
+    def _switched(self) -> None:
+        self.is_switched = True
 
     def attempt(self, batch: Batch, write: Callable[[], None]) -> bool:
         """Write to the new table, or give it up if it does not take a row; whether that went well."""
@@ -122,12 +136,13 @@ class Begin(Deed):
         if old is None or remaking.problem:
             remaking.problem = remaking.problem or f"there is no profile table {remaking.table}"
             return
-        made = sql_table(catalogue.next_serial(connection), remaking.table, remaking.descriptor)
+        made = sql_table(catalogue.new_serial(connection), remaking.table, remaking.descriptor)
 
         def copy() -> None:
             made.table.create(connection)
-            connection.execute(REMAKES.delete().where(_is_of(remaking)))
-            connection.execute(_record(remaking, made, _BESIDE))
+            catalogue.forget_remake(connection, remaking.table, remaking.label)
+            known = (made.serial, made.name, str(remaking.descriptor.id))
+            catalogue.note_remake(connection, remaking.table, remaking.label, known, state=catalogue.BESIDE)
             rows = all_rows(batch.dialect, connection, old)
             while chunk := list(islice(rows, _CHUNK)):
                 batch.dialect.insert(connection, made, list(remaking.converted(made, chunk)))
@@ -138,29 +153,6 @@ class Begin(Deed):
         if remaking.attempt(batch, copy):
             batch.followers[remaking.table] = remaking
             batch.afterwards.append(ready)
-
-
-class Switch(Deed):
-    """Exchanges the two tables."""
-
-    def __init__(self, remaking: SqlRemaking, default: Row) -> None:
-        self._remaking = remaking
-        self._default = default
-
-    def do(self, batch: Batch) -> None:
-        remaking, connection = self._remaking, batch.connection
-        made = remaking.made
-        if made is None or remaking.problem or batch.followers.get(remaking.table) is not remaking:
-            problem = f"profile table {remaking.table}: it cannot be made anew: {remaking.problem}"
-            raise StateDirectoryError(f"{problem} [UPG-15]; restart the server, which comes back to the old one")
-        old = batch.tables[remaking.table]
-        catalogue.replace(connection, old, made, self._default)
-        kept = batch.dialect.keep(connection, old.name, remaking.label)
-        connection.execute(REMAKES.delete().where(_is_of(remaking)))
-        connection.execute(_record(remaking, old, _BACKUP).values(sql_name=kept))
-        batch.tables[remaking.table] = made
-        del batch.followers[remaking.table]
-        batch.afterwards.append(lambda: setattr(remaking, "is_switched", True))
 
 
 class Drop(Deed):
@@ -192,7 +184,7 @@ class ForgetBackup(Deed):
         self._label = label
 
     def do(self, batch: Batch) -> None:
-        of_label = (REMAKES.c.label == self._label) & (REMAKES.c.state == _BACKUP)
+        of_label = (REMAKES.c.label == self._label) & (REMAKES.c.state == catalogue.BACKUP)
         for name in batch.connection.scalars(sa.select(REMAKES.c.sql_name).where(of_label)).all():
             batch.dialect.forget(batch.connection, name)
         batch.connection.execute(REMAKES.delete().where(of_label))
@@ -200,7 +192,7 @@ class ForgetBackup(Deed):
 
 def sweep(connection: sa.Connection) -> None:
     """Drop the tables that a process which has ended was making."""
-    is_beside = REMAKES.c.state == _BESIDE
+    is_beside = REMAKES.c.state == catalogue.BESIDE
     for name in connection.scalars(sa.select(REMAKES.c.sql_name).where(is_beside)).all():
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
     connection.execute(REMAKES.delete().where(is_beside))
@@ -210,9 +202,8 @@ def kept_rows(
     dialect: Dialect, connection: sa.Connection, label: str, table: str, descriptor: ProfileDescriptor
 ) -> dict[str, Row]:
     """The profiles of a table that was kept; none if there is no such table, or it is of another specification."""
-    of_table = (REMAKES.c.label == label) & (REMAKES.c.profile_table == store_text(table))
-    found = connection.execute(sa.select(REMAKES).where(of_table, REMAKES.c.state == _BACKUP)).one_or_none()
-    if found is None or found.specification != str(descriptor.id):
+    found = catalogue.remake(connection, table, label)
+    if found is None or found.state != catalogue.BACKUP or found.specification != str(descriptor.id):
         return {}
     return dict(all_rows(dialect, connection, sql_table(found.serial, table, descriptor, found.sql_name)))
 
@@ -220,22 +211,7 @@ def kept_rows(
 def _drop(batch: Batch, remaking: SqlRemaking) -> None:
     assert remaking.made is not None
     batch.connection.exec_driver_sql(f"DROP TABLE IF EXISTS {remaking.made.name}")
-    batch.connection.execute(REMAKES.delete().where(_is_of(remaking)))
+    catalogue.forget_remake(batch.connection, remaking.table, remaking.label)
 
 
-def _is_of(remaking: SqlRemaking) -> sa.ColumnElement[bool]:
-    return (REMAKES.c.label == remaking.label) & (REMAKES.c.profile_table == store_text(remaking.table))
-
-
-def _record(remaking: SqlRemaking, table: SqlTable, state: str) -> sa.Insert:
-    return REMAKES.insert().values(
-        label=remaking.label,
-        profile_table=store_text(remaking.table),
-        serial=table.serial,
-        sql_name=table.name,
-        specification=str(table.descriptor.id),
-        state=state,
-    )
-
-
-__all__ = ["BackUp", "Begin", "Drop", "ForgetBackup", "SqlRemaking", "Switch", "kept_rows", "sweep"]
+__all__ = ["BackUp", "Begin", "Drop", "ForgetBackup", "SqlRemaking", "kept_rows", "sweep"]

@@ -100,7 +100,7 @@ class Site:
         self.tables.put_rows("people", {name: table.descriptor.row(values, table.resident.rows.get(name))})
 
     def prepared(self, version: str, **options: Any) -> TableRemaking:
-        remaking = self.tables.remaking("people", identity(version), "up1", **options)
+        remaking = TableRemaking(self.tables, "people", identity(version), "up1", **options)
         for wait in remaking.prepare():
             if wait is not None:
                 wait()
