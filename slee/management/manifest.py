@@ -99,6 +99,8 @@ class ProfileTableSection(Section):
 
     name: Annotated[Text, StringConstraints(pattern=r"^[^/]+$")]
     specification: ClassPath
+    seed: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][\w.-]*\.(toml|jsonl|csv)$")] | None = None
+    """File beside the manifest with the profiles that the table begins with, as `slee profile import` takes them."""
 
 
 class UpgradeSection(Section):
@@ -127,6 +129,11 @@ class Manifest(Section):
         if not self.bundle.modules and not self.service:
             raise ValueError("the bundle holds neither a module nor a service; list at least one")
         return self
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """The files of profiles that it names."""
+        return tuple(dict.fromkeys(table.seed for table in self.profile_table if table.seed is not None))
 
     @property
     def id(self) -> BundleID:

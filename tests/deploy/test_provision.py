@@ -10,7 +10,9 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deploy.cli import main
+from tests.postgresql import PostgresqlServer
 from tests.profile_databases import DatabaseUnderTest
 
+pytestmark = pytest.mark.timeout(120)  # each starts servers, one after another
 ROOT = Path(__file__).parents[2]
 HEADER = "profile_name,identity,display_name,max_contacts\n"
 GOOD = HEADER + 'alice@example.net,+4930123,"Alice ""A""",2\nbob@example.net,,Bob,3\n'
@@ -28,15 +32,18 @@ GOOD = HEADER + 'alice@example.net,+4930123,"Alice ""A""",2\nbob@example.net,,Bo
 class Server:
     """The product, with its shipped bundles, on one profile database."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, *settings: str) -> None:
         self.folder = folder
         self.url = url
+        self.settings = settings
         self.start()
 
     def start(self) -> None:
         options = ["--state-dir", str(self.folder / "state"), "--set", f"profiles.database={self.url}"]
         for option in ("--sip", "--http", "--metrics"):
             options += [option, "127.0.0.1:0"]
+        for setting in self.settings:
+            options += ["--set", setting]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "deploy.cli", "run", *options],
             cwd=ROOT,
@@ -67,6 +74,13 @@ class Server:
         """The most memory that the process has had."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+
+    def until(self, command: str | Callable[[], str], condition: Callable[[Result], bool]) -> Result:
+        """Run a command until it says what is waited for."""
+        end = time.monotonic() + 10.0
+        while not condition(result := self.slee(command if isinstance(command, str) else command())):
+            assert time.monotonic() < end, result.output
+        return result
 
     def end(self) -> tuple[int, str]:
         self.process.send_signal(signal.SIGTERM)
@@ -263,3 +277,63 @@ def test_sql_in_names_is_a_name_like_any_other(server: Server, database: Databas
     assert [p["profile"] for p in server.json(f"profile find {shlex.quote(name)}")] == [name]
     server.slee(f"profile table remove {shlex.quote(name)}")
     assert "subscriber" in [table["name"] for table in server.json("profile table list")]
+
+
+def test_a_database_that_is_away_ends_the_start_with_one_line(tmp_path: Path) -> None:
+    for url, told in (
+        (f"postgresql://nobody@/none?host={tmp_path}", "make it reachable, or give another URL as profiles.database"),
+        (f"sqlite:///{tmp_path}/none/p.sqlite", "make it reachable, or give another URL as profiles.database"),
+        ("mysql://x/y", "profiles are not kept in mysql [PRF-46]; give a URL of sqlite or postgresql"),
+        ("nonsense", "the URL of the profile database is none [PRF-46]"),
+    ):
+        server = Server(tmp_path, url)
+        status, errors = server.end() if server.line else (server.process.wait(15), server.process.communicate()[1])
+        assert (status, server.line) == (2, "")
+        assert len(errors.splitlines()) == 1
+        assert told in errors
+
+
+def test_a_database_of_another_server_ends_the_start_with_one_line(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    for told in ("another SLEE owns it [PRF-46]; stop that one first", "it follows the journal of another SLEE"):
+        other = Server(tmp_path / "other", server.url)
+        assert other.line == ""
+        _, errors = other.process.communicate(timeout=15)
+        assert other.process.returncode == 2
+        assert told in errors
+        if server.process.poll() is None:
+            server.end()
+
+
+@pytest.fixture
+def bounded(tmp_path: Path, postgresql_server: PostgresqlServer) -> Iterator[Server]:
+    """A server that lets half a second's changes wait for its database."""
+    server = Server(tmp_path, postgresql_server.new_database(), "store.unwritten-seconds=0.5")
+    yield server
+    if server.process.poll() is None:
+        server.end()
+
+
+def test_a_database_that_goes_away_is_told_and_takes_what_waits_when_it_is_back(
+    bounded: Server, postgresql_server: PostgresqlServer
+) -> None:
+    server, postgresql = bounded, postgresql_server
+    assert server.slee(f"profile import subscriber {server.file('good.csv', GOOD)}").exit_code == 0
+    postgresql.stop()
+    try:
+        server.json("profile set subscriber bob@example.net --set max_contacts=9")
+        server.until("alarm list", lambda result: "profile.database" in result.stdout)
+        more = server.file("more.csv", HEADER + "".join(f"u{n}@x,,U,1\n" for n in range(500)))
+        numbers = count()
+        server.until(lambda: f"profile add subscriber e{next(numbers)}@x", lambda result: "[DUR-13]" in result.stderr)
+        before = server.slee("profile export subscriber").stdout
+        refused = server.slee(f"profile import subscriber {more}")
+        assert "more changes wait to be written than the bounds of the store allow [DUR-13]" in refused.stderr
+        assert server.slee("profile export subscriber").stdout == before
+    finally:
+        postgresql.start()
+    server.until("alarm list", lambda result: "profile.database" not in result.stdout)
+    server.end()
+    server.start()
+    assert server.slee("profile export subscriber").stdout == before
+    assert "bob@example.net,Bob,,,active,[],9" in before
