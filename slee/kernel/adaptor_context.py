@@ -130,6 +130,13 @@ class AdaptorContext:
     def enlist(self, command: object) -> None:
         self._transaction(type(command).__name__).outputs.append((self._entity, command))
 
+    def perform_recorded(self, command: object) -> None:
+        journalling = self._kernel.journalling
+        if journalling is None:
+            self._kernel.outputs.append((self._entity, command))
+        else:
+            journalling.hold_back(self._entity, command)
+
     def on_rollback(self, function: Callable[..., object], *arguments: object) -> None:
         self._transaction("on_rollback").undo.append((function, arguments))
 

@@ -127,6 +127,15 @@ class Journalling:
             is_recorded = rank == SYNC or (rank > 0 and type(command) in resource.adaptor.recovers)
             waiting.append(self._note(resource, command) if is_recorded else (resource, command))
 
+    def hold_back(self, resource: ResourceEntity, command: object) -> None:
+        """Hand a command over when everything committed so far is durable (OUT-6)."""
+        kernel = self._kernel
+        number = self._sequence + 1 if kernel.dirty else self._sequence
+        if number <= self._acknowledged:
+            kernel.outputs.append((resource, command))
+        else:
+            self._waiting.setdefault(number, []).append((resource, command))
+
     def _note(self, resource: ResourceEntity, command: object) -> Output:
         output = Output(self._kernel.next_sequence(), resource, command)
         self._kernel.dirty[output] = None
