@@ -113,6 +113,7 @@ def test_out_6_what_an_adaptor_holds_back_waits_for_all_that_was_committed_befor
 
 def test_out_6_what_an_adaptor_holds_back_goes_soon_where_nothing_is_to_be_recorded() -> None:
     world = World(SLOW, Durability.ASYNC)
+    world.slee.advance(3)  # the schemas have been written
     assert held_back(world, "answer") in world.ra.handed
     with SleeHarness() as slee:
         ra = slee.add_resource("test", RecordingResource(RA))
