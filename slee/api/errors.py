@@ -15,6 +15,7 @@ the remedy. Indentation shows inheritance; a second parent stands in brackets.
         LinkNameAlreadyBoundError
         InvalidConfigurationError
         ResourceAdaptorEntityAlreadyExistsError
+        ScheduleAlreadyExistsError
         StateDirectoryError
         RecoveryError
         TransactionError
@@ -75,6 +76,7 @@ the remedy. Indentation shows inheritance; a second parent stands in brackets.
             UnrecognizedAttributeError
             UnrecognizedQueryError
             UnrecognizedSubsystemError
+            UnrecognizedScheduleError
 """
 
 from __future__ import annotations
@@ -154,6 +156,10 @@ class InvalidConfigurationError(SleeError):
 
 class ResourceAdaptorEntityAlreadyExistsError(SleeError):
     """A resource adaptor entity of that name exists (RA-4)."""
+
+
+class ScheduleAlreadyExistsError(SleeError):
+    """A schedule has that name, or there are as many as there may be (TIM-10, TIM-28)."""
 
 
 class StateDirectoryError(SleeError):
@@ -425,3 +431,7 @@ class UnrecognizedQueryError(UnrecognizedError):
 
 class UnrecognizedSubsystemError(UnrecognizedError):
     """The SLEE has no part of that name."""
+
+
+class UnrecognizedScheduleError(UnrecognizedError):
+    """No schedule has that name (TIM-27)."""

@@ -89,6 +89,7 @@ class Journalling:
         """Contexts with something to deliver once nothing is blocked (DUR-13)."""
         kernel.journalling = self
         kernel.sequence = max(journal.recovery.epoch - 1, 0) << EPOCH_BITS
+        self.join(kernel.kept)
 
     def join(self, participant: Participant) -> None:
         """Keep the objects of a facility too."""
@@ -135,7 +136,7 @@ class Journalling:
             waiting.append(self._note(resource, command) if is_recorded else (resource, command))
 
     def when_durable(self, listener: Callable[[], None]) -> None:
-        """Call `listener` once all that is committed is in the journal; at once if it is already (RA-47)."""
+        """Call `listener` once all that is committed is in the journal; at once if it is already (OUT-6, RA-47)."""
         number = self._sequence + bool(self._kernel.dirty)
         if number <= self._acknowledged:
             listener()
@@ -203,10 +204,10 @@ class Journalling:
                     kernel.outputs.append((waiting.resource, waiting.command))
                     waiting.done = True
                     kernel.dirty[waiting] = None
-                elif isinstance(waiting, tuple):
-                    kernel.outputs.append(waiting)
-                else:
+                elif callable(waiting):
                     listeners.append(waiting)
+                else:
+                    kernel.outputs.append(waiting)
         for number in [number for number in self._followers if number <= sequence]:
             for function in self._followers.pop(number):
                 function()
@@ -300,7 +301,9 @@ class Journalling:
         entries = self.journal.recovery.entries
         for kind, participant in self._participants.items():
             participant.restore({key: value for key, value in entries.items() if key[:1] == kind})
-        return recover(self._kernel, self, entries)
+        report = recover(self._kernel, self, entries)
+        self.journal.release()
+        return report
 
     def drop_key(self, key: bytes) -> None:
         """Have the next record remove a key whose object is not there."""

@@ -58,6 +58,7 @@ _STATUS: Final[dict[type[Exception], tuple[int, int]]] = {
     errors.AlreadyInstalledError: (409, 7),
     errors.LinkNameAlreadyBoundError: (409, 7),
     errors.ResourceAdaptorEntityAlreadyExistsError: (409, 7),
+    errors.ScheduleAlreadyExistsError: (409, 7),
     errors.UsageParameterSetNameAlreadyExistsError: (409, 7),
     errors.CreateError: (422, 5),
     errors.TransactionRolledBackError: (409, 3),

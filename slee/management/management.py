@@ -20,6 +20,7 @@ from slee.management.engine import Engine, Host
 from slee.management.namespace import Importer
 from slee.management.profiles import Profiles
 from slee.management.resources import Properties, Resources
+from slee.management.schedules import Schedules
 from slee.management.services import Services
 from slee.management.sources import Sources
 from slee.management.state import SleeStates
@@ -101,6 +102,7 @@ class Management:
         )
         self.services = Services(engine=engine, store=store, resources=self.resources, host=host, sources=self.sources)
         self.activities = ActivityOperations(engine=engine, host=host)
+        self.schedules = Schedules(engine=engine, host=host)
         self.tracing = Tracing(sources=self.sources, store=store)
         self.alarms = ActiveAlarms(sources=self.sources)
         self.usage = Usage(sources=self.sources, store=store, service=self.services.identity)

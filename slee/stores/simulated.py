@@ -193,6 +193,10 @@ class SimulatedJournal:
         """What the disk held."""
         return self._recovery
 
+    def release(self) -> None:
+        """The disk keeps its own."""
+        self._recovery = self._recovery._replace(entries={})
+
     @property
     def acknowledged(self) -> int:
         """The highest sequence number that the owner knows to be durable."""
