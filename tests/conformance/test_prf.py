@@ -26,6 +26,8 @@ from slee.facilities.profiles.session import SESSION, SessionState
 from tests.conformance.kit import Boom, boom
 from tests.conformance.profile_kit import ACTS, CALLS, Fixed, Plain, Tables, Traced
 
+pytestmark = pytest.mark.usefixtures("followed")
+
 PLAIN = Plain.specification_id
 
 
