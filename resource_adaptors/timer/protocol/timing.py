@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final, Protocol, TypeAlias
 
 import msgspec
@@ -21,13 +22,14 @@ LONGEST_PERIOD: Final = 10 * 366 * 86_400.0
 HORIZON: Final = 50 * 366 * 86_400.0
 """Seconds ahead in which an occurrence must lie (TIM-28)."""
 
-Holidays: TypeAlias = Mapping[str, frozenset[datetime.date]]
-"""Days off by the name of their calendar."""
+Holidays: TypeAlias = Callable[[str], frozenset[datetime.date] | None]
+"""Tells the days off of a calendar as they are now; `None` if there is no such calendar."""
 
 _INTERVAL: Final = re.compile(r"R(\d*)/([^/]+)/([^/]+)")
 _DURATION: Final = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _ADJUSTMENTS: Final = ("skip", "shift_before", "shift_after")
 _DAY: Final = datetime.timedelta(days=1)
+_NO_DAYS: Final[frozenset[datetime.date]] = frozenset()
 
 
 class Once(msgspec.Struct, frozen=True, tag="once"):
@@ -167,7 +169,7 @@ class _Interval:
 
 
 class _Calendar:
-    __slots__ = ("_days_off", "_excluded", "_extra", "_on_holiday", "_recurrence", "_zone")
+    __slots__ = ("_calendar", "_excluded", "_extra", "_holidays", "_on_holiday", "_recurrence", "_zone")
 
     def __init__(self, timing: Calendar, zone: Zone, created: float, holidays: Holidays) -> None:
         rule = parse_rule(timing.rule)
@@ -184,28 +186,28 @@ class _Calendar:
         if timing.on_holiday not in _ADJUSTMENTS:
             raise LocalProtocolError(f"calendar: {timing.on_holiday!r} [TIM-5]; allowed is {', '.join(_ADJUSTMENTS)}")
         self._on_holiday = timing.on_holiday
-        self._days_off: frozenset[datetime.date] = frozenset()
-        if timing.holidays is not None:
-            if timing.holidays not in holidays:
-                raise LocalProtocolError(f"calendar: holidays {timing.holidays!r} are unknown [TIM-5]; configure them")
-            self._days_off = holidays[timing.holidays]
+        self._holidays = holidays
+        self._calendar = timing.holidays
+        if timing.holidays is not None and holidays(timing.holidays) is None:
+            raise LocalProtocolError(f"calendar: holidays {timing.holidays!r} are unknown [TIM-5]; configure them")
 
     def next_after(self, instant: float) -> float | None:
         """The first occurrence; one that was shifted over holidays may have been due some days off."""
         local = self._zone.local(instant)
-        reach = len(self._days_off) * _DAY if self._days_off and self._on_holiday != "skip" else _DAY
+        days_off = (self._holidays(self._calendar) if self._calendar is not None else None) or _NO_DAYS
+        reach = (_longest_run(days_off) + 1) * _DAY if self._on_holiday != "skip" else _DAY
         begin = max(local, datetime.datetime.min + reach) - reach  # noqa: DTZ901
         best: float | None = None
         for match in self._merged(begin):
             if best is not None and match - reach > self._zone.local(best):
                 break
-            shifted = self._adjusted(match)
+            shifted = self._adjusted(match, days_off)
             if shifted is None:
                 continue
             at = float(self._zone.first(shifted))
             if at > instant and (best is None or at < best):
                 best = at
-                if not self._days_off:
+                if not days_off:
                     break
         return best
 
@@ -221,12 +223,25 @@ class _Calendar:
                 yield match
         yield from extra
 
-    def _adjusted(self, match: datetime.datetime) -> datetime.datetime | None:
-        if match.date() not in self._days_off:
+    def _adjusted(self, match: datetime.datetime, days_off: frozenset[datetime.date]) -> datetime.datetime | None:
+        if match.date() not in days_off:
             return match
         if self._on_holiday == "skip":
             return None
         step = _DAY if self._on_holiday == "shift_after" else -_DAY
-        while match.date() in self._days_off:
+        while match.date() in days_off:
             match += step
         return match
+
+
+@lru_cache(maxsize=64)
+def _longest_run(days_off: frozenset[datetime.date]) -> int:
+    """Days off in a row, at most: so far is an occurrence shifted."""
+    longest = 0
+    for day in days_off:
+        if day - _DAY not in days_off:
+            length = 1
+            while day + length * _DAY in days_off:
+                length += 1
+            longest = max(longest, length)
+    return longest
