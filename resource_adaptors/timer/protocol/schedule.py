@@ -90,8 +90,8 @@ class Progress(msgspec.Struct, kw_only=True):
     last_index: int = -1
     pending: int = 0
     """Occurrences fired and not yet processed."""
-    before: tuple[int, ...] = ()
-    """Entities that were attached before the last run; others are of that run (TIM-14)."""
+    before: tuple[int, ...] | None = None
+    """Entities that were attached before the last run, of which others are; `None` before the first (TIM-14)."""
 
     def moved(self, seconds: float) -> Progress:
         """The same on another time line."""

@@ -33,7 +33,7 @@ class Worker(Sbb, vendor="test", version="1.0"):
             raise RuntimeError("not now")
         Worker.told.append(event)
 
-    @handles
+    @initial_event(selector=by_name)
     def on_missed(self, event: ScheduleMissed, aci: ActivityContext) -> None:
         Worker.told.append(event)
 
