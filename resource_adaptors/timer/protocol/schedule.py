@@ -45,7 +45,7 @@ class Overlap(enum.Enum):
     QUEUE_ONE = "queue_one"
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Everything that was asked of a schedule (TIM-1)."""
 
     name: str
@@ -71,7 +71,7 @@ KINDS: Final[tuple[str, ...]] = ("once", "every", "cron", "calendar")
 RECORD_VERSION: Final = 1
 
 
-class Progress(msgspec.Struct, kw_only=True):
+class Progress(msgspec.Struct, kw_only=True, gc=False):
     """How far a schedule has come; with its plan all that has to survive a restart (TIM-24)."""
 
     created: float

@@ -118,11 +118,17 @@ def compile_timing(timing: Timing, created: float, holidays: Holidays) -> Occurr
     if isinstance(timing, Once):
         return _Single(_instant(timing))
     if isinstance(timing, Every):
-        return _Interval(timing, created)
+        return _Interval.of(timing, created)
     zone = find_zone(timing.zone)
     if isinstance(timing, Cron):
-        return CronExpression(timing.expression, zone)
+        return _cron(timing.expression, zone)
     return _Calendar(timing, zone, created, holidays)
+
+
+@lru_cache(maxsize=4096)
+def _cron(expression: str, zone: Zone) -> CronExpression:
+    """Many rooms are woken at the same time: equal expressions share what they were read into (TIM-26)."""
+    return CronExpression(expression, zone)
 
 
 def _instant(timing: Once) -> float:
@@ -144,28 +150,31 @@ class _Single:
         return self._at if self._at > instant else None
 
 
-class _Interval:
-    __slots__ = ("_count", "_period", "_start")
+class _Interval(msgspec.Struct, frozen=True, gc=False):
+    start: float
+    period: float
+    count: int
 
-    def __init__(self, timing: Every, created: float) -> None:
+    @classmethod
+    def of(cls, timing: Every, created: float) -> _Interval:
+        """What computes the occurrences of a checked timing."""
         if not SHORTEST_PERIOD <= timing.period <= LONGEST_PERIOD:
             raise LocalProtocolError(f"every: period {timing.period!r} [TIM-3, TIM-28]; allowed is 0.1 s to 10 years")
         if timing.count < 0:
             raise LocalProtocolError(f"every: count {timing.count} [TIM-3]; give 0 for no end, or more")
-        self._period = timing.period
-        self._start = created + timing.period if timing.start is None else timing.start
-        self._count = timing.count
-        if not math.isfinite(self._start):
+        start = created + timing.period if timing.start is None else timing.start
+        if not math.isfinite(start):
             raise LocalProtocolError(f"every: start {timing.start!r} [TIM-9]; give seconds since the epoch")
+        return cls(start, timing.period, timing.count)
 
     def next_after(self, instant: float) -> float | None:
-        start, period = self._start, self._period
+        start, period = self.start, self.period
         number = max(0, math.floor((instant - start) / period))
         while start + number * period <= instant:
             number += 1
-        if self._count and number >= self._count:
+        if self.count and number >= self.count:
             return None
-        return start + number * period
+        return start + number * period if number else start
 
 
 class _Calendar:

@@ -21,6 +21,8 @@ from resource_adaptors.timer.api import (
     ResourceExhaustedError,
     ScheduleFired,
     by_name,
+    by_payload,
+    by_prefix,
 )
 from resource_adaptors.timer.testing import TimerSimulator
 from slee import ActivityContext, Sbb, TimerEvent, handles, initial_event, resource
@@ -325,3 +327,53 @@ def test_tim_24_a_kill_before_the_retry_tries_again_and_ends_then() -> None:
     slee.advance(5)
     assert [event.index for event in office.fired] == [0]
     assert not slee.kernel.resources["timer"].contexts
+
+
+def test_tim_21_name_prefix_and_payload_select_the_entity() -> None:
+    """One entity for each name, prefix or payload; or the one that attached itself to what it made."""
+
+    def service(selector: object, kind: str) -> type[Sbb]:
+        class Selected(Sbb, vendor="test", version=kind):
+            @initial_event(selector=selector)
+            def on_fired(self, event: ScheduleFired, aci: ActivityContext) -> None:
+                self.null_activities.create().attach(self)
+
+        return Selected
+
+    with SleeHarness(leftovers_allowed=True) as slee:
+        timer = slee.add_resource("timer", TimerSimulator())
+        for selector, kind in ((by_name, "name"), (by_prefix, "prefix"), (by_payload, "payload")):
+            slee.install(service(selector, kind), name=kind)
+        for name, payload in (("room:1", "x"), ("room:2", "x"), ("desk:1", "y"), ("desk:2", "z")):
+            put(timer, Plan(name=name, timing=Every(10, count=2), payload=payload))
+        slee.advance(30)
+        entities = {service.id.name: len(service.roots) for service in slee.kernel.services.values()}
+    assert entities == {"name": 4, "prefix": 2, "payload": 3}
+
+
+def test_tim_29_every_figure_has_its_name_and_type(office: Office) -> None:
+    office.make(Plan(name="a", timing=Cron("* * * * *"), missed=Missed.SKIP, retries=1))
+    Worker.failing = 1
+    office.slee.advance(70)
+    office.timer.suspend_schedule("a")
+    office.slee.advance(300)
+    office.timer.resume_schedule("a")
+    office.timer.step_clock(5)
+    office.slee.advance(1)
+    figures = {(name, *labels.values()): value for name, _, _, labels, value in office.timer.statistics().metrics()}
+    assert figures["slee_timer_schedules", "cron"] == 1
+    assert figures["slee_timer_fired", "cron"] == 2
+    assert figures["slee_timer_missed", "skip"] == 5
+    assert figures["slee_timer_retries",] == 1
+    assert figures["slee_timer_clock_steps",] == 1
+    assert figures["slee_timer_backlog",] == 0
+    buckets, total = figures["slee_timer_lateness_seconds",]
+    assert buckets[-1][1] == 3
+    assert total >= 1
+    kinds = {name: kind for name, kind, *_ in office.timer.statistics().metrics()}
+    assert {name for name, kind in kinds.items() if kind == "counter"} == {
+        "slee_timer_fired",
+        "slee_timer_missed",
+        "slee_timer_retries",
+        "slee_timer_clock_steps",
+    }
