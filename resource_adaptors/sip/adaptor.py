@@ -20,7 +20,7 @@ from resource_adaptors.sip.message.errors import LocalProtocolError
 from resource_adaptors.sip.metrics import SipStatistics
 from resource_adaptors.sip.protocol.context import NewBranch
 from resource_adaptors.sip.protocol.core import SipCore
-from resource_adaptors.sip.provider import CancelBranches, Fork, Respond, SipProvider
+from resource_adaptors.sip.provider import CancelBranches, Fork, Respond, Send, SipProvider
 from resource_adaptors.sip.transport.udp import Address, UdpListener
 from slee.api.errors import InvalidStateError
 from slee.api.ids import ResourceAdaptorID, ServiceID
@@ -74,6 +74,7 @@ class SipAdaptor(ResourceAdaptor):
             Respond: self._respond,
             Fork: self._fork,
             CancelBranches: self._cancel_branches,
+            Send: self._send_request,
         }
 
     # Life cycle.
@@ -121,7 +122,7 @@ class SipAdaptor(ResourceAdaptor):
     def statistics(self) -> SipStatistics:
         """A frozen picture of all counters (SIP-196)."""
         servers = self._inbound.servers
-        branches = sum(len(server.live_branches) for server in servers.values())
+        branches = sum(len(server.live_branches) for server in servers.values()) + len(self._inbound.requests)
         activities = {"ServerTransaction": len(servers), "ClientTransaction": branches}
         return SipStatistics(self.core.statistics(), self._unanswered, self._unsent, activities)
 
@@ -217,6 +218,7 @@ class SipAdaptor(ResourceAdaptor):
             self._drain()
 
     def administrative_remove(self, handle: Hashable) -> None:
+        self._inbound.requests.discard(handle)
         server = self._inbound.servers.get(handle)
         if server is not None:
             self._now = self.context.now
@@ -297,3 +299,7 @@ class SipAdaptor(ResourceAdaptor):
 
     def _cancel_branches(self, command: CancelBranches) -> None:
         self.core.cancel_branches(command.server.transaction, self._now)
+
+    def _send_request(self, command: Send) -> None:
+        self._inbound.requests.add(command.request.branch)
+        self.core.send(command.request, self._now)

@@ -51,7 +51,10 @@ class ServerTransaction(msgspec.Struct, frozen=True):
 
 
 class ClientTransaction(msgspec.Struct, frozen=True):
-    """Activity of one branch of a forwarded request; ends when its final response or failure has been delivered."""
+    """Activity of one branch of a forwarded request, or of a request of our own.
+
+    Ends when its final response or failure has been delivered.
+    """
 
     branch: str
     """The branch parameter of its Via, which names it (RFC 3261 17.1.3)."""
@@ -275,6 +278,9 @@ class TransportError:
     """One of a closed list: `refused`, `unreachable`, `no_route`, `send_failed`."""
 
 
+TEXT: Final = "text/plain;charset=UTF-8"
+"""Content-Type of a MESSAGE that people read."""
+
 REQUEST_EVENTS: Final[dict[str, type]] = {
     "INVITE": Invite,
     "REGISTER": Register,
@@ -398,6 +404,70 @@ class Sip(ResourceInterface):
         """
         raise NotImplementedError
 
+    @opening_command
+    def send(
+        self,
+        method: str,
+        to: str,
+        *,
+        from_: str,
+        target: Target | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> ActivityContext:
+        """Send a request of our own outside a dialog (RFC 3261 8.1); returns the context of its ClientTransaction.
+
+        Its final response fires there by class (`Accepted`, `Rejected`, ...), or `TransactionTimeout` or
+        `TransportError` does, and ends it. `message` and `options` are shorter for their methods.
+
+        Args:
+            method: any but INVITE, ACK, CANCEL, BYE and PRACK.
+            to: URI of the recipient. To a user of ours, and without a target, the request comes in again as if from
+                outside: services of higher priority see it, and the proxy forks it to the contacts. A user is ours at
+                our domains, or at any name if none is configured; a numeric address is sent to as it is.
+            from_: URI of the sender.
+            target: where to send it instead: its URI becomes the Request-URI, its route the Route.
+            headers: further headers; Via, From, To, Call-ID, CSeq, Max-Forwards and Content-Length are the stack's.
+            body: with a Content-Type among the headers.
+
+        Raises:
+            LocalProtocolError: a value is not fit for the wire, or the method makes no such request.
+        """
+        raise NotImplementedError
+
+    @opening_command
+    def message(
+        self,
+        to: str,
+        *,
+        from_: str,
+        body: bytes | str,
+        content_type: str = TEXT,
+        target: Target | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> ActivityContext:
+        """Send a MESSAGE of our own (RFC 3428); see `send`. `Accepted` says 200, delivered, or 202, stored.
+
+        Args:
+            to: URI of the recipient.
+            from_: URI of the sender.
+            body: octets, or text that is sent as UTF-8; the request is at most 1,300 octets long with its headers.
+            content_type: of the body.
+            target: see `send`.
+            headers: further headers; no Contact, which a MESSAGE must not have (RFC 3428 4).
+
+        Raises:
+            LocalProtocolError: a value is not fit for the wire, or the request is too long (RFC 3428 8).
+        """
+        raise NotImplementedError
+
+    @opening_command
+    def options(
+        self, to: str, *, from_: str, target: Target | None = None, headers: Sequence[tuple[str, str]] = ()
+    ) -> ActivityContext:
+        """Ask what a user agent can do (RFC 3261 11.1); see `send`. The answer is in the headers of `Accepted`."""
+        raise NotImplementedError
+
     @command
     def cancel_branches(self, aci: ActivityContext) -> None:
         """Cancel every branch of the request that has no final answer yet."""
@@ -425,6 +495,7 @@ __all__ = [
     "REQUEST_EVENTS",
     "RESPONSE_EVENTS",
     "SIP",
+    "TEXT",
     "Accepted",
     "Answered",
     "Busy",

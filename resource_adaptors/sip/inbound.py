@@ -21,6 +21,7 @@ from slee.spi import ActivityFlags, EventFlags, ResourceAdaptorContext
 
 _OUTCOME: Final = int(EventFlags.PROCESSING_SUCCESSFUL | EventFlags.PROCESSING_FAILED)
 _UNREFERENCED: Final = int(ActivityFlags.UNREFERENCED)
+_FINAL: Final = 200
 _REDIRECTION: Final = 300
 _SIP: Final = AddressPlan.SIP
 
@@ -38,6 +39,8 @@ class Inbound:
         self.servers: dict[Hashable, Server] = {}
         """Requests that wait for their final answer, by handle."""
         self._by_transaction: dict[ServerTransaction, Server] = {}
+        self.requests: set[Hashable] = set()
+        """Requests of our own that have no final response, by branch."""
         self._steps: dict[int, tuple[object, ServerTransaction]] = {}
         """Events in process that the core waits for, by object identity; they are kept alive here."""
         self.received: frozenset[type] = frozenset()
@@ -51,6 +54,8 @@ class Inbound:
             events.TransportFailure: self._on_transport_failure,
             events.BranchesExhausted: self._on_exhausted,
             events.Answered: self._on_answered,
+            events.RequestAnswered: self._on_request_answered,
+            events.RequestFailed: self._on_request_failed,
         }
 
     def receive_only(self, received: frozenset[type]) -> None:
@@ -119,6 +124,26 @@ class Inbound:
         server = self._by_transaction.get(event.transaction)
         if event_class in self.received and server is not None and event.branch in server.live_branches:
             self._fire(event.branch, event_class(response))
+
+    def _on_request_answered(self, event: events.RequestAnswered, now: float) -> None:
+        """A response to a request of our own; a final one ends its activity."""
+        response = event.response
+        outcome = api.response_event(response.status, response.cseq.method)(response)
+        self._tell_request(event.branch, outcome, is_last=response.status >= _FINAL)
+
+    def _on_request_failed(self, event: events.RequestFailed, now: float) -> None:
+        failure = api.TransactionTimeout(event.timer) if event.timer else api.TransportError(event.reason)
+        self._tell_request(event.branch, failure, is_last=True)
+
+    def _tell_request(self, branch: str, outcome: object, *, is_last: bool) -> None:
+        """Fire what became of a request of our own, unless an operator has ended its activity."""
+        if branch not in self.requests:
+            return
+        if type(outcome) in self.received:
+            self._fire(branch, outcome)
+        if is_last:
+            self.requests.discard(branch)
+            self._end(branch)
 
     def _on_final(self, event: events.FinalReceived, now: float) -> None:
         response = event.response

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from resource_adaptors.sip.api import ClientTransaction, Sip, Target
+from resource_adaptors.sip.api import TEXT, ClientTransaction, Sip, Target
 from resource_adaptors.sip.message.checks import check_address, check_text, header_lines
 from resource_adaptors.sip.message.errors import LocalProtocolError
 from resource_adaptors.sip.message.uri import Uri
+from resource_adaptors.sip.protocol.requests import NewRequest
 
 if TYPE_CHECKING:
     from resource_adaptors.sip.adaptor import SipAdaptor
     from slee.api.activity import ActivityContext
 
 _FINAL: Final = 200
+_ACCEPT: Final = ("Accept", "application/sdp")
 
 
 class Respond(msgspec.Struct, frozen=True):
@@ -36,6 +38,12 @@ class Fork(msgspec.Struct, frozen=True):
     targets: tuple[Target, ...]
     branches: tuple[str, ...]
     record_route: bool
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send a request of our own."""
+
+    request: NewRequest
 
 
 class CancelBranches(msgspec.Struct, frozen=True):
@@ -121,6 +129,45 @@ class SipProvider(Sip):
         return tuple(
             start(branch, ClientTransaction(branch, target)) for branch, target in zip(branches, targets, strict=True)
         )
+
+    def send(
+        self,
+        method: str,
+        to: str,
+        *,
+        from_: str,
+        target: Target | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> ActivityContext:
+        adaptor = self._adaptor
+        uri, routes = (None, ()) if target is None else (target.uri, target.route)
+        new = adaptor.core.new_request(method, to, from_=from_, uri=uri, routes=routes, headers=headers, body=body)
+        context = adaptor.context
+        context.enlist(Send(new))
+        return context.endpoint.start_activity_transacted(
+            new.branch, ClientTransaction(new.branch, Target(new.request.uri_text) if target is None else target)
+        )
+
+    def message(
+        self,
+        to: str,
+        *,
+        from_: str,
+        body: bytes | str,
+        content_type: str = TEXT,
+        target: Target | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> ActivityContext:
+        data = body.encode() if isinstance(body, str) else bytes(body)
+        named = (*headers, ("Content-Type", content_type))
+        return self.send("MESSAGE", to, from_=from_, target=target, headers=named, body=data)
+
+    def options(
+        self, to: str, *, from_: str, target: Target | None = None, headers: Sequence[tuple[str, str]] = ()
+    ) -> ActivityContext:
+        named = headers if any(name.lower() == "accept" for name, _ in headers) else (*headers, _ACCEPT)
+        return self.send("OPTIONS", to, from_=from_, target=target, headers=named)
 
     def cancel_branches(self, aci: ActivityContext) -> None:
         server = self._adaptor.server(aci, "cancel_branches")

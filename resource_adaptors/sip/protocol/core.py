@@ -18,6 +18,7 @@ from resource_adaptors.sip.protocol.ids import Ids
 from resource_adaptors.sip.protocol.layer import TransactionLayer
 from resource_adaptors.sip.protocol.notices import Notices
 from resource_adaptors.sip.protocol.proxy import Proxy
+from resource_adaptors.sip.protocol.requests import NewRequest, OwnRequests
 from resource_adaptors.sip.protocol.routing import Router
 from resource_adaptors.sip.protocol.statistics import Counters, Statistics
 from resource_adaptors.sip.protocol.transaction import Address, Transaction
@@ -61,6 +62,7 @@ class SipCore:
         answers = Answers(ids, self._counters, settings.server_name)
         self._uas = uas = AnsweringSide(layer, answers, notices)
         self._proxy = proxy = Proxy(layer, router, answers, notices, settings.max_forwards_limit)
+        self._requests = OwnRequests(layer, router, ids, notices, settings.server_name)
         self._dispatcher = Dispatcher(settings, layer, ids, router, answers, notices, uas, proxy)
         self.sends: list[tuple[bytes, Address]] = layer.sends
         """Datagrams to send, in order; the caller takes them out."""
@@ -206,6 +208,29 @@ class SipCore:
             context.held -= 1
             self._proxy.settle(transaction, now)
             self._run_loop(now)
+
+    def new_request(
+        self,
+        method: str,
+        to: str,
+        *,
+        from_: str,
+        uri: str | None = None,
+        routes: tuple[str, ...] = (),
+        headers: Headers = (),
+        body: bytes = b"",
+    ) -> NewRequest:
+        """Make a request of our own outside a dialog; see `OwnRequests.make`.
+
+        Raises:
+            LocalProtocolError: it cannot be sent.
+        """
+        return self._requests.make(method, to, from_=from_, uri=uri, routes=routes, headers=headers, body=body)
+
+    def send(self, request: NewRequest, now: float) -> None:
+        """Send a request of our own; `RequestAnswered` or `RequestFailed` tell what becomes of it."""
+        self._requests.send(request, now)
+        self._run_loop(now)
 
     def finish(self, transaction: ServerTransaction, now: float, *, status: int = 500) -> None:
         """Nobody will answer: do it now, unless branches are pending (COM-8); without effect on an answered request."""

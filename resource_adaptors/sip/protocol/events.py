@@ -97,6 +97,23 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
     """What was sent; 0 if nothing, as for a non-INVITE request past its deadline (SIP-62)."""
 
 
+class RequestAnswered(msgspec.Struct, frozen=True, gc=False):
+    """A request of our own has a response; a final one ends it."""
+
+    branch: str
+    response: Response
+
+
+class RequestFailed(msgspec.Struct, frozen=True, gc=False):
+    """A request of our own has ended without a final response."""
+
+    branch: str
+    timer: str = ""
+    """`F` if none came in time, empty if it could not be sent."""
+    reason: str = ""
+    """Why it could not be sent: one of the reasons of `TransportFailure`."""
+
+
 Event = (
     RequestReceived
     | CancelReceived
@@ -108,4 +125,6 @@ Event = (
     | AckReceived
     | AckTimeout
     | Answered
+    | RequestAnswered
+    | RequestFailed
 )
