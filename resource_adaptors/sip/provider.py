@@ -38,6 +38,7 @@ class Fork(msgspec.Struct, frozen=True):
     targets: tuple[Target, ...]
     branches: tuple[str, ...]
     record_route: bool
+    track: bool = False
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -104,14 +105,20 @@ class SipProvider(Sip):
             check_address("Contact", value)
         self.respond(aci, status, headers=[("Contact", value) for value in values])
 
-    def forward(self, aci: ActivityContext, to: Target, *, record_route: bool = False) -> ActivityContext:
-        return self.fork(aci, (to,), record_route=record_route)[0]
+    def forward(
+        self, aci: ActivityContext, to: Target, *, record_route: bool = False, track: bool = False
+    ) -> ActivityContext:
+        return self.fork(aci, (to,), record_route=record_route, track=track)[0]
 
     def fork(
-        self, aci: ActivityContext, targets: Sequence[Target], *, record_route: bool = False
+        self, aci: ActivityContext, targets: Sequence[Target], *, record_route: bool = False, track: bool = False
     ) -> tuple[ActivityContext, ...]:
         adaptor = self._adaptor
         server = adaptor.server(aci, "fork")
+        if track and server.transaction.method != "INVITE":
+            raise LocalProtocolError(
+                f"fork: {server} makes no dialog that can be followed [SIP-160]; track INVITE requests only"
+            )
         if not targets:
             raise LocalProtocolError("fork: no target [SIP-151]; give at least one, or reject the request")
         for target in targets:
@@ -124,7 +131,7 @@ class SipProvider(Sip):
         branches = tuple(adaptor.core.new_branch(server.transaction, target.uri) for target in targets)
         server.branches += len(branches)
         context.on_rollback(server.forget_branches, len(branches))
-        context.enlist(Fork(server, tuple(targets), branches, record_route))
+        context.enlist(Fork(server, tuple(targets), branches, record_route or track, track))
         start = context.endpoint.start_activity_transacted
         return tuple(
             start(branch, ClientTransaction(branch, target)) for branch, target in zip(branches, targets, strict=True)

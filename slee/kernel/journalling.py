@@ -128,7 +128,7 @@ class Journalling:
             waiting.append(self._note(resource, command) if is_recorded else (resource, command))
 
     def when_durable(self, listener: Callable[[], None]) -> None:
-        """Call `listener` once all that is committed is in the journal; at once if it is already (RA-47)."""
+        """Call `listener` once all that is committed is in the journal; at once if it is already (OUT-6, RA-47)."""
         number = self._sequence + bool(self._kernel.dirty)
         if number <= self._acknowledged:
             listener()

@@ -268,7 +268,7 @@ class SleeHarness(Looking):
         """
         if self.recovery is not None:
             self.recovery.flush(self.clock.now)
-            self._hand_over()
+        self._hand_over()
         steps, outer, self._is_pumping = 0, self._is_pumping, True
         try:
             while self.kernel.step(self.clock.now):

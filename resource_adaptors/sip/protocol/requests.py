@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -59,12 +59,6 @@ class OwnTransaction(ClientNonInvite):
     ) -> None:
         super().__init__(layer, branch, method, destination, owner)
         self._events = events
-
-    def step(self, symbol: str, payload: Any, now: float) -> bool:
-        """Take one line of the table, but for a response with another Via than ours: it is dropped (8.1.3.3)."""
-        if isinstance(payload, Response) and payload.next_via is not None:
-            return False
-        return super().step(symbol, payload, now)
 
     # Actions of the table.
 

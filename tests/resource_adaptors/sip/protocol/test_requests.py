@@ -203,7 +203,7 @@ def test_a_response_with_another_via_than_ours_is_dropped_by_rfc_3261_8_1_3_3() 
     first = good.index(b"\r\n", good.index(b"Via:")) + 2
     rig.feed(good[:first] + b"Via: SIP/2.0/UDP 192.0.2.77;branch=z9hG4bKx\r\n" + good[first:], BOB)
     assert outcomes(rig) == []
-    assert rig.dropped() == {"late_response": 1}
+    assert rig.dropped() == {"stray_response": 1}
     rig.feed(good, BOB)
     assert len(outcomes(rig)) == 1
 
