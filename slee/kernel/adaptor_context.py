@@ -12,7 +12,7 @@ from slee.kernel.adaptor_timer import AdaptorTimer
 from slee.kernel.adaptor_transactions import AdaptorTransactions
 from slee.kernel.context import Context
 from slee.kernel.services import receivable_service
-from slee.kernel.states import ContextState
+from slee.kernel.states import ContextState, ResourceState
 
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from slee.kernel.resource import ResourceEntity
     from slee.kernel.transaction import Transaction
     from slee.spi.adaptor import ReceivableService
+    from slee.spi.kept import KeptRecords
 
 U = TypeVar("U", bound="UsageParameters")
 
@@ -106,6 +107,14 @@ class AdaptorContext:
         return self._facilities.usage(parameters)
 
     @property
+    def kept(self) -> KeptRecords:
+        return self._kernel.kept.of(self._entity.name)
+
+    @property
+    def is_entity_active(self) -> bool:
+        return self._entity.state is ResourceState.ACTIVE
+
+    @property
     def now(self) -> float:
         """In a transaction its own time, elsewhere the clock's."""
         if self._kernel.transaction is not None:
@@ -161,6 +170,10 @@ class AdaptorContext:
 
     def activity_context(self, handle: Hashable) -> ActivityContext | None:
         return self._entity.contexts.get(handle)
+
+    def attached(self, handle: Hashable) -> frozenset[int]:
+        context = self._entity.contexts.get(handle)
+        return frozenset() if context is None else frozenset(entity.sequence for entity in context.attached)
 
     def handle_of(self, aci: ActivityContext) -> Hashable | None:
         if isinstance(aci, ActivityContextView):
