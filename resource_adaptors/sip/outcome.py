@@ -1,4 +1,4 @@
-"""One method for every way in which a request of our own can end, for services that send requests by `Sip.send`.
+"""One method for every way in which a request of our own can end, for services that send them. Use it from `api`.
 
 class Desk(HearsOutcomes, Sbb, vendor="example.net", version="1.0"):
     def on_outcome(self, outcome: Outcome, aci: ActivityContext) -> None: ...
@@ -10,7 +10,19 @@ from typing import Final
 
 import msgspec
 
-from resource_adaptors.sip import api
+from resource_adaptors.sip.message.message import Response
+from resource_adaptors.sip.response_events import (
+    Accepted,
+    Busy,
+    Challenged,
+    Declined,
+    Failed,
+    Redirected,
+    Rejected,
+    TransactionTimeout,
+    TransportError,
+    Unavailable,
+)
 from slee.api.activity import ActivityContext
 from slee.api.handler import handles
 
@@ -25,7 +37,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """Of the final response; without one 408 for a timeout and 503 for a transport error (RFC 3261 8.1.3.1)."""
     reason: str
     """The response's reason phrase, or what kept it away, such as `timer F` or `no_route`."""
-    response: api.Response | None = None
+    response: Response | None = None
 
     @property
     def is_success(self) -> bool:
@@ -46,47 +58,47 @@ class HearsOutcomes:
         raise NotImplementedError(f"{type(self).__name__} mixes in HearsOutcomes; define on_outcome")
 
     @handles
-    def on_accepted(self, event: api.Accepted, aci: ActivityContext) -> None:
+    def on_accepted(self, event: Accepted, aci: ActivityContext) -> None:
         self.on_outcome(_of(event.response), aci)
 
     @handles
-    def on_redirected(self, event: api.Redirected, aci: ActivityContext) -> None:
+    def on_redirected(self, event: Redirected, aci: ActivityContext) -> None:
         self.on_outcome(_of(event.response), aci)
 
     @handles
-    def on_challenged(self, event: api.Challenged, aci: ActivityContext) -> None:
+    def on_challenged(self, event: Challenged, aci: ActivityContext) -> None:
         self.on_outcome(_of(event.response), aci)
 
     @handles
-    def on_busy(self, event: api.Busy, aci: ActivityContext) -> None:
+    def on_busy(self, event: Busy, aci: ActivityContext) -> None:
         self.on_outcome(_of(event.response), aci)
 
     @handles
-    def on_unavailable(self, event: api.Unavailable, aci: ActivityContext) -> None:
+    def on_unavailable(self, event: Unavailable, aci: ActivityContext) -> None:
         self.on_outcome(_of(event.response), aci)
 
     @handles
-    def on_declined(self, event: api.Declined, aci: ActivityContext) -> None:
+    def on_declined(self, event: Declined, aci: ActivityContext) -> None:
         self.on_outcome(_of(event.response), aci)
 
     @handles
-    def on_rejected(self, event: api.Rejected, aci: ActivityContext) -> None:
+    def on_rejected(self, event: Rejected, aci: ActivityContext) -> None:
         self.on_outcome(_of(event.response), aci)
 
     @handles
-    def on_failed(self, event: api.Failed, aci: ActivityContext) -> None:
+    def on_failed(self, event: Failed, aci: ActivityContext) -> None:
         self.on_outcome(_of(event.response), aci)
 
     @handles
-    def on_transaction_timeout(self, event: api.TransactionTimeout, aci: ActivityContext) -> None:
+    def on_transaction_timeout(self, event: TransactionTimeout, aci: ActivityContext) -> None:
         self.on_outcome(Outcome(TIMED_OUT, f"timer {event.timer}"), aci)
 
     @handles
-    def on_transport_error(self, event: api.TransportError, aci: ActivityContext) -> None:
+    def on_transport_error(self, event: TransportError, aci: ActivityContext) -> None:
         self.on_outcome(Outcome(UNREACHABLE, event.reason), aci)
 
 
-def _of(response: api.Response) -> Outcome:
+def _of(response: Response) -> Outcome:
     return Outcome(response.status, response.reason, response)
 
 

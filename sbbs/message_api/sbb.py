@@ -9,8 +9,7 @@ import msgspec
 
 from resource_adaptors.http.api import HTTP, GetRequest, PostRequest
 from resource_adaptors.http.api import Request as HttpRequest
-from resource_adaptors.sip.api import SIP, ClientTransaction, LocalProtocolError, parse_uri
-from resource_adaptors.sip.outcome import HearsOutcomes, Outcome
+from resource_adaptors.sip.api import SIP, ClientTransaction, HearsOutcomes, LocalProtocolError, Outcome, parse_uri
 from sbbs.message_api.config import MessageApiConfiguration, MessageApiUsage
 from sbbs.message_api.orders import (
     DELIVERED,
