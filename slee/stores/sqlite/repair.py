@@ -76,9 +76,12 @@ def examine(directory: Path) -> Examination:
     Raises:
         JournalError: it is of another format, or its files cannot be read.
     """
-    found = Examination(directory, _interrupted(directory) or directory, owner=read_owner(directory))
+    found = Examination(directory, directory, owner=read_owner(directory))
     try:
+        found.place = _interrupted(directory) or directory
         contents = read(found.place)
+    except OSError as error:
+        raise JournalError(f"{directory}: it cannot be read: {error} [DUR-5]; run this as the server's user") from error
     except JournalDamagedError as error:
         found.exists = True
         found.problem = str(error)

@@ -191,3 +191,11 @@ def test_dur_5_a_repair_that_was_interrupted_begins_again_with_the_same_files(
     journal = SqliteJournal(directory)
     assert journal.recovery.entries == killed.states[400]
     journal.close()
+
+
+def test_dur_5_a_file_that_cannot_be_read_is_told_in_a_line(sample: Sample, tmp_path: Path) -> None:
+    directory = place(sample, tmp_path)
+    (directory / MARK_FILE).unlink()
+    (directory / MARK_FILE).mkdir()
+    with pytest.raises(JournalError, match=r"it cannot be read: .*directory.* \[DUR-5\]; run this as"):
+        examine(directory)
