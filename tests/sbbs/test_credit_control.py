@@ -8,7 +8,7 @@ import pytest
 
 from resource_adaptors.diameter.protocol.charging import CreditAnswer
 from resource_adaptors.diameter.testing import DiameterSimulator, ServerDouble
-from resource_adaptors.sip.testing import Phone, SipSimulator, Transaction
+from resource_adaptors.sip.testing import SipSimulator, Transaction
 from sbbs.credit_control.config import CreditControlUsage
 from sbbs.credit_control.sbb import CreditControl
 from sbbs.proxy.sbb import Proxy
