@@ -44,6 +44,7 @@ the remedy. Indentation shows inheritance; a second parent stands in brackets.
             AttributeTypeMismatchError
             StaleProfileError
             SchemaMismatchError
+            ProfileDatabaseError
         NamingError
             NameAlreadyBoundError
             NameNotBoundError
@@ -295,6 +296,10 @@ class StaleProfileError(ProfileError):
 
 class SchemaMismatchError(ProfileError):
     """A profile table is stored with other attributes than its specification has; migrate it first (PRF-46)."""
+
+
+class ProfileDatabaseError(ProfileError):
+    """More profile changes wait to be written than may; try again when the database can be written (DUR-13)."""
 
 
 class NamingError(SleeError):

@@ -142,6 +142,14 @@ class AdaptorContext:
     def enlist(self, command: object) -> None:
         self._transaction(type(command).__name__).outputs.append((self._entity, command))
 
+    def perform_recorded(self, command: object) -> None:
+        output = (self._entity, command)
+        journalling = self._kernel.journalling
+        if journalling is None:
+            self._kernel.outputs.append(output)
+        else:
+            journalling.when_durable(lambda: self._kernel.outputs.append(output))
+
     def on_rollback(self, function: Callable[..., object], *arguments: object) -> None:
         self._transaction("on_rollback").undo.append((function, arguments))
 

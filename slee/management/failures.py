@@ -67,6 +67,7 @@ _STATUS: Final[dict[type[Exception], tuple[int, int]]] = {
     errors.ProfileVerificationError: (422, 5),
     errors.UniqueAttributeViolationError: (422, 5),
     errors.AttributeTypeMismatchError: (400, EXIT_USAGE),
+    errors.ProfileDatabaseError: (507, EXIT_USAGE),
     errors.ProfileError: (409, 3),
     errors.UpgradeError: (409, 3),
     errors.SleeError: (500, EXIT_UNEXPECTED),

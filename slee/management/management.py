@@ -160,6 +160,14 @@ class Management:
             with self.store.changing(msgspec.structs.replace(self.store.desired, equipped=True)):
                 pass
 
+    async def kept(self) -> None:
+        """Wait until what the last operation has changed is durable (MGT-3).
+
+        Raises:
+            JournalError: it has been done, and it is not known to outlast the process.
+        """
+        await self._host.kept()
+
     def close(self) -> None:
         """Forget the modules of every bundle, and let go of the state directory."""
         self.bundles.close()

@@ -274,6 +274,9 @@ def _migrations(cls: type[Sbb], found: _Findings) -> tuple[dict[str, StateMigrat
             continue
         version = mark.from_version or mark.to_version or ""
         chosen = ways[0] if mark.from_version else ways[1]
+        if version == cls.sbb_id.version:
+            problem = f"{version} is its own version"
+            found.issues.append(Issue(where, "UPG-10", problem, "name the version that is replaced"))
         if version in chosen:
             problem = f"there is another one for {version}"
             found.issues.append(Issue(where, "UPG-10", problem, "keep one for each version"))

@@ -205,6 +205,12 @@ class ResourceAdaptorContext(Protocol):
             TransactionRequiredError: no transaction is active.
         """
 
+    def perform_recorded(self, command: object) -> None:
+        """Have `perform` get a command when all that has been committed so far is durable; soon, without a journal.
+
+        For what tells a peer that it may forget: the answer after which it sends its request no more (OUT-6).
+        """
+
     def on_rollback(self, function: Callable[..., object], *arguments: object) -> None:
         """Have `function` called if the current transaction rolls back: it takes back what a command noted at its call.
 

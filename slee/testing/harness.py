@@ -121,10 +121,10 @@ class SleeHarness(Looking):
         self.kernel = self._engine(limits)
         self.kernel.serialises, self.kernel.now = serialise, self.clock.now
         self.tables = VolatileTables(self.kernel)
-        self.profiles = HarnessProfiles(self.kernel, self.facilities)
         self._links: dict[str, ResourceAdaptor] = {}
         self._is_pumping = False  # within `run`, which processes what adaptors fire there, as a server does
         self.recovery = None if journal is None else CrashableJournal(self.kernel, self.tables, journal, self.faults)
+        self.profiles = HarnessProfiles(self.kernel, self.facilities, self.recovery)
         if start:
             self.kernel.start()
             self.run()
@@ -268,7 +268,7 @@ class SleeHarness(Looking):
         """
         if self.recovery is not None:
             self.recovery.flush(self.clock.now)
-            self._hand_over()
+        self._hand_over()
         steps, outer, self._is_pumping = 0, self._is_pumping, True
         try:
             while self.kernel.step(self.clock.now):
