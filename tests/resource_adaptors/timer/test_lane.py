@@ -46,9 +46,10 @@ class Lane:
     def __init__(self, folder: Path, wall: float) -> None:
         self.state = folder / "state"
         self.clock = folder / "clock"
-        self.show(f"{wall - time.time():+f}")
+        self.show(f"={wall:f}")  # it stands until the server runs, however long that takes
         self.began = wall
         self.process = self.start()
+        self.show(f"{wall - time.time():+f}")
 
     def show(self, text: str) -> None:
         """Change what the wall clock shows, in one step."""
