@@ -245,6 +245,39 @@ def strictly_rising(numbers: list[float]) -> bool:
     return all(one < other for one, other in itertools.pairwise(numbers))
 
 
+@pytest.mark.timeout(60)
+def test_tim_27_every_command_reaches_a_server_and_says_what_is_wrong(tmp_path: Path) -> None:
+    """What Python offers is the same by HTTP and on the command line, which this goes through."""
+    with Lane(tmp_path, CHANGE) as lane:
+        slee = lane.slee
+        names = ["all", "bundle", "gap", "last", "skip", "three"]
+        assert [info["name"] for info in slee("schedule", "list") if info["name"] != "own"] == names
+        assert [info["name"] for info in slee("schedule", "list", "--prefix", "g")] == ["gap"]
+        made = slee("schedule", "create", "once", "--set", 'at="2027-06-01T12:00:00"', "--set", 'payload="x"')
+        assert (made["timing"], made["origin"]) == ("2027-06-01 12:00:00 Europe/Vienna", "operator")
+        assert slee("schedule", "suspend", "once")["state"] == "suspended"
+        assert slee("schedule", "show", "once", "--resource", "timer")["state"] == "suspended"
+        assert slee("schedule", "resume", "once")["state"] == "active"
+        assert slee("schedule", "fire", "once")["fired"] == 0
+        assert slee("schedule", "cancel", "once") is None
+        wrong = {
+            ("show", "once"): 4,
+            ("show", "all", "--resource", "nobody"): 4,
+            ("cancel", "all"): 3,
+            ("create", "all", "--set", 'cron="* * * * *"'): 7,
+            ("create", "x", "--set", 'cron="99 * * * *"'): 2,
+        }
+        for arguments, status in wrong.items():
+            command = ["schedule", arguments[0], "--state-dir", str(lane.state), *arguments[1:]]
+            result = CliRunner().invoke(main, command)
+            assert result.exit_code == status, result.output
+            assert "TIM-" in result.output
+        shown = CliRunner().invoke(main, ["schedule", "show", "--state-dir", str(lane.state), "gap"])
+        assert "2026-03-30T00:30:00Z" in shown.output
+        lane.end(signal.SIGTERM)
+        assert [index for _, _, index, _, _ in lane.lines()["once"]] == [-1]
+
+
 @pytest.mark.timeout(60 + 30 * ROUNDS)
 def test_tim_24_and_33_killed_at_random_moments_no_occurrence_is_lost_or_repeated(tmp_path: Path) -> None:
     """Ten occurrences a second of four schedules, so that each step of fire, commit and arming anew is met."""
