@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _TRY_ANOTHER: Final = frozenset({codes.UNABLE_TO_DELIVER, codes.TOO_BUSY})
 
+_ANYBODY: Final = ""
+"""Among the hosts that have had a request: it has been sent before, to whomever."""
+
 
 class Outgoing:
     """Requests on their way out, until they are done with."""
@@ -46,17 +49,24 @@ class Outgoing:
         """Requests that wait for an answer or a peer."""
         return sum(len(peer.pending) for peer in self._node.peers.values()) + len(self._waiting)
 
-    def send(self, message: Message, token: object, now: float, *, relayed_for: int | None = None) -> None:
-        """Send a request to where it belongs; `Answered` or `Unanswered` comes with the token.
-
-        Hop-by-Hop is set here; End-to-End too where it is 0.
-        """
+    def send(
+        self,
+        message: Message,
+        token: object,
+        now: float,
+        *,
+        relayed_for: int | None = None,
+        is_repeated: bool = False,
+    ) -> None:
+        """Send a request to where it belongs; `Answered` or `Unanswered` comes with the token."""
         end_to_end = message.end_to_end or self._node.new_end_to_end()
         origin_hop = message.hop_by_hop
         message = msgspec.structs.replace(message, end_to_end=end_to_end)
         pending = Pending(
             message, token, ends_at=now + self._node.settings.total, relayed_for=relayed_for, origin_hop=origin_hop
         )
+        if is_repeated:
+            pending.tried.add(_ANYBODY)
         self._dispatch(pending)
 
     def _dispatch(self, pending: Pending) -> None:
@@ -130,7 +140,7 @@ class Outgoing:
         for pending in waiting:
             # All that could take it have gone since it was sent: any that came back may have it again.
             pending.tried.discard(peer.host)
-            pending.tried.add("")
+            pending.tried.add(_ANYBODY)
             self._dispatch(pending)
 
     def _give_up(self, pending: Pending, reason: str) -> None:

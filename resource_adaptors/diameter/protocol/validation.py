@@ -79,6 +79,11 @@ def _check_grammar(message: Message, grammar: Grammar) -> None:
             reason = f"AVP {avp.code} occurs more than once in {grammar.name}"
             raise RemoteProtocolError(codes.AVP_OCCURS_TOO_MANY_TIMES, reason, failed=avp.encode())
         seen.add(key)
+    for one, other in grammar.contradictions:
+        if one in seen and other in seen:
+            both = b"".join(avp.encode() for avp in message.avps if avp.vendor << 32 | avp.code in (one, other))
+            reason = f"AVPs {one & 0xFFFF_FFFF} and {other & 0xFFFF_FFFF} exclude each other in {grammar.name}"
+            raise RemoteProtocolError(codes.CONTRADICTING_AVPS, reason, failed=both)
     for definition in grammar.required:
         if definition.vendor << 32 | definition.code not in seen:
             reason = f"{grammar.name} has no {definition.name}"
