@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from resource_adaptors.diameter import api
 from resource_adaptors.diameter.accounting import AccountingClients
 from resource_adaptors.diameter.clients import LOST, Clients, StoredToken
-from resource_adaptors.diameter.commands import RECOVERED, Command, Record, SessionCommand, Subscribe
+from resource_adaptors.diameter.commands import RECOVERED, Command, SessionCommand
 from resource_adaptors.diameter.config import DiameterConfiguration
 from resource_adaptors.diameter.inbound import Inbound, peer_handle
 from resource_adaptors.diameter.message.dictionary import Dictionary, base_dictionary
@@ -313,7 +313,7 @@ class DiameterAdaptor(ResourceAdaptor):
         if isinstance(command, SessionCommand):
             self.clients.recover(command)
         else:
-            assert isinstance(command, Record | Subscribe)
+            assert isinstance(command, Command)
             command.perform(self)
         self.drain()
         return True
@@ -364,7 +364,8 @@ class DiameterAdaptor(ResourceAdaptor):
     def provider(self, ra_type: ResourceAdaptorType[ResourceInterface]) -> ResourceInterface:
         return DiameterProvider(self)
 
-    def perform(self, command: Command) -> None:  # type: ignore[override]  # what the provider enlists
+    def perform(self, command: object) -> None:
+        assert isinstance(command, Command)
         self.now = self.context.now
         command.perform(self)
         self.drain()

@@ -5,7 +5,7 @@ Commands on sessions are numbered: one whose number a session has seen is not ca
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from resource_adaptors.diameter.protocol.session import CreditSession
 
 
-class Command(Protocol):
+class Command(msgspec.Struct, frozen=True):
     """What `DiameterAdaptor.perform` is given."""
 
     def perform(self, adaptor: DiameterAdaptor) -> None:
         """Carry it out."""
+        raise NotImplementedError
 
 
-class SessionCommand(msgspec.Struct, frozen=True):
+class SessionCommand(Command, frozen=True):
     """Something to do with a credit-control session of ours."""
 
     session_id: str
@@ -82,7 +83,7 @@ class End(SessionCommand, frozen=True):
         session.end(self.services, self.cause, now)
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(Command, frozen=True):
     """Make an accounting record."""
 
     session_id: str
@@ -96,7 +97,7 @@ class Record(msgspec.Struct, frozen=True):
         adaptor.accounting.record(self.session_id, self.number, self.kind, self.avps)
 
 
-class Send(msgspec.Struct, frozen=True):
+class Send(Command, frozen=True):
     """Send a request of a service."""
 
     key: str
@@ -107,7 +108,7 @@ class Send(msgspec.Struct, frozen=True):
         adaptor.clients.request(self.key, self.message)
 
 
-class ReplyCredit(msgspec.Struct, frozen=True):
+class ReplyCredit(Command, frozen=True):
     """Answer a CCR."""
 
     handle: str
@@ -118,7 +119,7 @@ class ReplyCredit(msgspec.Struct, frozen=True):
         adaptor.servers.answer_credit(self.handle, self.answer)
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(Command, frozen=True):
     """Answer another request."""
 
     handle: str
@@ -132,7 +133,7 @@ class Reply(msgspec.Struct, frozen=True):
         adaptor.servers.answer_other(self.handle, self.result, self.avps, self.vendor)
 
 
-class Ask(msgspec.Struct, frozen=True):
+class Ask(Command, frozen=True):
     """Send a RAR or ASR for a session of a peer."""
 
     handle: str
@@ -143,7 +144,7 @@ class Ask(msgspec.Struct, frozen=True):
         adaptor.servers.ask(self.handle, self.command)
 
 
-class Disconnect(msgspec.Struct, frozen=True):
+class Disconnect(Command, frozen=True):
     """Say goodbye to a peer."""
 
     host: str
@@ -154,7 +155,7 @@ class Disconnect(msgspec.Struct, frozen=True):
         adaptor.node.disconnect(self.host, self.cause, adaptor.now)
 
 
-class Subscribe(msgspec.Struct, frozen=True):
+class Subscribe(Command, frozen=True):
     """Begin or end a subscription to user data."""
 
     handle: str
@@ -166,7 +167,7 @@ class Subscribe(msgspec.Struct, frozen=True):
         adaptor.user_data.ask(self.handle, self.message, is_end=self.is_end)
 
 
-class AskUserData(msgspec.Struct, frozen=True):
+class AskUserData(Command, frozen=True):
     """Send a UDR, PUR or PNR."""
 
     key: str

@@ -128,7 +128,7 @@ class Servers:
                 self._credit_request(event)
             elif sh_event is not None and sh_event in self.received:
                 request = read_sh_request(message)
-                self._single(event, sh_event(request, message), _user_address(request.user))
+                self._single(event, sh_event(request, message), user_address(request.user))
             elif api.DiameterRequest in self.received:
                 self._single(event, api.DiameterRequest(message), None)
             else:
@@ -380,7 +380,7 @@ def _address(request: CreditRequest) -> Address | None:
     return None if first is None or not first.data else Address(_PLANS[first.kind], first.data)
 
 
-def _user_address(user: UserIdentity) -> Address:
+def user_address(user: UserIdentity) -> Address:
     """The default address of a request for user data: whose data (DIA-45)."""
     if user.public_identity:
         return Address(AddressPlan.SIP, user.public_identity)

@@ -1,8 +1,8 @@
 """The client of credit control, literally (RFC 8506 7): `CREDIT[state, event] == (actions, next state)` (DIA-30).
 
 Beside the RFC's there are two states for updates that wait in the outbox. A pair that is not listed is refused at the
-call, or dropped if it came from the network. Actions name methods of `CreditSession`, called in order. What the RFC lists
-once for each failure handling is one event each here.
+call, or dropped if it came from the network. Actions name methods of `CreditSession`, called in order. What the RFC
+lists once for each failure handling is one event each here.
 """
 
 from __future__ import annotations
