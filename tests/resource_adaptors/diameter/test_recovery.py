@@ -149,7 +149,7 @@ def test_dia_50_a_stored_update_outlives_the_crash(tmp_path: Path) -> None:
     assert shop.server.charged == 32
 
 
-@pytest.mark.parametrize("survivors", range(0, 6))
+@pytest.mark.parametrize("survivors", range(6))
 def test_dia_50_whatever_record_is_the_last_nothing_is_charged_twice(survivors: int) -> None:
     shop = Shop()
     shop.open(wait=0)
