@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from slee.api.errors import TransactionRequiredError, UnrecognizedEventError
@@ -12,7 +12,7 @@ from slee.kernel.adaptor_timer import AdaptorTimer
 from slee.kernel.adaptor_transactions import AdaptorTransactions
 from slee.kernel.context import Context
 from slee.kernel.services import receivable_service
-from slee.kernel.states import ContextState
+from slee.kernel.states import ContextState, ResourceState
 
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from slee.kernel.resource import ResourceEntity
     from slee.kernel.transaction import Transaction
     from slee.spi.adaptor import ReceivableService
+    from slee.spi.kept import KeptRecords
 
 U = TypeVar("U", bound="UsageParameters")
 
@@ -105,6 +106,17 @@ class AdaptorContext:
     def usage(self, parameters: type[U]) -> U:
         return self._facilities.usage(parameters)
 
+    def profiles(self, table: str) -> Mapping[str, Mapping[str, object]]:
+        return self._facilities.profiles(table)
+
+    @property
+    def kept(self) -> KeptRecords:
+        return self._kernel.kept.of(self._entity.name)
+
+    @property
+    def is_entity_active(self) -> bool:
+        return self._entity.state is ResourceState.ACTIVE
+
     @property
     def now(self) -> float:
         """In a transaction its own time, elsewhere the clock's."""
@@ -130,6 +142,14 @@ class AdaptorContext:
     def enlist(self, command: object) -> None:
         self._transaction(type(command).__name__).outputs.append((self._entity, command))
 
+    def perform_recorded(self, command: object) -> None:
+        output = (self._entity, command)
+        journalling = self._kernel.journalling
+        if journalling is None:
+            self._kernel.outputs.append(output)
+        else:
+            journalling.when_durable(lambda: self._kernel.outputs.append(output))
+
     def on_rollback(self, function: Callable[..., object], *arguments: object) -> None:
         self._transaction("on_rollback").undo.append((function, arguments))
 
@@ -153,6 +173,10 @@ class AdaptorContext:
 
     def activity_context(self, handle: Hashable) -> ActivityContext | None:
         return self._entity.contexts.get(handle)
+
+    def attached(self, handle: Hashable) -> frozenset[int]:
+        context = self._entity.contexts.get(handle)
+        return frozenset() if context is None else frozenset(entity.sequence for entity in context.attached)
 
     def handle_of(self, aci: ActivityContext) -> Hashable | None:
         if isinstance(aci, ActivityContextView):

@@ -16,6 +16,7 @@ from slee.management.arguments import Arguments
 from slee.management.bundles import Bundles
 from slee.management.profiles import Profiles
 from slee.management.resources import Resources
+from slee.management.schedules import Schedules
 from slee.management.services import Services
 from slee.management.state import SleeStates
 from slee.management.tracing import Tracing
@@ -99,6 +100,7 @@ _PARTS: Final[dict[str, Callable[[Management], object]]] = {
     Services.__name__: lambda management: management.services,
     Resources.__name__: lambda management: management.resources,
     ActivityOperations.__name__: lambda management: management.activities,
+    Schedules.__name__: lambda management: management.schedules,
     Tracing.__name__: lambda management: management.tracing,
     ActiveAlarms.__name__: lambda management: management.alarms,
     Usage.__name__: lambda management: management.usage,
