@@ -122,8 +122,18 @@ class DiameterConfiguration(BaseModel):
     """Failure handling of credit control where the server says nothing (RFC 8506 8.14)."""
     session_failover: bool = False
     """Whether another server may go on with a session where the first one says nothing (RFC 8506 8.4)."""
-    stores_events: bool = True
-    """Whether debits that reach no server are stored, and sent when one is back (DIA-33)."""
+    ddfh: Literal["TERMINATE_OR_BUFFER", "CONTINUE"] = "TERMINATE_OR_BUFFER"
+    """What becomes of a service whose debit reaches no server: CONTINUE gives it (RFC 8506 8.15; DIA-33).
+
+    A debit that may have been made is repeated until that is known, either way.
+    """
+    realtime: Literal["DELIVER_AND_GRANT", "GRANT_AND_STORE", "GRANT_AND_LOSE"] = "GRANT_AND_STORE"
+    """What holds for accounting where the server says nothing (RFC 6733 9.8.7; DIA-38)."""
+    rejected_records: dict[Annotated[int, Field(ge=3000, le=5999)], Literal["dead_letter", "retry", "drop"]] = {}
+    """What becomes of accounting records by Result-Code of their refusal, such as 5002 or 5030 (DIA-40).
+
+    Unless given, protocol errors, transient failures and 5012 are tried again; other refusals are dead letters.
+    """
     context: str = "32260@3gpp.org"
     """Service-Context-Id (DIA-37)."""
     answer_deadline: Seconds = 8.0
@@ -148,6 +158,11 @@ class DiameterConfiguration(BaseModel):
         if needs_tls and self.tls is None:
             raise ValueError("tls: a peer or listener needs certificates; give certificate, key and authorities")
         return self
+
+    def fate_of_record(self, result: int) -> str:
+        """`retry`, `dead_letter` or `drop`: what becomes of an accounting record that was refused (DIA-39, DIA-40)."""
+        is_passing = result // 1000 in (0, 1, 3, 4) or result == codes.UNABLE_TO_COMPLY
+        return self.rejected_records.get(result, "retry" if is_passing else "dead_letter")
 
     @property
     def failure_handling(self) -> FailureHandling:

@@ -9,6 +9,8 @@ from resource_adaptors.diameter import api
 from resource_adaptors.diameter.message import codes
 from resource_adaptors.diameter.message.avp import text, u32
 from resource_adaptors.diameter.protocol.events import Answered, Down, RequestReceived, Restarted, Unanswered, Up
+from resource_adaptors.diameter.protocol.user_data import ShReply
+from resource_adaptors.diameter.user_data import ShToken
 from slee.api.alarm import AlarmLevel
 
 if TYPE_CHECKING:
@@ -83,11 +85,30 @@ class Inbound:
                 text(codes.ORIGIN_REALM, settings.realm),
             )
             self._adaptor.node.answer(message, event.host, event.connection, avps)
+        elif message.command == codes.PUSH_NOTIFICATION:
+            self._on_notification(event)
         else:
             self._adaptor.servers.request(event)
 
+    def _on_notification(self, event: RequestReceived) -> None:
+        settings = self._adaptor.node.settings
+        avps = (
+            text(codes.SESSION_ID, event.message.session_id),
+            self._adaptor.user_data.notified(event),
+            text(codes.ORIGIN_HOST, settings.identity),
+            text(codes.ORIGIN_REALM, settings.realm),
+            *ShReply(result=codes.SUCCESS).avps(),
+        )
+        self._adaptor.node.answer(event.message, event.host, event.connection, avps)
+
     def _on_answered(self, event: Answered) -> None:
-        self._adaptor.clients.answered(event)
+        if isinstance(event.token, ShToken):
+            self._adaptor.user_data.answered(event.token, event)
+        else:
+            self._adaptor.clients.answered(event)
 
     def _on_unanswered(self, event: Unanswered) -> None:
-        self._adaptor.clients.unanswered(event)
+        if isinstance(event.token, ShToken):
+            self._adaptor.user_data.unanswered(event.token, event)
+        else:
+            self._adaptor.clients.unanswered(event)

@@ -148,13 +148,13 @@ class Node:
 
     # Messages.
 
-    def send(self, message: Message, token: object, now: float) -> None:
+    def send(self, message: Message, token: object, now: float, *, is_repeated: bool = False) -> None:
         """Send a request to where it belongs; `Answered` or `Unanswered` comes with the token.
 
-        Hop-by-Hop is set here; End-to-End too where it is 0.
+        Hop-by-Hop is set here; End-to-End too where it is 0. One that is repeated has T set, and waits for a peer.
         """
         self.now = now
-        self.outgoing.send(message, token, now)
+        self.outgoing.send(message, token, now, is_repeated=is_repeated)
 
     def answer(self, request: Message, host: str, connection: int, avps: Iterable[Avp], *, error: bool = False) -> None:
         """Answer a request that came as `RequestReceived`; Proxy-Info goes back by itself."""

@@ -19,7 +19,7 @@ _RANDOM_BITS: Final = 20
 
 
 class Pending:
-    """A request that waits for its answer; it may be owed by several peers after a failover."""
+    """A request that is to be answered; it may be owed by several peers after a failover."""
 
     __slots__ = (
         "at",
@@ -33,6 +33,7 @@ class Pending:
         "timer",
         "token",
         "tried",
+        "was_sent",
     )
 
     def __init__(
@@ -50,6 +51,8 @@ class Pending:
         """Hop-by-Hop by peer that owes the answer."""
         self.tried: set[str] = set()
         """Hosts that have had it."""
+        self.was_sent = False
+        """Whether somebody may have had it: it is sent with T from then on."""
         self.timer: Timer[Pending] | None = None
         self.refused: Message | None = None
         """The last answer of a peer that could not deliver it."""

@@ -25,6 +25,7 @@ class Statistics:
         "failovers",
         "messages",
         "results",
+        "rate_limited",
         "retransmissions",
         "timeouts",
     )
@@ -37,6 +38,8 @@ class Statistics:
         self.dropped: Counter[str] = Counter(dict.fromkeys(DROPS, 0))
         self.timeouts: Counter[int] = Counter()
         """By application."""
+        self.rate_limited = 0
+        """Requests answered 3004 because their peer sent too many."""
         self.retransmissions = 0
         self.duplicates = 0
         self.failovers = 0

@@ -161,7 +161,7 @@ def test_com_10_a_failing_service_gives_5012_and_com_9_none_gives_3007_or_3001()
         assert house.ask(RequestType.INITIAL, 0) == 3007
 
 
-class Sh(Sbb, vendor="test", version="1.0"):
+class Other(Sbb, vendor="test", version="1.0"):
     """Answers any other request."""
 
     diameter = resource(DIAMETER)
@@ -173,14 +173,14 @@ class Sh(Sbb, vendor="test", version="1.0"):
 
 def test_dia_45_other_requests_of_an_application_are_answered() -> None:
     with SleeHarness(leftovers_allowed=True) as slee:
-        house = House(slee, Sh)
+        house = House(slee, Other)
         avps = (
             text(codes.SESSION_ID, "c;1;2"),
             text(codes.ORIGIN_HOST, "client.example.net"),
             text(codes.ORIGIN_REALM, "example.net"),
             text(codes.DESTINATION_REALM, "slee.net"),
         )
-        house.client.ask(Message(codes.USER_DATA, codes.SH, R | P, 0, 0, avps))
+        house.client.ask(Message(codes.SESSION_TERMINATION, codes.CREDIT_CONTROL_APPLICATION, R | P, 0, 0, avps))
         slee.advance(1)
         answer = house.client.answers[0]
         assert answer.result == 2001
