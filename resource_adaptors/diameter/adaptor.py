@@ -26,7 +26,7 @@ from resource_adaptors.diameter.servers import Servers
 from resource_adaptors.diameter.transport.outbox_file import FileStore
 from resource_adaptors.diameter.transport.tcp import Streams
 from resource_adaptors.diameter.user_data import UserDataClients
-from slee.api.alarm import AlarmLevel
+from resource_adaptors.diameter.watch import Watch
 from slee.api.errors import InvalidConfigurationError
 from slee.api.ids import ResourceAdaptorID, ServiceID
 from slee.api.resource import ResourceAdaptorType
@@ -41,8 +41,6 @@ from slee.spi import (
 
 _PROCESSED: Final = int(EventFlags.SBB_PROCESSED)
 _ROLLED_BACK: Final = int(EventFlags.SBB_ROLLED_BACK)
-_OLD: Final = 900.0
-"""Age of the oldest entry of the outbox at which an alarm is raised (DIA-39)."""
 
 
 class Carrier(Protocol):
@@ -81,6 +79,7 @@ class DiameterAdaptor(ResourceAdaptor):
     user_data: UserDataClients
     servers: Servers
     inbound: Inbound
+    watch: Watch
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -127,6 +126,7 @@ class DiameterAdaptor(ResourceAdaptor):
         self.user_data = UserDataClients(self)
         self.servers = Servers(self, context.random_bytes(6).hex())
         self.inbound = Inbound(self)
+        self.watch = Watch(self)
         if settings.tls is not None:
             self._tls = _contexts(settings)
         self._carrier = self.open_carrier()
@@ -172,10 +172,10 @@ class DiameterAdaptor(ResourceAdaptor):
 
     # The wire.
 
-    def accepted(self) -> int:
-        """Somebody has connected."""
+    def accepted(self, names: frozenset[str] | None) -> int:
+        """Somebody has connected; over TLS, with the names of his certificate."""
         self.now = self.context.now
-        return self.node.accept(self.now)
+        return self.node.accept(self.now, names)
 
     def connected(self, number: int) -> None:
         """A connection of ours is there."""
@@ -211,7 +211,8 @@ class DiameterAdaptor(ResourceAdaptor):
         self.user_data.tick(now)
         self.servers.tick(now)
         self.drain()
-        self._watch_outbox()
+        self.watch.outbox()
+        self.watch.certificate()
 
     def _work(self) -> None:
         self.drain()
@@ -255,17 +256,6 @@ class DiameterAdaptor(ResourceAdaptor):
                 name=peer.host,
                 within=self.settings.cer_timeout,
             )
-
-    def _watch_outbox(self) -> None:
-        if self.outbox.oldest(self.now) > _OLD:
-            self.context.alarms.raise_alarm(
-                "dia.outbox_old",
-                self.context.entity_name,
-                level=AlarmLevel.MAJOR,
-                message=f"{len(self.outbox)} charging requests wait, the oldest for over {_OLD / 60:.0f} minutes",
-            )
-        elif not len(self.outbox):
-            self.context.alarms.clear_type("dia.outbox_old")
 
     # To the SLEE.
 

@@ -15,7 +15,6 @@ from resource_adaptors.diameter.protocol.charging import CreditAnswer, FailureHa
 from resource_adaptors.diameter.protocol.events import Answered, RequestReceived, Unanswered
 from resource_adaptors.diameter.protocol.session import LOGOUT, CreditSession, Told
 from resource_adaptors.diameter.protocol.session_record import record, restored
-from slee.api.alarm import AlarmLevel
 from slee.api.errors import ActivityError, FireEventError, InvalidStateError
 from slee.spi.wheel import Timer, TimerWheel
 
@@ -185,12 +184,7 @@ class Clients:
         action = FailureHandling.CONTINUE if goes_on else FailureHandling.TERMINATE
         self._fire(session.session_id, api.FailureHandled(session.session_id, session.kind, action, told.reason))
         if goes_on and session.kind is not RequestType.EVENT:
-            self._adaptor.context.alarms.raise_alarm(
-                "dia.ccfh_continue",
-                session.realm,
-                level=AlarmLevel.MAJOR,
-                message=f"calls go on uncharged: realm {session.realm} cannot be asked ({told.reason})",
-            )
+            self._adaptor.watch.goes_on_uncharged(session.realm, told.reason)
 
     # What the network tells.
 

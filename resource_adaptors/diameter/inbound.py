@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 from resource_adaptors.diameter import api
 from resource_adaptors.diameter.message import codes
 from resource_adaptors.diameter.message.avp import text, u32
-from resource_adaptors.diameter.protocol.events import Answered, Down, RequestReceived, Restarted, Unanswered, Up
+from resource_adaptors.diameter.protocol.events import (
+    Answered,
+    Down,
+    Impostor,
+    RequestReceived,
+    Restarted,
+    Unanswered,
+    Up,
+)
 from resource_adaptors.diameter.protocol.user_data import ShReply
 from resource_adaptors.diameter.user_data import ShToken
-from slee.api.alarm import AlarmLevel
 
 if TYPE_CHECKING:
     from resource_adaptors.diameter.adaptor import DiameterAdaptor
@@ -31,6 +38,7 @@ class Inbound:
             Up: self._on_up,
             Down: self._on_down,
             Restarted: self._on_restarted,
+            Impostor: self._on_impostor,
             RequestReceived: self._on_request,
             Answered: self._on_answered,
             Unanswered: self._on_unanswered,
@@ -43,29 +51,14 @@ class Inbound:
     def _on_up(self, event: Up) -> None:
         self._adaptor.outbox.hasten()
         self._adaptor.fire(peer_handle(event.host), api.PeerUp(event.host))
-        for alarm in ("dia.peer_down", "dia.realm_unreachable", "dia.ccfh_continue"):
-            self._adaptor.context.alarms.clear_type(alarm)
-        self._watch_peers()
+        self._adaptor.watch.peer_up()
 
     def _on_down(self, event: Down) -> None:
         self._adaptor.fire(peer_handle(event.host), api.PeerDown(event.host, event.reason))
-        self._watch_peers()
+        self._adaptor.watch.peers()
 
-    def _watch_peers(self) -> None:
-        peers = self._adaptor.node.peers
-        for host, peer in peers.items():
-            if not peer.is_up and not peer.is_dynamic and not self._adaptor.node.is_stopping:
-                self._adaptor.context.alarms.raise_alarm(
-                    "dia.peer_down", host, level=AlarmLevel.MAJOR, message=f"peer {host} takes no requests"
-                )
-        for realm in self._adaptor.settings.realms:
-            if not self._adaptor.node.is_stopping and not any(peers[host.lower()].is_up for host in realm.peers):
-                self._adaptor.context.alarms.raise_alarm(
-                    "dia.realm_unreachable",
-                    f"{realm.realm}/{realm.application}",
-                    level=AlarmLevel.CRITICAL,
-                    message=f"no peer of realm {realm.realm} takes requests of application {realm.application}",
-                )
+    def _on_impostor(self, event: Impostor) -> None:
+        self._adaptor.watch.impostor(event.host)
 
     def _on_restarted(self, event: Restarted) -> None:
         self._adaptor.fire(peer_handle(event.host), api.PeerRestarted(event.host))

@@ -60,6 +60,8 @@ class ServerDouble:
         """Seconds reported, by Session-Id."""
         self.script: Callable[[CreditRequest], CreditAnswer | None] | None = None
         """Chooses the answer of a CCR; `None` leaves it unanswered."""
+        self.on_credit: Callable[[CreditRequest], object] | None = None
+        """Is told of every CCR, before it is answered."""
         self.on_request: Callable[[Message], Message | None] | None = None
         """Chooses the answer of any other request."""
         self.is_silent = False
@@ -149,6 +151,8 @@ class ServerDouble:
             return
         request = read_request(message)
         self.requests.append(request)
+        if self.on_credit is not None:
+            self.on_credit(request)
         chosen = self._credit(request) if self.script is None else self.script(request)
         if chosen is None:
             return

@@ -116,6 +116,7 @@ class Outgoing:
         peer.pending[hop] = pending
         pending.at[peer] = hop
         pending.tried.add(peer.host)
+        pending.sent_at = self._node.now
         self._arm(pending, self._node.now + self._node.settings.tx)
         peer.step(tables.SEND_MESSAGE, message)
 
@@ -202,6 +203,7 @@ class Outgoing:
         if sent.command != message.command or sent.application != message.application:
             self._node.statistics.dropped["mismatched_answer"] += 1
             return
+        self._node.statistics.answered_in(sent.application, self._node.now - pending.sent_at)
         result = message.number(codes.RESULT_CODE) or 0
         self._node.statistics.results[peer.host, result // 1000, "in"] += 1
         if result in _TRY_ANOTHER and message.is_error and pending.refused is None:

@@ -29,6 +29,7 @@ class Pending:
         "origin_hop",
         "realm",
         "refused",
+        "sent_at",
         "relayed_for",
         "timer",
         "token",
@@ -53,6 +54,8 @@ class Pending:
         """Hosts that have had it."""
         self.was_sent = False
         """Whether somebody may have had it: it is sent with T from then on."""
+        self.sent_at = 0.0
+        """When it was sent last."""
         self.timer: Timer[Pending] | None = None
         self.refused: Message | None = None
         """The last answer of a peer that could not deliver it."""

@@ -21,6 +21,7 @@ from resource_adaptors.diameter.protocol.events import (
     Answered,
     Close,
     Down,
+    Impostor,
     Open,
     RequestReceived,
     Restarted,
@@ -784,3 +785,63 @@ def test_dia_20_requests_are_relayed_with_our_route_record_and_answers_come_back
     stubborn = Message(272, 4, R, 79, 80, request.avps)
     bench.receive(numbers["b.b.example"], stubborn)
     assert bench.written(numbers["b.b.example"])[0].result == 3002
+
+
+@pytest.mark.parametrize(
+    ("names", "tls", "is_taken"),
+    [
+        (frozenset({"b.b.example", "other.example"}), True, True),
+        (frozenset({"b.b.example"}), False, True),
+        (frozenset({"*.b.example"}), True, False),
+        (frozenset({"c.b.example"}), False, False),
+        (frozenset(), True, False),
+        (None, True, False),
+        (None, False, True),
+    ],
+)
+def test_dia_17_the_certificate_must_show_the_origin_host(
+    names: frozenset[str] | None, tls: bool, is_taken: bool
+) -> None:
+    bench = Bench()
+    bench.node.peers["b.b.example"] = Peer(bench.node, PeerSettings(host="B.b.example", tls=tls, opens=False))
+    number = bench.node.accept(bench.now, names)
+    bench.receive(number, bench.cer("B.b.example"))
+    assert bench.node.peers["b.b.example"].is_open is is_taken
+    assert len(bench.written(number)) == is_taken
+    assert bool(bench.actions(Close)) is not is_taken
+    assert bench.node.statistics.dropped["wrong_certificate"] == (not is_taken)
+
+
+def test_dia_53_somebody_with_our_own_name_is_refused_and_told() -> None:
+    bench = Bench(accept_unknown=True)
+    number = bench.let_in("M.example")
+    (cea,) = bench.written(number)
+    assert cea.result == 3010
+    assert bench.take(Impostor) == [Impostor("M.example")]
+    assert bench.node.peers == {}
+
+
+def test_dia_55_a_storm_of_one_peer_does_not_delay_others() -> None:
+    bench = Bench("b.b.example", "c.b.example", opens=False, turn=64)
+    storm, other = bench.let_in("b.b.example"), bench.let_in("c.b.example")
+    bench.written()
+    origin = (text(codes.ORIGIN_HOST, "b.b.example"), text(codes.ORIGIN_REALM, "b.example"))
+    data = b"".join(Message(280, 0, R, n, n, origin).encode() for n in range(1, 641))
+    bench.node.receive(storm, data, bench.now)
+    assert len(bench.written()) == 64
+    bench.receive(other, Message(280, 0, R, 7, 7, origin))
+    assert [message.hop_by_hop for message in bench.written(other)] == [7]
+    assert bench.node.next_deadline() == bench.now
+    while bench.node.next_deadline() == bench.now:
+        bench.node.tick(bench.now)
+        assert len(bench.written()) <= 64
+    assert bench.node.statistics.messages["b.b.example", "DWA", "out"] == 640
+
+
+def test_dia_9_ipv6_addresses_are_told_in_capabilities() -> None:
+    bench = Bench("b.b.example", addresses=(ipaddress.ip_address("::1"), HERE[0]))
+    (wanted,) = bench.actions(Open)
+    bench.node.connected(wanted.connection, bench.now)
+    (cer,) = bench.written()
+    hosts = [avp.address() for avp in cer.avps if avp.code == codes.HOST_IP_ADDRESS]
+    assert hosts == [ipaddress.ip_address("::1"), HERE[0]]
