@@ -99,6 +99,8 @@ class CallEvents(Sbb, vendor="slee", version="1.0"):
         self.waiting.attach(self)
         self.usage.offered.increment()
         self._tell("offered")
+        if self.sip.is_waiting(aci):
+            self.sip.follow(aci)
 
     @initial_event(selector=call_of_ringing)
     def on_ringing(self, event: Ringing, aci: ActivityContext) -> None:

@@ -34,8 +34,6 @@ class ProxyConfiguration(BaseModel):
 
     record_route: bool = True
     """Whether to stay on the path of dialogs."""
-    track: bool = False
-    """Whether calls are followed to their end, for services that watch them, such as the call events."""
 
 
 class ProxyUsage(UsageParameters):
@@ -109,8 +107,6 @@ class Proxy(Sbb, vendor="slee", version="1.0"):
                 self.usage.unknown.increment()
             self.sip.reject(aci, targets)
             return
-        config = self.config
-        record_route = config.record_route and request.method in DIALOG_FORMING
-        track = config.track and request.method == "INVITE"
-        self.usage.branches.increment(len(self.sip.fork(aci, targets, record_route=record_route, track=track)))
+        record_route = self.config.record_route and request.method in DIALOG_FORMING
+        self.usage.branches.increment(len(self.sip.fork(aci, targets, record_route=record_route)))
         self.usage.forwarded.increment()

@@ -23,13 +23,13 @@ HOOKS = {"webhooks": {"targets": {"call-events": {"url": "https://crm.test/hook"
 class World:
     """The service beside the proxy."""
 
-    def __init__(self, slee: SleeHarness, *, track: bool = True, hooks: object = HOOKS, **config: object) -> None:
+    def __init__(self, slee: SleeHarness, *, priority: int = 55, hooks: object = HOOKS, **config: object) -> None:
         self.slee = slee
         self.sip = slee.add_resource("sip-main", SipSimulator())
         self.http = slee.add_resource("http-main", HttpSimulator(), HttpConfiguration.model_validate(hooks))
         slee.install(Registrar)
-        slee.install(Proxy, configuration={"track": track})
-        slee.install(CallEvents, configuration=config, default_priority=55)
+        slee.install(Proxy)
+        slee.install(CallEvents, configuration=config, default_priority=priority)
 
     def phones(self) -> tuple[Phone, Phone]:
         alice, bob = self.sip.phone("alice"), self.sip.phone("bob")
@@ -167,9 +167,9 @@ def test_ringing_is_told_once_where_it_is_asked_for() -> None:
         slee.run_until_idle()
 
 
-def test_without_track_a_call_is_told_until_its_answer() -> None:
+def test_a_call_that_a_service_of_higher_priority_forwards_is_told_until_its_answer() -> None:
     with SleeHarness() as slee:
-        world = World(slee, track=False)
+        world = World(slee, priority=-5)
         _, bob, call = answered_call(world)
         call.bye()
         bob.answer(200, to="BYE")
