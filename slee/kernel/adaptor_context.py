@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from slee.api.facilities import Tracer
     from slee.api.ids import EventTypeID, ServiceID
     from slee.api.usage import UsageParameters
+    from slee.kernel.keeping import KeptStore
     from slee.kernel.kernel import Kernel
     from slee.kernel.ports import AdaptorFacilities
     from slee.kernel.resource import ResourceEntity
@@ -101,6 +102,10 @@ class AdaptorContext:
     @property
     def alarms(self) -> AlarmFacility:
         return self._facilities.alarms
+
+    @property
+    def kept(self) -> KeptStore:
+        return self._entity.kept
 
     def usage(self, parameters: type[U]) -> U:
         return self._facilities.usage(parameters)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from slee.api.errors import FireEventError, JournalError
 from slee.kernel.environment import SYNC
 from slee.kernel.journal import Entry, Journal
+from slee.kernel.keeping import Keeping
 from slee.kernel.records import Gone, Output, Records
 from slee.kernel.recovery import RecoveryReport, recover
 from slee.kernel.settling import settle
@@ -39,7 +40,7 @@ class Participant(Protocol):
 
     @property
     def kind(self) -> bytes:
-        """The first byte of its keys, an ASCII capital; none of the kernel's C, E, M, O, Q, T."""
+        """The first byte of its keys, an ASCII capital; none of the kernel's C, E, K, M, O, Q, T."""
         ...
 
     @property
@@ -81,6 +82,7 @@ class Journalling:
         self._parked: dict[Context, None] = {}
         """Contexts with something to deliver once nothing is blocked (DUR-13)."""
         kernel.journalling = self
+        self.join(Keeping(self, kernel))
         kernel.sequence = max(journal.recovery.epoch - 1, 0) << EPOCH_BITS
 
     def join(self, participant: Participant) -> None:

@@ -342,7 +342,7 @@ class Kernel:
         resource = self.resources[name]
         if resource.state is not ResourceState.INACTIVE:
             raise InvalidStateError(f"{name} is {resource.state.value} [RA-10]; deactivate it and wait for Inactive")
-        del self.resources[name]
+        self.resources.pop(name).kept.clear()
 
     # What the parts of the kernel ask of each other.
 

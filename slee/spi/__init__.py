@@ -9,6 +9,7 @@ from slee.spi.adaptor import (
 )
 from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 from slee.spi.interface import ResourceInterface, command, opening_command, query
+from slee.spi.keeping import Kept
 from slee.spi.marshaller import Marshaller
 from slee.spi.properties import ConfigurationProperties, ConfigurationProperty
 from slee.spi.timer import SharedTimer, TimerTask
@@ -20,6 +21,7 @@ __all__ = [
     "ConfigurationProperty",
     "EventFlags",
     "FailureReason",
+    "Kept",
     "Marshaller",
     "Outcome",
     "ReceivableEvent",

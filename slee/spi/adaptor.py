@@ -16,6 +16,7 @@ from slee.api.resource import ResourceAdaptorType
 from slee.api.usage import UsageParameters
 from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 from slee.spi.interface import ResourceInterface
+from slee.spi.keeping import Kept
 from slee.spi.marshaller import Marshaller
 from slee.spi.timer import SharedTimer
 from slee.spi.transactions import Transactions
@@ -161,6 +162,11 @@ class ResourceAdaptorContext(Protocol):
         Raises:
             NoUsageParametersInterfaceDefinedError: the adaptor names none (USG-19).
         """
+        ...
+
+    @property
+    def kept(self) -> Kept:
+        """What the entity keeps of its own over stops and crashes, beside its activities (DUR-2)."""
         ...
 
     @property
