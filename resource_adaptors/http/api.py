@@ -17,6 +17,8 @@ from resource_adaptors.http.events import (
     REQUEST_EVENTS,
     BodyChunk,
     BodyComplete,
+    CallbackActivity,
+    CallbackReceived,
     ClientActivity,
     ClientDisconnected,
     DeleteRequest,
@@ -229,6 +231,30 @@ class Http(ResourceInterface):
         """
         raise NotImplementedError
 
+    @query
+    def callback_url(self, aci: ActivityContext, *, ttl: float = 3600.0, single_use: bool = True) -> str:
+        """A URL that fires `CallbackReceived` on an activity of HTTP when it is called (HTTP-32).
+
+        Args:
+            aci: context of a session, a request, a web-hook or a request of ours; see `open_callback` otherwise.
+            ttl: seconds that it is good for; 404 after.
+            single_use: whether the first call that a service has taken is the last one; 410 after.
+
+        Raises:
+            LocalProtocolError: the activity is another adaptor's, or callbacks are not configured.
+        """
+        raise NotImplementedError
+
+    @opening_command
+    def open_callback(self, *, ttl: float = 3600.0, single_use: bool = True) -> ActivityContext:
+        """Open a callback as an activity of its own: attach to it, and give away `aci.activity.url` (HTTP-32)."""
+        raise NotImplementedError
+
+    @command
+    def close_callback(self, aci: ActivityContext) -> None:
+        """End a CallbackActivity; its URL gets 404 from then on."""
+        raise NotImplementedError
+
 
 HTTP: Final[ResourceAdaptorType[Http]] = ResourceAdaptorType(
     "HTTP",
@@ -247,6 +273,7 @@ HTTP: Final[ResourceAdaptorType[Http]] = ResourceAdaptorType(
         SessionIdle,
         SseOpened,
         SseClosed,
+        CallbackReceived,
         HttpSuccess,
         HttpRedirect,
         HttpClientError,
@@ -256,7 +283,14 @@ HTTP: Final[ResourceAdaptorType[Http]] = ResourceAdaptorType(
         WebhookDelivered,
         WebhookDeadLettered,
     ),
-    activities=(RequestActivity, SessionActivity, EventStreamActivity, ClientActivity, WebhookActivity),
+    activities=(
+        RequestActivity,
+        SessionActivity,
+        EventStreamActivity,
+        ClientActivity,
+        WebhookActivity,
+        CallbackActivity,
+    ),
 )
 """What an SBB binds: `http = resource(HTTP)`."""
 
@@ -266,6 +300,8 @@ __all__ = [
     "REQUEST_EVENTS",
     "BodyChunk",
     "BodyComplete",
+    "CallbackActivity",
+    "CallbackReceived",
     "ClientActivity",
     "ClientDisconnected",
     "DeleteRequest",

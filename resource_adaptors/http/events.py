@@ -47,6 +47,17 @@ class WebhookActivity(msgspec.Struct, frozen=True):
     target: str
 
 
+class CallbackActivity(msgspec.Struct, frozen=True):
+    """Activity of a callback URL of its own; ends with its time, its one call, or `close_callback`."""
+
+    url: str
+    """What to give to whoever shall call back."""
+    until: float
+    """Seconds since the epoch."""
+    is_single: bool
+    """The first call that a service has taken is the last one."""
+
+
 # Requests, on the RequestActivity.
 
 
@@ -174,6 +185,20 @@ class SseOpened:
 @event_type("http.SseClosed", vendor="slee", version="1.0")
 class SseClosed:
     """The client has closed the stream."""
+
+
+# On the activity that a callback URL names.
+
+
+@event_type("http.CallbackReceived", vendor="slee", version="1.0")
+class CallbackReceived:
+    """Somebody has called a URL of `callback_url` or `open_callback`; 204 is answered once this is processed (HTTP-32).
+
+    If the handler fails it is 500, and the caller may try again.
+    """
+
+    request: Request
+    """Its `fields` are empty, its `route` the configured path."""
 
 
 # Outcomes, on the ClientActivity: exactly one.

@@ -176,6 +176,8 @@ class HttpClient:
             named.append(("Content-Length", str(len(body))))
         if self.cookies:
             named.append(("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items())))
+            if not any(name.lower() == "origin" for name, _ in named):  # as a browser does, from a page of this server
+                named.append(("Origin", f"http://{dict(named)['Host']}"))
         lines = "".join(f"{name}: {value}\r\n" for name, value in named)
         self._methods.append(method)
         self.send(f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode() + body)

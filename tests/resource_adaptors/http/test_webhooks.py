@@ -166,7 +166,7 @@ def test_http_31_a_dead_letter_can_be_replayed_or_dropped() -> None:
         for made in w.http.calls[:2]:
             made.answer(404)
         first, second = w.http.webhooks.dead
-        w.http.webhooks.replay(first)
+        w.http.webhooks.retry(first)
         made = w.http.calls[2]
         assert (made.call.body, made.headers["webhook-id"]) == (b"x", first)
         made.answer(200)
