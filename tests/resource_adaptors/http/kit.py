@@ -94,6 +94,10 @@ class Desk(Sbb, vendor="test", version="1.0"):
         take(self, event, aci)
 
     @handles
+    def on_callback(self, event: api.CallbackReceived, aci: ActivityContext) -> None:
+        take(self, event, aci)
+
+    @handles
     def on_success(self, event: api.HttpSuccess, aci: ActivityContext) -> None:
         take(self, event, aci)
 
