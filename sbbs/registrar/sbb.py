@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from profiles.location.location import LOCATION, Binding
-from resource_adaptors.sip.api import SIP, ExpiryBounds, Refusal, Register, Request, SipUri, requested_bindings
+from resource_adaptors.sip.api import (
+    SIP,
+    ExpiryBounds,
+    Refusal,
+    Register,
+    Request,
+    RequestedBinding,
+    SipUri,
+    requested_bindings,
+)
 from slee import (
     ActivityContext,
     Sbb,
@@ -18,6 +29,9 @@ from slee import (
     usage_parameters,
     volatile,
 )
+
+_RETRANSMITTED_FOR: Final = 32.0
+"""Seconds in which a client repeats a request without an answer (RFC 3261 17.1.2.2, timer F)."""
 
 
 class RegistrarConfiguration(BaseModel):
@@ -89,6 +103,8 @@ class Registrar(Sbb, vendor="slee", version="1.0"):
         wanted = requested_bindings(request, bounds)
         kept = {binding.contact: binding for binding in bindings}
         names = list(kept) if wanted is None else [self._bound_as(ask.contact, kept) for ask in wanted]
+        if wanted and all(self._is_repetition(request, ask, kept.get(ask.contact)) for ask in wanted):
+            return bindings
         for name in names:
             self._check_order(request, kept.get(name))
         if wanted is None:
@@ -117,6 +133,17 @@ class Registrar(Sbb, vendor="slee", version="1.0"):
             return contact
         uri = SipUri.parse(contact)
         return next((bound for bound in bindings if uri.equivalent(SipUri.parse(bound))), contact)
+
+    def _is_repetition(self, request: Request, ask: RequestedBinding, binding: Binding | None) -> bool:
+        """Whether just this request has made the binding, and comes again because its answer was lost with a process.
+
+        The transaction absorbs retransmissions while it lives; the bindings outlive it.
+        """
+        return (
+            binding is not None
+            and (binding.call_id, binding.cseq, binding.q) == (request.call_id, request.cseq.number, ask.q)
+            and 0 <= self.now + ask.expires - binding.expires_at <= _RETRANSMITTED_FOR
+        )
 
     def _check_order(self, request: Request, binding: Binding | None) -> None:
         """A request of the same Call-ID must have a higher CSeq than the one before (step 7)."""

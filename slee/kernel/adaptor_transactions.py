@@ -50,7 +50,12 @@ class AdaptorTransactions:
         self._complete("rollback", mark=True)
 
     def commit_async(self, listener: TransactionListener | None = None) -> None:
-        self._tell(listener, self._complete("commit_async"))
+        outcome = self._complete("commit_async")
+        journalling = self._kernel.journalling
+        if journalling is None or outcome is Outcome.ROLLED_BACK:
+            self._tell(listener, outcome)
+        elif listener is not None:
+            journalling.when_durable(lambda: self._tell(listener, outcome))
 
     def rollback_async(self, listener: TransactionListener | None = None) -> None:
         self._tell(listener, self._complete("rollback_async", mark=True))

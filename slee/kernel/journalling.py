@@ -73,8 +73,8 @@ class Journalling:
         self._acknowledged = self._sequence
         self._held: dict[object, int] = {}
         """Contexts and roots that a `sync` transaction not yet acknowledged has touched, with its record's number."""
-        self._waiting: dict[int, list[Output | tuple[ResourceEntity, object]]] = {}
-        """Outputs by the record that must be acknowledged first."""
+        self._waiting: dict[int, list[Output | tuple[ResourceEntity, object] | Callable[[], None]]] = {}
+        """Outputs, and listeners, by the record that must be acknowledged first."""
         self.unsettled: dict[ResourceEntity, list[Context]] = {}
         """Recovered activities that their adaptors have not been asked for."""
         self.offers: dict[str, list[tuple[bytes, str, bytes | None]]] = {}
@@ -129,6 +129,14 @@ class Journalling:
             is_recorded = rank == SYNC or (rank > 0 and type(command) in resource.adaptor.recovers)
             waiting.append(self._note(resource, command) if is_recorded else (resource, command))
 
+    def when_durable(self, listener: Callable[[], None]) -> None:
+        """Call `listener` once all that is committed is in the journal; at once if it is already (RA-47)."""
+        number = self._sequence + bool(self._kernel.dirty)
+        if number <= self._acknowledged:
+            listener()
+        else:
+            self._waiting.setdefault(number, []).append(listener)
+
     def _note(self, resource: ResourceEntity, command: object) -> Output:
         output = Output(self._kernel.next_sequence(), resource, command)
         self._kernel.dirty[output] = None
@@ -176,18 +184,23 @@ class Journalling:
             return
         self._acknowledged = sequence
         kernel = self._kernel
+        listeners: list[Callable[[], None]] = []
         for number in sorted(self._waiting):
             if number > sequence:
                 break
-            for output in self._waiting.pop(number):
-                if isinstance(output, Output):
-                    kernel.outputs.append((output.resource, output.command))
-                    output.done = True
-                    kernel.dirty[output] = None
+            for waiting in self._waiting.pop(number):
+                if isinstance(waiting, Output):
+                    kernel.outputs.append((waiting.resource, waiting.command))
+                    waiting.done = True
+                    kernel.dirty[waiting] = None
+                elif isinstance(waiting, tuple):
+                    kernel.outputs.append(waiting)
                 else:
-                    kernel.outputs.append(output)
+                    listeners.append(waiting)
         if self._held:
             self._held = {item: number for item, number in self._held.items() if number > sequence}
+        for listener in listeners:  # last, since they may begin transactions
+            listener()
 
     @property
     def is_waited_for(self) -> bool:

@@ -56,8 +56,8 @@ class Transactions(Protocol):
     def commit_async(self, listener: TransactionListener | None = None) -> None:
         """Commit; no transaction is active from the return on, and `listener` is called once with the outcome (RA-47).
 
-        The call may come before this returns. A transaction that was marked is rolled back, which only the listener
-        is told.
+        With a journal, `COMMITTED` comes when all that was committed is durable, and without one before this returns. A
+        transaction that was marked is rolled back, which only the listener is told.
 
         Raises:
             TransactionError: none is active, or the active one is not of this adaptor's `begin`.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from slee.kernel.journalling import Journalling
+from slee.testing.faults import JOURNAL_ACKNOWLEDGED, JOURNAL_APPEND, JOURNAL_APPENDED
 
 if TYPE_CHECKING:
     from slee.facilities.volatile import VolatileTables
     from slee.kernel.kernel import Kernel
     from slee.stores.simulated import SimulatedDisk
+    from slee.testing.faults import Faults
     from slee.testing.harness import SleeHarness
 
 H = TypeVar("H", bound="SleeHarness")
@@ -18,8 +20,9 @@ H = TypeVar("H", bound="SleeHarness")
 class CrashableJournal:
     """Keeps what lasts of a harness on a simulated disk; a record is made after every step."""
 
-    def __init__(self, kernel: Kernel, tables: VolatileTables, disk: SimulatedDisk) -> None:
+    def __init__(self, kernel: Kernel, tables: VolatileTables, disk: SimulatedDisk, faults: Faults) -> None:
         self.disk = disk
+        self._faults = faults
         self.journal = disk.open(kernel.now)
         self.journalling = Journalling(kernel, self.journal)
         self.journalling.join(tables)
@@ -29,8 +32,12 @@ class CrashableJournal:
         """Record what has changed, and hand over what the disk has acknowledged."""
         journalling = self.journalling
         if journalling.is_due:
+            self._faults.reach(JOURNAL_APPEND)
             journalling.flush(now)
+            self._faults.reach(JOURNAL_APPENDED)
         self.journal.advance(now)
+        if journalling.is_behind:
+            self._faults.reach(JOURNAL_ACKNOWLEDGED)
         journalling.acknowledged(self.journal.acknowledged)
 
     def crash(self, harness: H, survivors: int | None, downtime: float) -> H:

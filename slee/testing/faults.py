@@ -14,6 +14,12 @@ BEFORE_COMMIT: Final = "commit.before"
 """After the checks of a transaction, before anything of it takes effect."""
 OUTPUT: Final = "output"
 """Before a committed command is handed to its adaptor."""
+JOURNAL_APPEND: Final = "journal.append"
+"""Before a record is handed to the journal."""
+JOURNAL_APPENDED: Final = "journal.appended"
+"""Between a record's append and its acknowledgement."""
+JOURNAL_ACKNOWLEDGED: Final = "journal.acknowledged"
+"""Between an acknowledgement and the outputs that waited for it."""
 _ADAPTOR: Final = (
     "ra_active",
     "ra_stopping",
@@ -33,6 +39,9 @@ POINTS: Final = frozenset(
     (
         BEFORE_COMMIT,
         OUTPUT,
+        JOURNAL_APPEND,
+        JOURNAL_APPENDED,
+        JOURNAL_ACKNOWLEDGED,
         "callback.handler",
         "callback.local",
         "callback.selector",
@@ -110,4 +119,14 @@ class Faults:
             self._clock.move_to(self._clock.now + fault.action.seconds)
 
 
-__all__ = ["BEFORE_COMMIT", "OUTPUT", "POINTS", "Crash", "Delay", "Faults"]
+__all__ = [
+    "BEFORE_COMMIT",
+    "JOURNAL_ACKNOWLEDGED",
+    "JOURNAL_APPEND",
+    "JOURNAL_APPENDED",
+    "OUTPUT",
+    "POINTS",
+    "Crash",
+    "Delay",
+    "Faults",
+]

@@ -125,7 +125,7 @@ class SleeHarness(Looking):
         self.profiles = HarnessProfiles(self.kernel, self.facilities)
         self._links: dict[str, ResourceAdaptor] = {}
         self._is_pumping = False  # within `run`, which processes what adaptors fire there, as a server does
-        self.recovery = None if journal is None else CrashableJournal(self.kernel, self.tables, journal)
+        self.recovery = None if journal is None else CrashableJournal(self.kernel, self.tables, journal, self.faults)
         if start:
             self.kernel.start()
             self.run()

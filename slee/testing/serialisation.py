@@ -1,17 +1,20 @@
 """Sends what a transaction commits through the codec, and goes on with the copy (TST-8).
 
 In memory a value survives whatever it is; in a journal only what is written and read is left of it. CMP fields, shared
-attributes and the events that SBBs fire are carried by their declared types. An event type with a field of an open or
-mutable type is left alone, and listed in `not_carried`.
+attributes, addresses of timers, events that SBBs fire and commands that an adaptor recovers are carried by their
+declared types. An event type with a field of an open or mutable type is left alone, and listed in `not_carried`. The
+handle of an activity goes through its adaptor's marshaller (RA-44); an activity's state is octets already.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from slee.api.address import Address
 from slee.api.errors import SleeError
 from slee.kernel.context import Context
+from slee.kernel.timers import TimerRecord
 from slee.model.codec import declared_annotation
 from slee.testing.codec import Codec
 
@@ -56,6 +59,10 @@ class Serialisation:
             self._carry_shared(tx)
         if not tx.marked:
             self._carry_events(tx)
+        if not tx.marked:
+            self._carry_timers(tx)
+        if not tx.marked:
+            self._carry_outputs(tx)
 
     def _carry_fields(self, tx: Transaction, entity: SbbEntity, fields: dict[str, object]) -> None:
         cls = entity.env.descriptor.cls
@@ -91,6 +98,24 @@ class Serialisation:
                     _fail(tx, _failure(f"event {firing.cls.__name__}", error))
                     return
 
+    def _carry_timers(self, tx: Transaction) -> None:
+        for record in [argument for _, arguments in tx.undo for argument in arguments if type(argument) is TimerRecord]:
+            try:
+                record.address = cast("Address | None", self._codec.copy(record.address, Address | None))
+            except (TypeError, ValueError) as error:
+                _fail(tx, _failure(f"address of {record.id}", error))
+                return
+
+    def _carry_outputs(self, tx: Transaction) -> None:
+        for place, (resource, command) in enumerate(tx.outputs):
+            if type(command) not in resource.adaptor.recovers:
+                continue
+            try:
+                tx.outputs[place] = (resource, self._codec.copy(command, type(command)))
+            except (TypeError, ValueError) as error:
+                _fail(tx, _failure(f"command {type(command).__name__} of {resource.name}", error))
+                return
+
     def _carries(self, event_class: type) -> bool:
         known = self._carried.get(event_class)
         if known is None:
@@ -116,8 +141,13 @@ def _failure(where: str, error: Exception) -> SerialisationError:
 
 
 def _fail(tx: Transaction, error: SerialisationError) -> None:
-    """Blame the entity that the transaction began with; there is one, as only SBB code fires or shares."""
-    tx.fail(next(iter(tx.instances)), error)
+    """Blame the entity that the transaction began with; without one, the adaptor that began it."""
+    entity = next(iter(tx.instances), None)
+    if entity is not None:
+        tx.fail(entity, error)
+        return
+    tx.marked = True
+    tx.kernel.reports.observer.adaptor_failed("an adaptor", "commit", error)
 
 
 __all__ = ["Serialisation", "SerialisationError"]

@@ -22,7 +22,8 @@ from slee.api.errors import (
 from slee.api.event import event_type_id
 from slee.api.ids import EventTypeID, ServiceID
 from slee.spi import EventFlags, Outcome
-from slee.testing import RecordingResource
+from slee.stores.simulated import SimulatedDisk, StoreFaults
+from slee.testing import RecordingResource, SleeHarness
 from tests.conformance.kit import LOG, RA, Do, Note, Root, World, boom
 
 CALLS: Final[dict[str, Callable[[RecordingResource], object]]] = {
@@ -381,6 +382,33 @@ def test_ra_47_the_listener_of_a_rollback_is_called_once() -> None:
         world.slee.advance(1)
         assert told == [Outcome.ROLLED_BACK]
         assert world.context("a") is None
+
+
+def test_ra_47_with_a_journal_the_listener_is_told_of_a_commit_once_it_is_durable() -> None:
+    disk = SimulatedDisk(faults=StoreFaults(delay=(1.0, 1.0), acknowledgement_delay=(0.5, 0.5)))
+    slee = SleeHarness(journal=disk, leftovers_allowed=True)
+    ra = slee.add_resource("test", RecordingResource(RA))
+    told: list[tuple[str, Outcome]] = []
+    transactions = ra.context.transactions
+
+    slee.advance(10)
+    transactions.begin()
+    ra.endpoint.start_activity_transacted("lasting", "lasting")
+    ra.endpoint.save_activity("lasting", b"state")
+    transactions.commit_async(lambda outcome: told.append(("lasting", outcome)))
+    assert transactions.current is None
+    slee.run()
+    assert told == []
+    slee.advance(1.25)
+    assert disk.entries
+    assert told == []
+    slee.advance(0.5)
+    assert told == [("lasting", Outcome.COMMITTED)]
+    transactions.begin()
+    ra.endpoint.start_activity_transacted("never", "never")
+    transactions.set_rollback_only()
+    transactions.commit_async(lambda outcome: told.append(("never", outcome)))
+    assert told[1:] == [("never", Outcome.ROLLED_BACK)]
 
 
 def test_ra_48_there_need_be_no_listener() -> None:

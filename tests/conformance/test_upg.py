@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ from slee.api.errors import (
 from slee.kernel.migration import migrate_tree
 from slee.kernel.states import ServiceState
 from slee.model.descriptor import describe_service
-from tests.conformance.kit import LOG, Do, Note, Other, World, key, play
+from tests.conformance.kit import LOG, RA, Do, Note, Other, World, key, play
 
 V1 = ServiceID("Call", "test", "1.0")
 V2 = ServiceID("Call", "test", "2.0")
@@ -440,6 +441,34 @@ def test_upg_11_what_the_new_schema_does_not_hold_leaves_the_tree_as_it_was(made
         assert not world.kernel.service(new).roots
         assert world.kernel.transaction is None
         assert (root.env.entities, world.kernel.service(new).root.entities) == (1, 0)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_out_15_what_a_migration_step_enlists_is_handed_over_after_its_commit_or_dropped(fails: bool) -> None:
+    seen: list[object] = []
+
+    class First(Old, name="First", vendor="test", version="1.0"): ...
+
+    class Second(Old, name="First", vendor="test", version="2.0"):
+        @staticmethod
+        @migrates(from_version="1.0")
+        def up(old: Mapping[str, Any]) -> Mapping[str, object]:
+            world.ra.provider(RA).send("moved")
+            seen.extend(world.ra.commands)
+            return {"count": "text"} if fails else {**old, "count": 7}
+
+    with World(failures_allowed=True) as world:
+        old, new = world.slee.install(First), world.slee.install(Second, activate=False)
+        world.do("a")
+        (root,) = world.roots(First)
+        world.kernel.registry.switch([(old, new)])
+        with pytest.raises(UpgradeError) if fails else nullcontext():
+            migrate_tree(root, world.kernel.service(new))
+        world.slee.run()
+        world.do("b")
+        assert seen == []
+        assert world.ra.commands == ([] if fails else ["moved"])
+        assert world.ra.dropped == (["moved"] if fails else [])
 
 
 def test_upg_10_a_migration_is_a_static_method_of_one_argument_and_one_for_each_version() -> None:

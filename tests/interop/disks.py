@@ -1,7 +1,9 @@
-"""Disks that take no more while a server runs on them, and do again: two means that need no root.
+"""Disks that take no more while a server runs on them, and do again.
 
 `SmallDisk` is a filesystem of its own in the server's mount namespace, which the lane fills up; some machines forbid
-that. `WriteLimit` has the operating system refuse every write to a file of that process, and works everywhere.
+that. `ReadOnlyDisk` has the filesystem refuse every write to the files that the server has open, as one does that turns
+read-only under it; that takes root. `WriteLimit` has the operating system refuse every write of that process, and works
+everywhere.
 """
 
 from __future__ import annotations
@@ -49,6 +51,22 @@ class WriteLimit:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (octets, hard))
 
 
+class ReadOnlyDisk:
+    """Nothing in the state directory can be changed, through descriptors that are open neither.
+
+    A real remount does not serve: the kernel refuses one while files are open for writing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.server = Slee(folder)
+
+    def fill(self) -> None:
+        _set_immutable(self.server.state_dir, "+i")
+
+    def free(self) -> None:
+        _set_immutable(self.server.state_dir, "-i")
+
+
 class SmallDisk:
     """A disk of some megabytes, full to the last octet."""
 
@@ -72,7 +90,7 @@ class SmallDisk:
                     raise
 
     def free(self) -> None:
-        self._ballast.unlink()
+        self._ballast.unlink(missing_ok=True)
 
 
 class _Inside(Slee):
@@ -86,6 +104,26 @@ class _Inside(Slee):
     def __init__(self, folder: Path, *, prefix: Sequence[str]) -> None:
         super().__init__(folder, prefix=prefix)
         self._state_inside = self.state_dir
+
+
+def _set_immutable(place: Path, change: str) -> None:
+    """`+i` or `-i`; for sockets there is no such thing, of which chattr complains."""
+    names = [str(path) for path in (place, *place.rglob("*")) if path.is_dir() or path.is_file()]
+    status, output = run([find_program("chattr") or "chattr", change, *names])
+    if status != 0:
+        raise OSError(f"chattr {change} {place}: {output.strip()}")
+
+
+def why_no_read_only_disk(folder: Path) -> str:
+    """Why files of this folder cannot be made immutable; empty if they can."""
+    probe = folder / "probe"
+    probe.mkdir()
+    try:
+        _set_immutable(probe, "+i")
+    except OSError as error:
+        return str(error)
+    _set_immutable(probe, "-i")
+    return ""
 
 
 def namespace() -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.clients import Clients, keeper_uri
-from tests.interop.disks import Disk, SmallDisk, WriteLimit, why_no_small_disk
+from tests.interop.disks import Disk, ReadOnlyDisk, SmallDisk, WriteLimit, why_no_read_only_disk, why_no_small_disk
 from tests.interop.killing import deploy
 from tests.interop.peers import DOMAIN, HOST, Sipp
 
@@ -19,17 +19,20 @@ PATIENCE = 10.0
 """Seconds within which the server notices that the disk is full, or that it is not any more."""
 
 
-@pytest.fixture(params=[WriteLimit, SmallDisk])
+@pytest.fixture(params=[WriteLimit, ReadOnlyDisk, SmallDisk])
 def disk(request: pytest.FixtureRequest, server_name: str, tmp_path: Path) -> Iterator[Disk]:
     """A running server on a disk that can be filled."""
     if server_name != "slee":
         pytest.skip("about the product alone")
     if request.param is SmallDisk and (reason := why_no_small_disk()):
         pytest.skip(reason)  # the write limit shows the same
+    if request.param is ReadOnlyDisk and (reason := why_no_read_only_disk(tmp_path)):
+        pytest.skip(reason)  # the write limit shows the same
     made: Disk = request.param(tmp_path)
     with made.server.start().child:
         deploy(made.server, tmp_path, "keeper", "Keeper")
         yield made
+        made.free()
 
 
 @pytest.fixture

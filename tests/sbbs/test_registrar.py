@@ -8,6 +8,8 @@ import pytest
 
 from resource_adaptors.sip.testing import Phone, SipSimulator
 from sbbs.registrar.sbb import Registrar, RegistrarUsage
+from slee.model.descriptor import Durability
+from slee.stores.simulated import SimulatedDisk, StoreFaults
 from slee.testing import SleeHarness
 
 
@@ -82,7 +84,8 @@ def test_wildcard_must_be_alone_and_expire(bob: Phone, values: tuple[str, ...], 
 
 def test_order_of_cseq_within_a_call_id(bob: Phone) -> None:
     assert bob.register(call_id="x@y", cseq=7).final.status == 200
-    assert bob.register(call_id="x@y", cseq=7).final.status == 500
+    assert bob.register(call_id="x@y", cseq=7, expires=600).final.status == 500
+    assert bob.register(call_id="x@y", cseq=7, expires=0).final.status == 500
     assert bob.register(call_id="x@y", cseq=6, expires=0).final.status == 500
     assert bob.register(call_id="other@y", cseq=1).final.status == 200
     assert bob.register(call_id="other@y", cseq=2).final.status == 200
@@ -127,3 +130,20 @@ def test_nothing_stays_behind(bob: Phone, slee: SleeHarness) -> None:
     figures = slee.kernel.statistics()
     assert [service.entities for service in figures.services] == [0]
     assert [resource.activities for resource in figures.resources] == [0]
+
+
+def test_repetition_of_a_request_whose_answer_a_kill_swallowed_is_answered_and_changes_nothing() -> None:
+    disk = SimulatedDisk(faults=StoreFaults(delay=(0.0, 0.0), acknowledgement_delay=(0.0, 0.0)))
+    slee = SleeHarness(journal=disk, leftovers_allowed=True)
+    sip = slee.add_resource("sip-main", SipSimulator())
+    slee.install(Registrar, durability=Durability.SYNC)
+    assert sip.phone("bob").register("<sip:b@h1>", call_id="x@y", cseq=7, expires=100).final.status == 200
+    again = slee.crash(downtime=4)
+    sip = again.add_resource("sip-main", SipSimulator())
+    again.install(Registrar, durability=Durability.SYNC)
+    again.restart()
+    bob = sip.phone("bob")
+    assert bob.register("<sip:b@h1>", call_id="x@y", cseq=7, expires=100).final.status == 200
+    assert contacts(bob) == ["<sip:b@h1>;q=1;expires=96"]
+    again.advance(40)  # longer than any client repeats a request: a client that reuses a number
+    assert bob.register("<sip:b@h1>", call_id="x@y", cseq=7, expires=100).final.status == 500

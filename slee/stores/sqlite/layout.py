@@ -121,10 +121,14 @@ def meta_checksum(meta: Meta) -> int:
 
 
 def connect(directory: Path, *, writing: bool) -> sqlite3.Connection:
-    """Open the database of a directory, which has to exist when it is only read."""
+    """Open the database of a directory, which has to exist when it is only read.
+
+    A writer keeps the index of the WAL in its own memory, which its threads share: a mapped file would end the process
+    with SIGBUS when the disk turns read-only under it. Another process cannot read the database meanwhile.
+    """
     name = (directory / DATABASE_FILE).resolve().as_uri()
     connection = sqlite3.connect(
-        f"{name}?mode={'rwc' if writing else 'ro'}",
+        f"{name}?{'mode=rwc&vfs=unix-excl' if writing else 'mode=ro'}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from slee.api.errors import JournalDamagedError, JournalError
+from slee.api.errors import JournalDamagedError, JournalError, JournalInUseError
 from slee.stores.sqlite.layout import (
     APPLICATION,
     DATABASE_FILE,
@@ -26,6 +26,7 @@ from slee.stores.sqlite.layout import (
     state_checksum,
 )
 from slee.stores.sqlite.mark import MARK_FILE, Mark, read_mark
+from slee.stores.sqlite.owner import read_owner
 
 __all__ = ["Contents", "decode_records", "read", "read_log", "read_meta", "read_state", "require_header"]
 
@@ -61,6 +62,7 @@ def read(directory: Path) -> Contents | None:
 
     Raises:
         JournalDamagedError: something is wrong before the end.
+        JournalInUseError: another process has it open.
         JournalError: it is of another format, or cannot be read.
     """
     path = directory / DATABASE_FILE
@@ -73,6 +75,10 @@ def read(directory: Path) -> Contents | None:
     try:
         return _read(directory, path, mark)
     except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+            raise JournalInUseError(
+                f"{directory}: the journal is in use by {read_owner(directory) or 'a process'} [DUR-16]; stop it first"
+            ) from error
         raise _damaged(path, 0, f"SQLite cannot read it: {error}") from error
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from click.testing import CliRunner
 
 from deploy.cli import main
 from slee.api.errors import JournalError, JournalInUseError
+from slee.kernel.journal import Entry
 from slee.stores import JOURNAL_FOLDER
 from slee.stores.sqlite import SqliteJournal
 from slee.stores.sqlite.layout import DATABASE_FILE
@@ -133,5 +137,19 @@ def test_dur_16_repair_leaves_a_journal_that_is_open(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path)
     with pytest.raises(JournalInUseError):
         repair(tmp_path)
-    assert examine(tmp_path).exists
     journal.close()
+    assert examine(tmp_path).exists
+
+
+def test_dur_16_a_journal_that_a_process_writes_to_is_not_taken_for_damaged(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path)
+    journal.append([Entry(b"E1", b"value")])
+    script = (
+        "from pathlib import Path\nfrom slee.stores.sqlite.repair import examine\n"
+        f"try: examine(Path({str(tmp_path)!r}))\nexcept Exception as error: print(type(error).__name__, error)"
+    )
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    journal.close()
+    assert told.startswith("JournalInUseError")
+    assert f"process {os.getpid()}" in told
+    assert "[DUR-16]; stop it first" in told
