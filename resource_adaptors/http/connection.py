@@ -35,8 +35,8 @@ _LINGER: Final = 2.0
 """Seconds that a refused client has to read its answer before the connection is cut."""
 
 
-class Connection(HttpToolsProtocol):
-    """One client's connection."""
+class Connection(HttpToolsProtocol, asyncio.BufferedProtocol):
+    """One client's connection, read into a buffer that all share: asyncio would allocate 256 KiB for every read."""
 
     transport: asyncio.Transport
     flow: FlowControl
@@ -118,6 +118,12 @@ class Connection(HttpToolsProtocol):
             exchange.gone = True
             self.gate.gone(exchange)
         self.gate.read_all()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.gate.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self.gate.buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         if self.is_deaf:
@@ -252,8 +258,7 @@ class Connection(HttpToolsProtocol):
         exchange, self.incoming = self.incoming, None
         if exchange is None:
             return
-        exchange.is_complete = True
-        self._in_head = True
+        exchange.is_complete = self._in_head = True
         self._head_bound = self._piece
         self.url = b""
         self._fields = []
@@ -307,7 +312,7 @@ class Connection(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def resume_reading(self) -> None:
-        """Read on: somebody has asked for more of a body."""
+        """Somebody has asked for more of a body."""
         self.flow.resume_reading()
 
     # Refusals.

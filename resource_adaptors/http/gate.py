@@ -15,6 +15,8 @@ class Gate(Protocol):
     """What a connection asks of the adaptor."""
 
     limits: LimitSection
+    buffer: memoryview
+    """What connections are read into, one after the other."""
     moment: float
     """Seconds since the epoch, as of the last thing that happened."""
 

@@ -37,6 +37,8 @@ _PROCESSED: Final = int(EventFlags.SBB_PROCESSED)
 _ROLLED_BACK: Final = int(EventFlags.SBB_ROLLED_BACK)
 _ACTIVITY: Final = int(ActivityFlags.UNREFERENCED)
 _REQUESTS: Final = frozenset({*events.REQUEST_EVENTS.values(), events.OtherRequest})
+_READ: Final = 65_536
+"""Octets that are read at once."""
 _JSON: Final = "application/json"
 
 
@@ -64,6 +66,7 @@ class Serving:
         self.stream_closed: Callable[[Exchange], None] = lambda _: None
         """Told when the client of an event stream has gone."""
         self.moment = context.now
+        self.buffer = memoryview(bytearray(_READ))
         self._second = 0
         self._common = b""
         self.take(settings)
@@ -95,7 +98,7 @@ class Serving:
 
     def read_all(self) -> None:
         """Let the SLEE work."""
-        self._context.pump()
+        self._context.pump_soon()
 
     def common(self) -> bytes:
         second = int(self.moment)

@@ -301,6 +301,8 @@ class SleeHarness(Looking):
         if self.kernel.transaction is None and not self._is_pumping:
             self.run()
 
+    pump_soon = pump  # there is no loop whose other readers would have their turn first
+
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         """There are no sockets here (TST-3)."""
         raise RuntimeError(f"a reader for descriptor {fileno} in a harness [TST-3]; give the adaptor no socket")
