@@ -43,6 +43,8 @@ from slee.api.ids import ResourceAdaptorID, ServiceID
 from slee.api.resource import ResourceAdaptorType
 from slee.spi import (
     FailureReason,
+    KeepsLetters,
+    Letter,
     ReceivableService,
     ResourceAdaptor,
     ResourceAdaptorContext,
@@ -54,7 +56,7 @@ _LOOK_EVERY: Final = 1.0
 _METHODS: Final = {event_class: method for method, event_class in events.REQUEST_EVENTS.items()}
 
 
-class HttpAdaptor(ResourceAdaptor):
+class HttpAdaptor(ResourceAdaptor, KeepsLetters):
     """One HTTP resource adaptor entity."""
 
     id: ClassVar[ResourceAdaptorID] = ResourceAdaptorID("http", "slee", "1.0")
@@ -309,6 +311,17 @@ class HttpAdaptor(ResourceAdaptor):
         self.serving.received = frozenset(
             event.event_class for service in self._services.values() for event in service.events
         )
+
+    # Dead letters.
+
+    def letters(self) -> list[Letter]:
+        return self.webhooks.letters.listed()
+
+    def retry_letter(self, identity: str) -> None:
+        self.webhooks.retry(identity)
+
+    def drop_letter(self, identity: str) -> None:
+        self.webhooks.drop(identity)
 
     # Commands.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from resource_adaptors.http.protocol.webhooks import Record
+from slee.spi import Letter
 
 if TYPE_CHECKING:
     from slee.spi import Kept
@@ -51,6 +52,20 @@ class Letters:
         self.delivered(record)
         self.dead[record.id] = record
         self._kept.put(f"{_DEAD}{record.id}", msgspec.msgpack.encode(record))
+
+    def listed(self) -> list[Letter]:
+        """The dead letters as operators see them."""
+        return [
+            Letter(
+                record.id,
+                record.target,
+                record.created,
+                record.attempts,
+                f"status {record.status}" if record.status else "no answer",
+                len(record.body),
+            )
+            for record in self.dead.values()
+        ]
 
     def unearth(self, identity: str) -> Record:
         """Take a dead letter out; `KeyError` if there is none of that id."""

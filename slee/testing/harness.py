@@ -96,8 +96,7 @@ class SleeHarness(Looking):
             leftovers_allowed: do not fail for what is left when the harness closes.
             serialise: send what is committed through the codec, and go on with the copy (TST-8).
             random_schedule: choose by lot which ready context goes next (TST-11).
-            journal: the disk that what lasts is kept on, so that `crash` and `restart` can be tried; every class is
-                `memory` without.
+            journal: the disk that what lasts is kept on, for `crash` and `restart`; without, all is `memory`.
             start: `False` leaves the SLEE Stopped, as `crash` does; `restart` starts it.
         """
         self.clock = ManualClock()
@@ -301,7 +300,7 @@ class SleeHarness(Looking):
         if self.kernel.transaction is None and not self._is_pumping:
             self.run()
 
-    pump_soon = pump  # there is no loop whose other readers would have their turn first
+    pump_soon = pump  # there is no loop with other readers
 
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         """There are no sockets here (TST-3)."""
