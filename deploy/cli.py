@@ -14,6 +14,7 @@ FAMILIES: Final = {
     "service": "Activate and deactivate services, and look at their entity trees.",
     "resource": "Manage resource adaptor entities and their links.",
     "profile": "Provision profile tables: add, find, change, import and export profiles.",
+    "schedule": "Look at schedules, make, suspend, resume and cancel them, and fire one now.",
     "activity": "Look at activities, and end one.",
     "letter": "Look at messages that adaptors have given up, and try them again or drop them.",
     "trace": "Read and assign trace levels.",

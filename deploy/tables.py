@@ -19,7 +19,7 @@ _SHOWN: Final = 3
 """Members of a list that a cell shows; of a longer one it shows the length."""
 _DETAILS: Final = frozenset({"digest", "components"})
 """What is shown of one result only, and left out of lists."""
-_TIMES: Final = frozenset({"installed_at", "time", "since"})
+_TIMES: Final = frozenset({"installed_at", "time", "since", "due"})
 """What is in seconds since the epoch."""
 
 
@@ -64,7 +64,9 @@ def _short(name: str, value: Json) -> str:
 
 
 def _readable(name: str, value: Json) -> Json:
-    """A time as ISO 8601 writes it, anything else as it is."""
+    """Times as ISO 8601 writes them, anything else as it is."""
+    if name in _TIMES and isinstance(value, list):
+        return [_readable(name, member) for member in value]
     if name in _TIMES and isinstance(value, int | float):
         return datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return value

@@ -43,13 +43,12 @@ from slee.api.ids import ResourceAdaptorID, ServiceID
 from slee.api.resource import ResourceAdaptorType
 from slee.spi import (
     FailureReason,
-    KeepsLetters,
-    Letter,
     ReceivableService,
     ResourceAdaptor,
     ResourceAdaptorContext,
     ResourceInterface,
 )
+from slee.spi.letters import KeepsLetters, Letter
 
 _LOOK_EVERY: Final = 1.0
 """Seconds between two looks at time limits (HTTP-13)."""

@@ -52,6 +52,7 @@ from resource_adaptors.http.events import (
 )
 from resource_adaptors.http.message.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from resource_adaptors.http.message.headers import is_same_entity, single_range
+from resource_adaptors.http.message.multipart import MultipartReader, Part
 from resource_adaptors.http.message.request import Principal, Request, Source
 from slee.api.activity import ActivityContext
 from slee.api.resource import ResourceAdaptorType
@@ -316,8 +317,10 @@ __all__ = [
     "HttpTimeout",
     "HttpTransportError",
     "LocalProtocolError",
+    "MultipartReader",
     "OptionsRequest",
     "OtherRequest",
+    "Part",
     "PatchRequest",
     "PostRequest",
     "Principal",

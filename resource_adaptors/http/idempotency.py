@@ -14,7 +14,7 @@ from resource_adaptors.http.message.headers import find
 if TYPE_CHECKING:
     from resource_adaptors.http.access_config import IdempotencySection
     from resource_adaptors.http.exchange import Exchange
-    from slee.spi import Kept
+    from slee.spi import KeptRecords
 
 _PREFIX: Final = "answer/"
 _LONGEST_KEY: Final = 255
@@ -44,7 +44,7 @@ class Claim(msgspec.Struct, frozen=True):
 class Answers:
     """The answers that are kept, over a restart too, and the keys of requests that are being served."""
 
-    def __init__(self, kept: Kept, most: int, now: float) -> None:
+    def __init__(self, kept: KeptRecords, most: int, now: float) -> None:
         """Take up what was kept.
 
         Args:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from resource_adaptors.http.protocol.webhooks import Record
-from slee.spi import Letter
+from slee.spi.letters import Letter
 
 if TYPE_CHECKING:
-    from slee.spi import Kept
+    from slee.spi import KeptRecords
 
 _PENDING: Final = "webhook/"
 _DEAD: Final = "dead-webhook/"
@@ -19,7 +19,7 @@ _DEAD: Final = "dead-webhook/"
 class Letters:
     """Records by id."""
 
-    def __init__(self, kept: Kept) -> None:
+    def __init__(self, kept: KeptRecords) -> None:
         self._kept = kept
         self.pending: dict[str, Record] = {}
         """What is to be delivered, oldest first."""

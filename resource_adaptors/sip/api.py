@@ -11,6 +11,24 @@ from typing import Final
 
 import msgspec
 
+from resource_adaptors.sip.dialog_events import (
+    DIALOG_EVENTS,
+    INSIDE_EVENTS,
+    Ack,
+    Bye,
+    DialogExpired,
+    DialogInfo,
+    DialogMessage,
+    DialogNotify,
+    DialogRefer,
+    DialogRequest,
+    DialogTerminated,
+    DialogUpdate,
+    Prack,
+    ProxyDialog,
+    Reinvite,
+    Resubscribe,
+)
 from resource_adaptors.sip.message.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from resource_adaptors.sip.message.message import Message as SipMessage
 from resource_adaptors.sip.message.message import Request, Response
@@ -51,7 +69,10 @@ class ServerTransaction(msgspec.Struct, frozen=True):
 
 
 class ClientTransaction(msgspec.Struct, frozen=True):
-    """Activity of one branch of a forwarded request; ends when its final response or failure has been delivered."""
+    """Activity of one branch of a forwarded request, or of a request of our own.
+
+    Ends when its final response or failure has been delivered.
+    """
 
     branch: str
     """The branch parameter of its Via, which names it (RFC 3261 17.1.3)."""
@@ -187,6 +208,8 @@ class Ringing:
     """180."""
 
     response: Response
+    dialog: ActivityContext | None = None
+    """The dialog that the response belongs to, if the request was forwarded with `track=True`."""
 
 
 @event_type("sip.Progress", vendor="slee", version="1.0")
@@ -194,13 +217,17 @@ class Progress:
     """Any other of 101 to 199."""
 
     response: Response
+    dialog: ActivityContext | None = None
+    """The dialog that the response belongs to, if the request was forwarded with `track=True`."""
 
 
 @event_type("sip.Answered", vendor="slee", version="1.0")
 class Answered:
-    """2xx to INVITE."""
+    """2xx to INVITE. Of a followed dialog it goes to the caller when this has been processed and recorded."""
 
     response: Response
+    dialog: ActivityContext | None = None
+    """The dialog that the response belongs to, if the request was forwarded with `track=True`."""
 
 
 @event_type("sip.Accepted", vendor="slee", version="1.0")
@@ -384,17 +411,52 @@ class Sip(ResourceInterface):
         raise NotImplementedError
 
     @opening_command
-    def forward(self, aci: ActivityContext, to: Target, *, record_route: bool = False) -> ActivityContext:
-        """Forward the request of a ServerTransaction to one target; returns the branch's context."""
+    def forward(
+        self, aci: ActivityContext, to: Target, *, record_route: bool = False, track: bool = False
+    ) -> ActivityContext:
+        """Forward the request of a ServerTransaction to one target; returns the branch's context.
+
+        With `track` the dialogs that an INVITE makes are followed: `Ringing`, `Progress` and `Answered` name the
+        `ProxyDialog` activity to attach to, on which the requests inside it fire. It stays on the path for that.
+        """
         raise NotImplementedError
 
     @opening_command
     def fork(
-        self, aci: ActivityContext, targets: Sequence[Target], *, record_route: bool = False
+        self, aci: ActivityContext, targets: Sequence[Target], *, record_route: bool = False, track: bool = False
     ) -> tuple[ActivityContext, ...]:
         """Forward the request to all targets at once; the first 2xx cancels the others (SIP-157).
 
-        Returns the contexts of the branches, in the order of the targets.
+        Returns the contexts of the branches, in the order of the targets. For `track` see `forward`.
+        """
+        raise NotImplementedError
+
+    @opening_command
+    def message(
+        self,
+        to: str,
+        *,
+        from_: str,
+        body: bytes,
+        content_type: str = "text/plain;charset=UTF-8",
+        target: Target | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> ActivityContext:
+        """Send a MESSAGE of our own outside a dialog (RFC 3428); returns the context of its ClientTransaction.
+
+        Its final response fires there by class (`Accepted`, `Rejected`, ...), or `TransactionTimeout` or
+        `TransportError` does, and ends it.
+
+        Args:
+            to: URI of the recipient.
+            from_: URI of the sender.
+            body: at most 1,300 octets with all headers (RFC 3428 8).
+            content_type: of the body.
+            target: where it goes, a registered contact say; `to` unless given.
+            headers: further headers; no Contact, which a MESSAGE must not have (RFC 3428 4).
+
+        Raises:
+            LocalProtocolError: a value is not fit for the wire, or the message is too long.
         """
         raise NotImplementedError
 
@@ -417,21 +479,34 @@ SIP: Final[ResourceAdaptorType[Sip]] = ResourceAdaptorType(
         *RESPONSE_EVENTS,
         TransactionTimeout,
         TransportError,
+        *DIALOG_EVENTS,
     ),
-    activities=(ServerTransaction, ClientTransaction),
+    activities=(ServerTransaction, ClientTransaction, ProxyDialog),
 )
 
 __all__ = [
+    "DIALOG_EVENTS",
+    "INSIDE_EVENTS",
     "REQUEST_EVENTS",
     "RESPONSE_EVENTS",
     "SIP",
     "Accepted",
+    "Ack",
     "Answered",
     "Busy",
+    "Bye",
     "Cancel",
     "Challenged",
     "ClientTransaction",
     "Declined",
+    "DialogExpired",
+    "DialogInfo",
+    "DialogMessage",
+    "DialogNotify",
+    "DialogRefer",
+    "DialogRequest",
+    "DialogTerminated",
+    "DialogUpdate",
     "ExpiryBounds",
     "Failed",
     "ForkExhausted",
@@ -444,18 +519,22 @@ __all__ = [
     "Options",
     "OtherRequest",
     "OtherUri",
+    "Prack",
     "Progress",
     "ProtocolError",
+    "ProxyDialog",
     "Publish",
     "Redirected",
     "Refer",
     "Refusal",
     "Register",
+    "Reinvite",
     "Rejected",
     "RemoteProtocolError",
     "Request",
     "RequestedBinding",
     "Response",
+    "Resubscribe",
     "Ringing",
     "ServerTransaction",
     "Sip",

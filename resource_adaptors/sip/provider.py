@@ -11,6 +11,7 @@ from resource_adaptors.sip.api import ClientTransaction, Sip, Target
 from resource_adaptors.sip.message.checks import check_address, check_text, header_lines
 from resource_adaptors.sip.message.errors import LocalProtocolError
 from resource_adaptors.sip.message.uri import Uri
+from resource_adaptors.sip.protocol.requests import NewRequest
 
 if TYPE_CHECKING:
     from resource_adaptors.sip.adaptor import SipAdaptor
@@ -36,6 +37,13 @@ class Fork(msgspec.Struct, frozen=True):
     targets: tuple[Target, ...]
     branches: tuple[str, ...]
     record_route: bool
+    track: bool = False
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send a request of our own."""
+
+    request: NewRequest
 
 
 class CancelBranches(msgspec.Struct, frozen=True):
@@ -96,14 +104,20 @@ class SipProvider(Sip):
             check_address("Contact", value)
         self.respond(aci, status, headers=[("Contact", value) for value in values])
 
-    def forward(self, aci: ActivityContext, to: Target, *, record_route: bool = False) -> ActivityContext:
-        return self.fork(aci, (to,), record_route=record_route)[0]
+    def forward(
+        self, aci: ActivityContext, to: Target, *, record_route: bool = False, track: bool = False
+    ) -> ActivityContext:
+        return self.fork(aci, (to,), record_route=record_route, track=track)[0]
 
     def fork(
-        self, aci: ActivityContext, targets: Sequence[Target], *, record_route: bool = False
+        self, aci: ActivityContext, targets: Sequence[Target], *, record_route: bool = False, track: bool = False
     ) -> tuple[ActivityContext, ...]:
         adaptor = self._adaptor
         server = adaptor.server(aci, "fork")
+        if track and server.transaction.method != "INVITE":
+            raise LocalProtocolError(
+                f"fork: {server} makes no dialog that can be followed [SIP-160]; track INVITE requests only"
+            )
         if not targets:
             raise LocalProtocolError("fork: no target [SIP-151]; give at least one, or reject the request")
         for target in targets:
@@ -116,11 +130,33 @@ class SipProvider(Sip):
         branches = tuple(adaptor.core.new_branch(server.transaction, target.uri) for target in targets)
         server.branches += len(branches)
         context.on_rollback(server.forget_branches, len(branches))
-        context.enlist(Fork(server, tuple(targets), branches, record_route))
+        context.enlist(Fork(server, tuple(targets), branches, record_route or track, track))
         start = context.endpoint.start_activity_transacted
         return tuple(
             start(branch, ClientTransaction(branch, target)) for branch, target in zip(branches, targets, strict=True)
         )
+
+    def message(
+        self,
+        to: str,
+        *,
+        from_: str,
+        body: bytes,
+        content_type: str = "text/plain;charset=UTF-8",
+        target: Target | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> ActivityContext:
+        if any(name.lower() in ("contact", "m") for name, _ in headers):
+            raise LocalProtocolError("message: a MESSAGE has no Contact [SIP-102, RFC 3428 4]; leave it out")
+        adaptor = self._adaptor
+        target = Target(to) if target is None else target
+        branch = adaptor.core.new_request_branch()
+        named = (("Content-Type", content_type), *headers)
+        request = NewRequest(branch, "MESSAGE", target.uri, f"<{from_}>", f"<{to}>", target.route, named, bytes(body))
+        adaptor.core.check_send(request)
+        context = adaptor.context
+        context.enlist(Send(request))
+        return context.endpoint.start_activity_transacted(branch, ClientTransaction(branch, target))
 
     def cancel_branches(self, aci: ActivityContext) -> None:
         server = self._adaptor.server(aci, "cancel_branches")

@@ -1,14 +1,15 @@
 """The timer resource adaptor: joins the scheduler to the SLEE; the schedules' rules are in `protocol`.
 
-The scheduler works in the time of the wall clock, by which schedules are written. The SLEE's clock is monotonic; the
-difference between the two is looked at every second, so that a step of the wall clock is noticed (TIM-16).
+The scheduler works in the time of the wall clock, by which schedules are written. The SLEE's clock is monotonic, and
+waits; the difference between the two is looked at whenever something is due and every second, so that a step of the
+wall clock is noticed, and what is due by it is never early (TIM-12, TIM-16).
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import ClassVar, Final
 
 from pydantic import BaseModel
@@ -16,32 +17,34 @@ from pydantic import BaseModel
 from resource_adaptors.timer.api import TIMER, ScheduleActivity
 from resource_adaptors.timer.config import TimerConfiguration
 from resource_adaptors.timer.firing import Firing
+from resource_adaptors.timer.keeping import Keeping
 from resource_adaptors.timer.metrics import TimerStatistics
-from resource_adaptors.timer.protocol.errors import LocalProtocolError, ResourceExhaustedError
-from resource_adaptors.timer.protocol.schedule import Schedule, read_record
-from resource_adaptors.timer.protocol.scheduler import Fired, Scheduler
-from resource_adaptors.timer.protocol.timing import Every, Timing, compile_timing
+from resource_adaptors.timer.operators import Operators
+from resource_adaptors.timer.protocol.errors import LocalProtocolError
+from resource_adaptors.timer.protocol.schedule import Origin, Plan, Schedule
+from resource_adaptors.timer.protocol.scheduler import Scheduler
+from resource_adaptors.timer.protocol.timing import Timing, compile_timing
 from resource_adaptors.timer.provider import Cancel, Create, Reschedule, Resume, Suspend, TimerProvider
 from resource_adaptors.timer.register import Register
-from slee.api.alarm import AlarmLevel
+from resource_adaptors.timer.watch import Watch
 from slee.api.errors import InvalidConfigurationError
-from slee.api.ids import ResourceAdaptorID
+from slee.api.ids import ResourceAdaptorID, ServiceID
 from slee.api.resource import ResourceAdaptorType
 from slee.spi import (
-    ActivityFlags,
     EventFlags,
     FailureReason,
     ResourceAdaptor,
     ResourceAdaptorContext,
     ResourceInterface,
 )
+from slee.spi.scheduling import ScheduleInfo
 
 _ROLLED_BACK: Final = int(EventFlags.SBB_ROLLED_BACK)
 _PROCESSED: Final = int(EventFlags.SBB_PROCESSED)
-_UNREFERENCED: Final = int(ActivityFlags.UNREFERENCED)
-_CLOCK_STEP: Final = 1.0
-"""Seconds by which the wall clock must step to be noticed (TIM-16)."""
-_BACKLOG_ALARM: Final = 5.0
+_CLOCK_STEP: Final = 0.9
+"""Seconds that the wall clock must step between two looks to be noticed: a clock that stands is (TIM-16)."""
+_LOOK: Final = 1.0
+"""Seconds between two looks at the wall clock, and at runs that an occurrence waits for."""
 
 
 class TimerAdaptor(ResourceAdaptor):
@@ -50,21 +53,29 @@ class TimerAdaptor(ResourceAdaptor):
     id: ClassVar[ResourceAdaptorID] = ResourceAdaptorID("timer", "slee", "1.0")
     ra_types = (TIMER,)
     configuration: ClassVar[type[BaseModel] | None] = TimerConfiguration
-    clock_check: ClassVar[float] = 1.0
-    """Seconds between two looks at the wall clock."""
+    is_gathering: ClassVar[bool] = True
+    """Whether occurrences due within the resolution fire together."""
 
     context: ResourceAdaptorContext
     settings: TimerConfiguration
     scheduler: Scheduler
     register: Register
+    watch: Watch
 
     def __init__(self) -> None:
-        self._is_working = False
+        self.is_watching = True
+        """Whether the wall clock is looked at every second though nothing is due."""
+        self.is_working = False
+        """Whether the entity is Active and the SLEE Running, or either on its way out."""
         self._offset = 0.0
         """Wall clock minus the SLEE's clock."""
-        self._checked_at = 0.0
+        self._looked_at = 0.0
+        self._looked_offset = 0.0
+        self._ticked_at = 0.0
         self._clock_steps = 0
-        self._firing = Firing(self)
+        self.firing = Firing(self)
+        self.keeping = Keeping(self)
+        self._operators = Operators(self)
         self._commands: dict[type, Callable[..., None]] = {
             Create: self._create,
             Cancel: self._cancel,
@@ -77,6 +88,7 @@ class TimerAdaptor(ResourceAdaptor):
 
     def set_context(self, context: ResourceAdaptorContext) -> None:
         self.context = context
+        self.watch = Watch(context)
 
     def ra_verify_configuration(self, configuration: BaseModel) -> None:
         assert isinstance(configuration, TimerConfiguration)
@@ -96,37 +108,41 @@ class TimerAdaptor(ResourceAdaptor):
             rate=configuration.fires_per_second,
             catch_up=configuration.max_catch_up,
             late_after=configuration.missed_after,
+            is_busy=self.firing.is_busy,
         )
 
     def ra_active(self) -> None:
-        self._is_working = True
-        self._checked_at = self.context.now
-        self._offset = self.wall_clock() - self._checked_at
+        self.is_working = True
+        self._looked_at = self.context.now
+        self._offset = self._looked_offset = self.wall_clock() - self._looked_at
+        self.scheduler.shift = 0.0
+        self.keeping.rise()
         for configured in self.settings.schedules:
-            plan = configured.plan(self.settings.zone_default)
-            if self.register.find(plan.name, None) is None:
-                schedule = self.register.make(self.new_handle(plan.name), plan, self.wall_now(), owner=None)
-                self.register.add(schedule)
-                self.context.endpoint.start_activity(schedule.handle, self.activity_of(schedule), _UNREFERENCED)
-                self.scheduler.begin(schedule, self.wall_now())
-                self.save(schedule)
+            if self.register.named(configured.name) is None:
+                self._make_configured(configured.plan(self.settings.zone_default))
+
+    def _make_configured(self, plan: Plan) -> None:
+        handle, now = self.new_handle(plan.name), self.time_of(plan.timing)
+        schedule = self.register.make(handle, plan, now, origin=Origin.CONFIGURATION)
+        schedule.progress.is_suspended = plan.name in self.keeping.suspended
+        self.keeping.start(schedule)
+
+    def configured_plan(self, name: str) -> Plan | None:
+        """The plan that the configuration has for a name (TIM-23)."""
+        found = (configured for configured in self.settings.schedules if configured.name == name)
+        return next((configured.plan(self.settings.zone_default) for configured in found), None)
 
     def ra_stopping(self) -> None:
-        """Fire nothing more; what was fired is delivered, and each activity then ends (COM-18)."""
+        """Fire nothing more: put the schedules away if the SLEE stops, end them if the entity does (COM-18, RA-9)."""
+        if self.context.is_entity_active:
+            self.keeping.rest()
+            return
         for schedule in list(self.register):
-            self._firing.end(schedule, "adaptor_stopping")
+            self.end(schedule, "adaptor_stopping")
 
     def ra_inactive(self) -> None:
-        self._is_working = False
+        self.is_working = False
         self.register.clear()
-
-    def wall_clock(self) -> float:
-        """Seconds since the epoch as the system's clock shows them now, steps included."""
-        return time.time()
-
-    def wall_now(self) -> float:
-        """The same by the SLEE's clock and the difference seen last."""
-        return self.context.now + self._offset
 
     def new_handle(self, name: str) -> str:
         """A handle for a schedule: a name may be used again before the end of an earlier activity is complete."""
@@ -137,90 +153,101 @@ class TimerAdaptor(ResourceAdaptor):
         """The activity object of a schedule."""
         return ScheduleActivity(schedule.plan.name, schedule.kind)
 
+    def end(self, schedule: Schedule, reason: str) -> None:
+        """End a schedule, and tell why."""
+        self.firing.end(schedule, reason)
+
+    def drop(self, schedule: Schedule) -> None:
+        """End a schedule without a word."""
+        self.scheduler.remove(schedule)
+        self.register.remove(schedule)
+        if self.context.activity_context(schedule.handle) is not None:
+            self.context.endpoint.end_activity(schedule.handle)
+
     # Time.
 
+    def wall_clock(self) -> float:
+        """Seconds since the epoch as the system's clock shows them now, steps included."""
+        return time.time()
+
+    def wall_now(self) -> float:
+        """The same by the SLEE's clock and the difference seen last."""
+        return self.context.now + self._offset
+
+    def time_of(self, timing: Timing) -> float:
+        """The present on the time line of a timing."""
+        return self.scheduler.time_of(timing, self.wall_now())
+
     def next_deadline(self) -> float | None:
-        if not self._is_working:
+        if not self.is_working or self.keeping.is_resting:
             return None
+        looks = self.is_watching or self.scheduler.postponed
+        deadline = self._looked_at + _LOOK if looks else math.inf
         due = self.scheduler.next_deadline()
-        if due is None:
-            return None
-        deadline = due - self._offset
-        while deadline + self._offset < due:  # rounded down, it would be early by a hair, and come again and again
-            deadline = math.nextafter(deadline, math.inf)
-        return min(deadline, self._checked_at + self.clock_check)
+        if due is not None:
+            at = due - self._offset
+            while at + self._offset < due:  # rounded down, it would be early by a hair, and come again and again
+                at = math.nextafter(at, math.inf)
+            if self.is_gathering:
+                at = max(at, self._ticked_at + self.settings.resolution)
+            deadline = min(deadline, at)
+        return deadline if deadline < math.inf else None
 
     def tick(self, now: float) -> None:
-        if not self._is_working:
+        if not self.is_working or self.keeping.is_resting:
             return
-        if now >= self._checked_at + self.clock_check:
-            self.check_clock()
-        wall = now + self._offset
+        self._ticked_at = now
+        self.look_at_clock()
+        if now >= self._looked_at + _LOOK:
+            self.look(now)
+        wall = self.wall_now()
         for notice in self.scheduler.release(wall):
-            self._firing.tell(notice, wall)
-            self.save(notice.schedule)
-        self._watch_backlog(wall)
+            self.firing.tell(notice, wall)
+            self.keeping.save(notice.schedule)
+        self.watch.look(self.scheduler.backlog(wall))
 
-    def check_clock(self) -> None:
-        """Has the wall clock been stepped? Then what is due by it is due at another time of the SLEE's (TIM-16)."""
-        self._checked_at = self.context.now
-        step = self.wall_clock() - self._checked_at - self._offset
-        if abs(step) <= _CLOCK_STEP:
-            return
-        self._offset += step
+    def look_at_clock(self) -> None:
+        """See what the wall clock shows; what goes by the steady line is not moved by it (TIM-16)."""
+        offset = self.wall_clock() - self.context.now
+        self.scheduler.shift += offset - self._offset
+        self._offset = offset
+
+    def look(self, now: float) -> None:
+        """Has the wall clock been stepped since the last look? And is a run over that an occurrence waits for?"""
+        self._looked_at = now
+        step = self._offset - self._looked_offset
+        self._looked_offset = self._offset
+        if abs(step) > _CLOCK_STEP:
+            self.clock_stepped(step)
+        for schedule in tuple(self.scheduler.postponed):
+            self.scheduler.look_again(schedule)
+
+    def clock_stepped(self, seconds: float) -> None:
+        """Count a step, tell of it, and keep what goes by the steady line as it is now by the wall clock."""
         self._clock_steps += 1
+        self.watch.clock_stepped(seconds)
         for schedule in self.register:
-            timing = schedule.plan.timing
-            if isinstance(timing, Every) and timing.start is None:
-                self._shift(schedule, step)
-        self.context.alarms.raise_alarm(
-            "timer.clock_step",
-            self.context.entity_name,
-            level=AlarmLevel.WARNING,
-            message=f"the wall clock was stepped by {step:+.1f} s; schedules by wall clock were computed anew",
-        )
-
-    def _shift(self, schedule: Schedule, step: float) -> None:
-        """A period without a start of its own is counted from the creation, whatever the wall clock does."""
-        progress = schedule.progress
-        progress.created += step
-        if progress.due is not None:
-            progress.due += step
-        schedule.occurrences = self.register.compile(schedule.plan.timing, progress.created)
-        self.scheduler.enqueue(schedule)
-        self.save(schedule)
-
-    def _watch_backlog(self, wall: float) -> None:
-        backlog = self.scheduler.backlog(wall)
-        if backlog > _BACKLOG_ALARM:
-            self.context.alarms.raise_alarm(
-                "timer.backlog",
-                self.context.entity_name,
-                level=AlarmLevel.MAJOR,
-                message=f"occurrences fire {backlog:.0f} s late; raise fires_per_second or spread the schedules",
-            )
-        elif not backlog:
-            self.context.alarms.clear_type("timer.backlog")
+            if schedule.is_steady:
+                self.keeping.save(schedule)
 
     # What the SLEE tells.
 
     def event_processing_successful(self, handle: Hashable, event: object, flags: int) -> None:
         is_failed = bool(flags & _ROLLED_BACK) and bool(flags & _PROCESSED)
-        self._firing.processed(handle, is_failed=is_failed)
+        self.firing.processed(handle, is_failed=is_failed)
 
     def event_processing_failed(self, handle: Hashable, event: object, flags: int, reason: FailureReason) -> None:
-        self._firing.processed(handle, is_failed=True)
+        self.firing.processed(handle, is_failed=True)
 
     def activity_unreferenced(self, handle: Hashable) -> None:
         schedule = self.register.by_handle.get(str(handle))
         if schedule is not None:
-            schedule.is_held = False
-            self.scheduler.run_ended(schedule)
+            self.scheduler.look_again(schedule)
 
     def administrative_remove(self, handle: Hashable) -> None:
         schedule = self.register.by_handle.get(str(handle))
         if schedule is not None:
-            self._firing.end(schedule, "removed")
+            self.end(schedule, "removed")
 
     def query_liveness(self, handle: Hashable) -> None:
         if str(handle) not in self.register.by_handle and self.context.activity_context(handle) is not None:
@@ -230,102 +257,88 @@ class TimerAdaptor(ResourceAdaptor):
         schedule = self.register.by_handle.get(str(handle))
         return None if schedule is None else self.activity_of(schedule)
 
-    # Across restarts.
-
     def restore_activity(self, handle: Hashable, state: bytes | None) -> object | None:
         """Take up a schedule that was kept; what came due meanwhile is missed, or not, by its policy (TIM-13)."""
-        if state is None:
-            return None
-        record = read_record(state)
-        made_anew = self.register.find(record.plan.name, None) if record.owner is None else None
-        if record.owner is None:
-            if made_anew is None or made_anew.plan != record.plan:
-                return None  # the configuration has changed since
-            self._forget(made_anew)
-        occurrences = self.register.compile(record.plan.timing, record.progress.created)
-        schedule = Schedule(str(handle), record.plan, occurrences, record.progress, record.owner)
-        self.register.add(schedule)
-        if record.progress.due is None and record.progress.last_due is None:
-            self.scheduler.begin(schedule, self.wall_now())
-        else:
-            self.scheduler.enqueue(schedule)
-        return self.activity_of(schedule)
+        return self.keeping.restore(handle, state)
 
-    def _forget(self, schedule: Schedule) -> None:
-        self.scheduler.remove(schedule)
-        self.register.remove(schedule)
-        self.context.endpoint.end_activity(schedule.handle)
-
-    def save(self, schedule: Schedule) -> None:
-        """Have the schedule kept over a restart as it stands (TIM-24)."""
-        if schedule.handle in self.register.by_handle:
-            self.context.endpoint.save_activity(schedule.handle, schedule.record())
+    def service_removed(self, service: ServiceID, others: Sequence[ServiceID]) -> None:
+        self.keeping.service_removed(service, others)
 
     # Commands.
 
     def provider(self, ra_type: ResourceAdaptorType[ResourceInterface]) -> ResourceInterface:
         return TimerProvider(self)
 
-    def limit_reached(self, error: ResourceExhaustedError) -> None:
-        """A service makes more schedules than it may: tell the operators (TIM-28, TIM-30)."""
-        self.context.alarms.raise_alarm(
-            "timer.limit", self.context.entity_name, level=AlarmLevel.MAJOR, message=str(error)
-        )
-
     def perform(self, command: object) -> None:
         self._commands[type(command)](command)
 
     def _create(self, command: Create) -> None:
         self.scheduler.begin(command.schedule, self.wall_now())
-        self.save(command.schedule)
+        self.keeping.save(command.schedule)
 
     def _cancel(self, command: Cancel) -> None:
-        self._firing.end(command.schedule, command.reason)
+        self.end(command.schedule, command.reason)
 
     def _suspend(self, command: Suspend) -> None:
-        self.scheduler.suspend(command.schedule)
-        self.save(command.schedule)
+        self.suspend(command.schedule)
 
     def _resume(self, command: Resume) -> None:
-        self.scheduler.resume(command.schedule)
-        self.save(command.schedule)
+        self.resume(command.schedule)
 
     def _reschedule(self, command: Reschedule) -> None:
-        self.restart(command.schedule, command.timing)
-
-    def restart(self, schedule: Schedule, timing: Timing) -> None:
-        """Let a schedule go on by another timing that begins now."""
-        self.register.retime(schedule, timing, self.wall_now())
+        schedule = command.schedule
+        self.register.retime(schedule, command.timing, self.time_of(command.timing))
         self.scheduler.begin(schedule, self.wall_now())
-        self.save(schedule)
+        self.keeping.save(schedule)
 
-    # What operators do (TIM-27).
+    def suspend(self, schedule: Schedule) -> None:
+        """Let a schedule rest (TIM-19)."""
+        self.scheduler.suspend(schedule)
+        self.keeping.save(schedule)
 
-    def show(self, name: str, count: int = 5) -> tuple[float, ...]:
-        """The next times that a schedule is due; `UnknownScheduleError` if there is none of that name."""
-        schedule = self.register.get(name)
-        times: list[float] = []
-        due = schedule.progress.due
-        while due is not None and len(times) < count:
-            times.append(due)
-            due = schedule.occurrences.next_after(due)
-        return tuple(times)
+    def resume(self, schedule: Schedule) -> None:
+        """Let a schedule go on (TIM-19)."""
+        self.scheduler.resume(schedule)
+        self.keeping.save(schedule)
 
-    def fire_now(self, name: str) -> None:
-        """Fire a schedule once, out of turn; its own occurrences stay as they are."""
-        schedule = self.register.get(name)
-        wall = self.wall_now()
-        self._firing.occurrence(Fired(schedule, wall, schedule.progress.index), wall)
-        self.context.pump()
+    # What operators do (slee.spi.Scheduling).
+
+    def list_schedules(self, prefix: str) -> tuple[ScheduleInfo, ...]:
+        """The schedules whose names begin so, by name."""
+        return self._operators.find(prefix)
+
+    def show_schedule(self, name: str) -> ScheduleInfo:
+        """One schedule, with its next five times."""
+        return self._operators.show(name)
+
+    def create_schedule(self, name: str, properties: Mapping[str, object]) -> ScheduleInfo:
+        """Make a schedule that is fired to every service."""
+        return self._operators.create(name, properties)
+
+    def suspend_schedule(self, name: str) -> ScheduleInfo:
+        """Let a schedule rest (TIM-19)."""
+        return self._operators.suspend(name)
+
+    def resume_schedule(self, name: str) -> ScheduleInfo:
+        """Let a schedule go on (TIM-19)."""
+        return self._operators.resume(name)
+
+    def fire_schedule(self, name: str) -> ScheduleInfo:
+        """Fire a schedule once, out of turn."""
+        return self._operators.fire(name)
+
+    def cancel_schedule(self, name: str) -> None:
+        """End a schedule that nothing declares (TIM-23)."""
+        self._operators.cancel(name)
 
     def statistics(self) -> TimerStatistics:
         """A frozen picture of all counters (TIM-29)."""
         return TimerStatistics(
             schedules=self.register.kinds(),
-            fired=dict(self._firing.fired),
+            fired=dict(self.firing.fired),
             missed=dict(self.scheduler.missed),
-            lateness=self._firing.lateness.histogram(),
+            lateness=self.firing.lateness.histogram(),
             backlog=self.scheduler.backlog(self.wall_now()),
-            retries=self._firing.retries,
+            retries=self.firing.retries,
             clock_steps=self._clock_steps,
         )

@@ -44,11 +44,19 @@ class ScheduleFired:
     """When it was due; never after `fired`."""
     fired: float
     index: int
-    """Number of the occurrence from 0, missed ones counted; the same again on a retry (TIM-17)."""
+    """Number of the occurrence from 0, missed ones counted; the same again on a retry (TIM-17); -1 if an operator had
+    the schedule fire out of turn."""
     missed: int
     """Occurrences before this one that this one stands for (TIM-13)."""
-    payload: object
-    """A `Payload`, as it was given."""
+    payload: Payload
+    """As it was given."""
+    is_private: bool = False
+    """Whether the payload is masked where the event is shown, in traces say (TIM-32)."""
+
+    def __repr__(self) -> str:
+        payload = "***" if self.is_private else repr(self.payload)
+        text = f"name={self.name!r}, due={self.due!r}, fired={self.fired!r}, index={self.index!r}"
+        return f"ScheduleFired({text}, missed={self.missed!r}, payload={payload})"
 
 
 @event_type("timer.ScheduleMissed", vendor="slee", version="1.0")

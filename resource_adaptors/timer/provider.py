@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from resource_adaptors.timer.api import Plan, Timer, Timing
-from resource_adaptors.timer.protocol.errors import ResourceExhaustedError, UnknownScheduleError
-from resource_adaptors.timer.protocol.schedule import Schedule
+from resource_adaptors.timer.protocol.errors import LocalProtocolError, ResourceExhaustedError, UnknownScheduleError
+from resource_adaptors.timer.protocol.schedule import Origin, Schedule
 from slee.spi import ActivityFlags
 
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ class TimerProvider(Timer):
     def create(self, plan: Plan, *, replace: bool = False) -> ActivityContext:
         adaptor = self._adaptor
         register, context = adaptor.register, adaptor.context
-        owner = self._owner()
-        schedule = register.make(adaptor.new_handle(plan.name), plan, adaptor.wall_now(), owner=owner)
+        service = context.invoking_service
+        schedule = register.make(adaptor.new_handle(plan.name), plan, adaptor.time_of(plan.timing), service=service)
         try:
-            existing = register.check_room(plan, owner, replace=replace)
+            existing = register.check_room(plan, service, replace=replace)
         except ResourceExhaustedError as error:
-            adaptor.limit_reached(error)
+            adaptor.watch.limit_reached(service, error)
             raise
         if existing is not None:
             self._give_up(existing, "replaced")
@@ -73,12 +73,17 @@ class TimerProvider(Timer):
         )
         context.on_rollback(register.remove, schedule)
         register.add(schedule)
-        context.endpoint.save_activity(schedule.handle, schedule.record())
+        context.endpoint.save_activity(schedule.handle, schedule.record(adaptor.scheduler.shift))
         context.enlist(Create(schedule))
         return activity
 
     def cancel(self, name: str) -> None:
-        self._give_up(self._get(name), "cancelled")
+        schedule = self._get(name)
+        if schedule.origin is not Origin.SERVICE:
+            raise LocalProtocolError(
+                f"schedule {name!r}: its {schedule.origin.value} declares it [TIM-23]; suspend it instead"
+            )
+        self._give_up(schedule, "cancelled")
 
     def suspend(self, name: str) -> None:
         self._adaptor.context.enlist(Suspend(self._get(name)))
@@ -88,18 +93,19 @@ class TimerProvider(Timer):
 
     def reschedule(self, name: str, timing: Timing) -> None:
         schedule = self._get(name)
-        self._adaptor.register.check_timing(schedule, timing, self._adaptor.wall_now())
+        self._adaptor.register.check_timing(schedule, timing, self._adaptor.time_of(timing))
         self._adaptor.context.enlist(Reschedule(schedule, timing))
 
     def next(self, name: str) -> float | None:
-        progress = self._get(name).progress
-        return None if progress.is_suspended else progress.due
+        schedule = self._get(name)
+        due = self._adaptor.scheduler.next_due(schedule)
+        return None if schedule.progress.is_suspended else due
 
     def find(self, prefix: str = "") -> tuple[str, ...]:
-        return self._adaptor.register.names(prefix, self._owner())
+        return self._adaptor.register.names(prefix, self._adaptor.context.invoking_service)
 
     def activity(self, name: str) -> ActivityContext | None:
-        schedule = self._adaptor.register.find(name, self._owner())
+        schedule = self._adaptor.register.find(name, self._adaptor.context.invoking_service)
         return None if schedule is None else self._adaptor.context.activity_context(schedule.handle)
 
     def _give_up(self, schedule: Schedule, reason: str) -> None:
@@ -109,12 +115,8 @@ class TimerProvider(Timer):
         context.on_rollback(register.reclaim_name, schedule)
         context.enlist(Cancel(schedule, reason))
 
-    def _owner(self) -> str | None:
-        service = self._adaptor.context.invoking_service
-        return None if service is None else str(service)
-
     def _get(self, name: str) -> Schedule:
-        schedule = self._adaptor.register.find(name, self._owner())
+        schedule = self._adaptor.register.find(name, self._adaptor.context.invoking_service)
         if schedule is None:
             raise UnknownScheduleError(f"schedule {name!r}: this service has none of that name [TIM-32]; see find()")
         return schedule

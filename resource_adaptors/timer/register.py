@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 
 import msgspec
 
@@ -16,13 +16,22 @@ from resource_adaptors.timer.protocol.errors import (
     ResourceExhaustedError,
     UnknownScheduleError,
 )
-from resource_adaptors.timer.protocol.schedule import KINDS, Missed, Plan, Progress, Schedule
+from resource_adaptors.timer.protocol.schedule import KINDS, Missed, Origin, Plan, Progress, Schedule
 from resource_adaptors.timer.protocol.timing import HORIZON, Occurrences, Once, Timing, compile_timing
+from slee.api.ids import ServiceID
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:@+/-]{1,128}")
 _LARGEST_PAYLOAD: Final = 4096
 _LONGEST_JITTER: Final = 86_400.0
 _ATOMS: Final = (bool, int, float, str, bytes, type(None))
+
+Owner: TypeAlias = tuple[str, str]
+"""Name and vendor of a service: all its versions own a schedule together."""
+
+
+def owner(service: ServiceID | None) -> Owner | None:
+    """Who owns the schedules of a service; `None` for those that no service made."""
+    return None if service is None else (service.name, service.vendor)
 
 
 class Register:
@@ -34,16 +43,20 @@ class Register:
         self._settings = settings
         self._by_name: dict[str, Schedule] = {}
         self.by_handle: dict[str, Schedule] = {}
-        self._counts: Counter[str | None] = Counter()
+        self._counts: Counter[Owner | None] = Counter()
         """Schedules by owner."""
 
     def __iter__(self) -> Iterator[Schedule]:
         return iter(self.by_handle.values())
 
-    def find(self, name: str, owner: str | None) -> Schedule | None:
-        """The schedule of a name, `None` if there is none or it is another's (TIM-32)."""
+    def find(self, name: str, service: ServiceID | None) -> Schedule | None:
+        """The schedule of a name, `None` if there is none or it is another service's (TIM-32)."""
         schedule = self._by_name.get(name)
-        return schedule if schedule is not None and schedule.owner == owner else None
+        return schedule if schedule is not None and owner(schedule.service) == owner(service) else None
+
+    def named(self, name: str) -> Schedule | None:
+        """The schedule of a name, whoever made it; `None` if there is none."""
+        return self._by_name.get(name)
 
     def get(self, name: str) -> Schedule:
         """The schedule of a name, whoever made it; `UnknownScheduleError` if there is none."""
@@ -52,9 +65,10 @@ class Register:
             raise UnknownScheduleError(f"schedule {name!r}: there is none of that name [TIM-27]; list them first")
         return schedule
 
-    def names(self, prefix: str, owner: str | None) -> tuple[str, ...]:
-        """Names of an owner's schedules that begin with a prefix, sorted."""
-        found = [n for n, s in self._by_name.items() if s.owner == owner and n.startswith(prefix)]
+    def names(self, prefix: str, service: ServiceID | None) -> tuple[str, ...]:
+        """Names of a service's schedules that begin with a prefix, sorted."""
+        own = owner(service)
+        found = [n for n, s in self._by_name.items() if n.startswith(prefix) and owner(s.service) == own]
         return tuple(sorted(found))
 
     def kinds(self) -> Mapping[str, int]:
@@ -68,8 +82,17 @@ class Register:
         """What computes the occurrences of a timing; `LocalProtocolError` if it is malformed."""
         return compile_timing(timing, created, self._settings.days_off)
 
-    def make(self, handle: str, plan: Plan, now: float, *, owner: str | None) -> Schedule:
+    def make(
+        self, handle: str, plan: Plan, now: float, *, service: ServiceID | None = None, origin: Origin = Origin.SERVICE
+    ) -> Schedule:
         """A schedule, judged and not yet added.
+
+        Args:
+            handle: of its activity.
+            plan: what is asked of it.
+            now: on the time line of its timing.
+            service: that it belongs to.
+            origin: who makes it.
 
         Raises:
             LocalProtocolError: something of it cannot be had (TIM-9, TIM-28).
@@ -77,9 +100,9 @@ class Register:
         _check_plan(plan)
         occurrences = self.compile(plan.timing, now)
         _check_reach(plan, occurrences, now)
-        return Schedule(handle, plan, occurrences, Progress(created=now), owner)
+        return Schedule(handle, plan, occurrences, Progress(created=now), service=service, origin=origin)
 
-    def check_room(self, plan: Plan, owner: str | None, *, replace: bool) -> Schedule | None:
+    def check_room(self, plan: Plan, service: ServiceID | None, *, replace: bool) -> Schedule | None:
         """The schedule that a new one would replace.
 
         Raises:
@@ -87,14 +110,16 @@ class Register:
             ResourceExhaustedError: there are too many (TIM-28).
         """
         existing = self._by_name.get(plan.name)
-        if existing is not None and not (replace and existing.owner == owner):
-            remedy = "it is another service's; choose another name" if replace else "choose another, or replace=True"
+        own = owner(service)
+        is_own = existing is not None and existing.origin is Origin.SERVICE and owner(existing.service) == own
+        if existing is not None and not (replace and is_own):
+            remedy = "it is not this service's; choose another" if replace else "choose another, or replace=True"
             raise AlreadyExistsError(f"schedule {plan.name!r}: the name is taken [TIM-10]; {remedy}")
         settings = self._settings
         if existing is None and len(self._by_name) >= settings.max_schedules:
             raise ResourceExhaustedError(f"{len(self._by_name)} schedules exist [TIM-28]; cancel some first")
-        if existing is None and self._counts[owner] >= settings.max_schedules_of_service:
-            raise ResourceExhaustedError(f"{owner} has {self._counts[owner]} schedules [TIM-28]; cancel some first")
+        if existing is None and self._counts[own] >= settings.max_schedules_of_service:
+            raise ResourceExhaustedError(f"{service} has {self._counts[own]} schedules [TIM-28]; cancel some first")
         return existing
 
     def retime(self, schedule: Schedule, timing: Timing, now: float) -> None:
@@ -111,7 +136,7 @@ class Register:
         """Take a schedule in, in place of one of the same name."""
         self._by_name[schedule.plan.name] = schedule
         self.by_handle[schedule.handle] = schedule
-        self._counts[schedule.owner] += 1
+        self._counts[owner(schedule.service)] += 1
 
     def release_name(self, schedule: Schedule) -> None:
         """Let another schedule have the name; this one goes on until it is removed."""
@@ -126,7 +151,7 @@ class Register:
         """Forget a schedule."""
         self.release_name(schedule)
         if self.by_handle.pop(schedule.handle, None) is not None:
-            self._counts[schedule.owner] -= 1
+            self._counts[owner(schedule.service)] -= 1
 
     def clear(self) -> None:
         """Forget all."""
@@ -143,7 +168,7 @@ def _check_plan(plan: Plan) -> None:
     if not _is_payload(plan.payload):
         raise LocalProtocolError(
             f"schedule {plan.name}: payload {type(plan.payload).__name__} [TIM-1]; give bool, int, float, str, bytes, "
-            f"None, or a tuple of these"
+            f"None, or a tuple of these and of tuples of them"
         )
     size = len(msgspec.msgpack.encode(plan.payload))
     if size > _LARGEST_PAYLOAD:
@@ -170,6 +195,17 @@ def _check_reach(plan: Plan, occurrences: Occurrences, now: float) -> None:
 
 
 def _is_payload(value: object) -> bool:
-    if isinstance(value, tuple):
-        return all(_is_payload(member) for member in cast("tuple[object, ...]", value))
-    return type(value) in _ATOMS
+    """Whether a value is a scalar, or a tuple of scalars and tuples of them."""
+    if not isinstance(value, tuple):
+        return _is_scalar(value)
+    parts = cast("tuple[object, ...]", value)
+    return all(
+        all(_is_scalar(member) for member in cast("tuple[object, ...]", part))
+        if isinstance(part, tuple)
+        else _is_scalar(part)
+        for part in parts
+    )
+
+
+def _is_scalar(value: object) -> bool:
+    return type(value) in _ATOMS and not (type(value) is int and not -(2**63) <= value < 2**63)

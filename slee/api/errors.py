@@ -15,6 +15,7 @@ the remedy. Indentation shows inheritance; a second parent stands in brackets.
         LinkNameAlreadyBoundError
         InvalidConfigurationError
         ResourceAdaptorEntityAlreadyExistsError
+        ScheduleAlreadyExistsError
         StateDirectoryError
         RecoveryError
         TransactionError
@@ -43,6 +44,7 @@ the remedy. Indentation shows inheritance; a second parent stands in brackets.
             AttributeTypeMismatchError
             StaleProfileError
             SchemaMismatchError
+            ProfileDatabaseError
         NamingError
             NameAlreadyBoundError
             NameNotBoundError
@@ -74,6 +76,7 @@ the remedy. Indentation shows inheritance; a second parent stands in brackets.
             UnrecognizedAttributeError
             UnrecognizedQueryError
             UnrecognizedSubsystemError
+            UnrecognizedScheduleError
 """
 
 from __future__ import annotations
@@ -153,6 +156,10 @@ class InvalidConfigurationError(SleeError):
 
 class ResourceAdaptorEntityAlreadyExistsError(SleeError):
     """A resource adaptor entity of that name exists (RA-4)."""
+
+
+class ScheduleAlreadyExistsError(SleeError):
+    """A schedule has that name, or there are as many as there may be (TIM-10, TIM-28)."""
 
 
 class StateDirectoryError(SleeError):
@@ -291,6 +298,10 @@ class SchemaMismatchError(ProfileError):
     """A profile table is stored with other attributes than its specification has; migrate it first (PRF-46)."""
 
 
+class ProfileDatabaseError(ProfileError):
+    """More profile changes wait to be written than may; try again when the database can be written (DUR-13)."""
+
+
 class NamingError(SleeError):
     """An activity context cannot be bound or unbound."""
 
@@ -420,3 +431,7 @@ class UnrecognizedQueryError(UnrecognizedError):
 
 class UnrecognizedSubsystemError(UnrecognizedError):
     """The SLEE has no part of that name."""
+
+
+class UnrecognizedScheduleError(UnrecognizedError):
+    """No schedule has that name (TIM-27)."""

@@ -12,7 +12,7 @@ from slee.kernel.adaptor_timer import AdaptorTimer
 from slee.kernel.adaptor_transactions import AdaptorTransactions
 from slee.kernel.context import Context
 from slee.kernel.services import receivable_service
-from slee.kernel.states import ContextState
+from slee.kernel.states import ContextState, ResourceState
 
 if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from slee.api.facilities import Tracer
     from slee.api.ids import EventTypeID, ServiceID
     from slee.api.usage import UsageParameters
-    from slee.kernel.keeping import KeptStore
     from slee.kernel.kernel import Kernel
     from slee.kernel.ports import AdaptorFacilities
     from slee.kernel.resource import ResourceEntity
     from slee.kernel.transaction import Transaction
     from slee.spi.adaptor import ReceivableService
+    from slee.spi.kept import KeptRecords
 
 U = TypeVar("U", bound="UsageParameters")
 
@@ -110,12 +110,16 @@ class AdaptorContext:
     def alarms(self) -> AlarmFacility:
         return self._facilities.alarms
 
-    @property
-    def kept(self) -> KeptStore:
-        return self._entity.kept
-
     def usage(self, parameters: type[U]) -> U:
         return self._facilities.usage(parameters)
+
+    @property
+    def kept(self) -> KeptRecords:
+        return self._kernel.kept.of(self._entity.name)
+
+    @property
+    def is_entity_active(self) -> bool:
+        return self._entity.state is ResourceState.ACTIVE
 
     @property
     def now(self) -> float:
@@ -142,6 +146,14 @@ class AdaptorContext:
     def enlist(self, command: object) -> None:
         self._transaction(type(command).__name__).outputs.append((self._entity, command))
 
+    def perform_recorded(self, command: object) -> None:
+        output = (self._entity, command)
+        journalling = self._kernel.journalling
+        if journalling is None:
+            self._kernel.outputs.append(output)
+        else:
+            journalling.when_durable(lambda: self._kernel.outputs.append(output))
+
     def on_rollback(self, function: Callable[..., object], *arguments: object) -> None:
         self._transaction("on_rollback").undo.append((function, arguments))
 
@@ -165,6 +177,10 @@ class AdaptorContext:
 
     def activity_context(self, handle: Hashable) -> ActivityContext | None:
         return self._entity.contexts.get(handle)
+
+    def attached(self, handle: Hashable) -> frozenset[int]:
+        context = self._entity.contexts.get(handle)
+        return frozenset() if context is None else frozenset(entity.sequence for entity in context.attached)
 
     def handle_of(self, aci: ActivityContext) -> Hashable | None:
         if isinstance(aci, ActivityContextView):

@@ -47,7 +47,7 @@ class Recovery(NamedTuple):
     """What a journal held when it was opened: a prefix of the records, every acknowledged one among them (DUR-3)."""
 
     entries: Mapping[bytes, bytes]
-    """The live keys."""
+    """The live keys; empty after `Journal.release`."""
     sequence: int
     """The number of the last record; 0 in an empty journal."""
     epoch: int
@@ -62,6 +62,10 @@ class Journal(Protocol):
     @property
     def recovery(self) -> Recovery:
         """What it held when it was opened."""
+        ...
+
+    def release(self) -> None:
+        """Let go of `recovery.entries`: their owner has rebuilt its state from them, and keeps it elsewhere now."""
         ...
 
     @property

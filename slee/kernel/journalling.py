@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from slee.api.errors import FireEventError, JournalError
 from slee.kernel.environment import SYNC
 from slee.kernel.journal import Entry, Journal
-from slee.kernel.keeping import Keeping
 from slee.kernel.records import Gone, Output, Records
 from slee.kernel.recovery import RecoveryReport, recover
 from slee.kernel.settling import settle
@@ -40,7 +39,10 @@ class Participant(Protocol):
 
     @property
     def kind(self) -> bytes:
-        """The first byte of its keys, an ASCII capital; none of the kernel's C, E, K, M, O, Q, T."""
+        """The first byte of its keys, an ASCII capital; none of the kernel's C, E, M, O, Q, T.
+
+        P is of profiles, V of volatile rows.
+        """
         ...
 
     @property
@@ -75,6 +77,10 @@ class Journalling:
         """Contexts and roots that a `sync` transaction not yet acknowledged has touched, with its record's number."""
         self._waiting: dict[int, list[Output | tuple[ResourceEntity, object] | Callable[[], None]]] = {}
         """Outputs, and listeners, by the record that must be acknowledged first."""
+        self._followers: dict[int, list[Callable[[], None]]] = {}
+        """What is called when a record is acknowledged, by its number."""
+        self._restraints: dict[str, bool] = {}
+        """Why initial work is refused, each with whether deliveries are blocked too."""
         self.unsettled: dict[ResourceEntity, list[Context]] = {}
         """Recovered activities that their adaptors have not been asked for."""
         self.offers: dict[str, list[tuple[bytes, str, bytes | None]]] = {}
@@ -82,8 +88,8 @@ class Journalling:
         self._parked: dict[Context, None] = {}
         """Contexts with something to deliver once nothing is blocked (DUR-13)."""
         kernel.journalling = self
-        self.join(Keeping(self, kernel))
         kernel.sequence = max(journal.recovery.epoch - 1, 0) << EPOCH_BITS
+        self.join(kernel.kept)
 
     def join(self, participant: Participant) -> None:
         """Keep the objects of a facility too."""
@@ -130,7 +136,7 @@ class Journalling:
             waiting.append(self._note(resource, command) if is_recorded else (resource, command))
 
     def when_durable(self, listener: Callable[[], None]) -> None:
-        """Call `listener` once all that is committed is in the journal; at once if it is already (RA-47)."""
+        """Call `listener` once all that is committed is in the journal; at once if it is already (OUT-6, RA-47)."""
         number = self._sequence + bool(self._kernel.dirty)
         if number <= self._acknowledged:
             listener()
@@ -143,6 +149,11 @@ class Journalling:
         return output
 
     # Records.
+
+    @property
+    def sequence(self) -> int:
+        """The number of the last record."""
+        return self._sequence
 
     @property
     def is_due(self) -> bool:
@@ -197,10 +208,29 @@ class Journalling:
                     kernel.outputs.append(waiting)
                 else:
                     listeners.append(waiting)
+        for number in [number for number in self._followers if number <= sequence]:
+            for function in self._followers.pop(number):
+                function()
         if self._held:
             self._held = {item: number for item, number in self._held.items() if number > sequence}
         for listener in listeners:  # last, since they may begin transactions
             listener()
+
+    def when_recorded(self, function: Callable[[], None]) -> None:
+        """Call a function once the record that is being made is acknowledged; for an encoder to ask (PRF-46)."""
+        self._followers.setdefault(self._sequence + 1, []).append(function)
+
+    def when_acknowledged(self, sequence: int, function: Callable[[], None]) -> None:
+        """Call a function once a record is acknowledged; at once if it is known to be."""
+        if sequence <= self._acknowledged:
+            function()
+        else:
+            self._followers.setdefault(sequence, []).append(function)
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether something is to be called at an acknowledgement, without hurry."""
+        return bool(self._followers)
 
     @property
     def is_waited_for(self) -> bool:
@@ -214,11 +244,18 @@ class Journalling:
 
     # A journal that is not written (DUR-13).
 
-    def restrain(self, *, refusing: bool, blocked: bool) -> None:
-        """Refuse initial work of durable services, and begin no delivery of theirs, or let either go on."""
-        self._kernel.refuses = self._refuse if refusing else None
-        self._kernel.parks = self._park if blocked else None
-        if not blocked:
+    def restrain(self, *, refusing: bool, blocked: bool, by: str = "journal") -> None:
+        """Refuse initial work of durable services, and begin no delivery of theirs, or let either go on.
+
+        Either goes on when nobody restrains it any more; `by` tells who does.
+        """
+        self._restraints.pop(by, None)
+        if refusing:
+            self._restraints[by] = blocked
+        self._kernel.refuses = self._refuse if self._restraints else None
+        is_blocked = any(self._restraints.values())
+        self._kernel.parks = self._park if is_blocked else None
+        if not is_blocked:
             parked, self._parked = self._parked, {}
             for context in parked:
                 context.schedule()
@@ -243,7 +280,8 @@ class Journalling:
         handlers = self._kernel.initial.get(type(event), ())
         if any(handler.service.root.rank for handler in handlers if target is None or handler.service is target):
             statistics.refuse(FailureReason.OVERLOAD)
-            raise FireEventError(f"{context}: the journal is not written [DUR-13]; refuse it", FailureReason.OVERLOAD)
+            what = " and the ".join(self._restraints)
+            raise FireEventError(f"{context}: the {what} is not written [DUR-13]; refuse it", FailureReason.OVERLOAD)
 
     def _is_durable(self, firing: Firing) -> bool:
         handlers = firing.initial
@@ -263,7 +301,9 @@ class Journalling:
         entries = self.journal.recovery.entries
         for kind, participant in self._participants.items():
             participant.restore({key: value for key, value in entries.items() if key[:1] == kind})
-        return recover(self._kernel, self, entries)
+        report = recover(self._kernel, self, entries)
+        self.journal.release()
+        return report
 
     def drop_key(self, key: bytes) -> None:
         """Have the next record remove a key whose object is not there."""

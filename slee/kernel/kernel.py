@@ -18,6 +18,7 @@ from slee.kernel.context import Context
 from slee.kernel.entity import Local, SbbEntity
 from slee.kernel.environment import ServiceRuntime, require_service
 from slee.kernel.firing import OWN_SOURCE, EventStatistics, Firing
+from slee.kernel.kept import Kept
 from slee.kernel.lifecycle import Lifecycle
 from slee.kernel.naming import Naming, NullActivityFactory
 from slee.kernel.ports import Limits, Observer
@@ -76,8 +77,7 @@ class Kernel:
             thread: number of the calling thread; adaptors are refused on any other than this one (RA-28).
         """
         self.reports = Reports(self, observer)
-        self.random = random
-        self.ticks = ticks
+        self.random, self.ticks = random, ticks
         self.limits = limits or Limits()
         self.thread_now, self.thread = thread, thread()
         self.now = 0.0
@@ -93,9 +93,8 @@ class Kernel:
         """Contexts of services and tables."""
         self.schedule = Schedule()
         self.timers = Timers(self)
-        self.naming = Naming(self)
-        self.null_activities = NullActivityFactory(self)
-        self.router = Router(self)
+        self.naming, self.null_activities = Naming(self), NullActivityFactory(self)
+        self.router, self.kept = Router(self), Kept(self)
         self.sources = {event_class: {OWN_SOURCE: EventStatistics(expires=False)} for event_class in _LASTING}
         """The counters of every event type met, by source: an RA entity, a service, or the SLEE itself (CON-3)."""
         self.outputs: list[tuple[ResourceEntity, object]] = []
@@ -342,7 +341,8 @@ class Kernel:
         resource = self.resources[name]
         if resource.state is not ResourceState.INACTIVE:
             raise InvalidStateError(f"{name} is {resource.state.value} [RA-10]; deactivate it and wait for Inactive")
-        self.resources.pop(name).kept.clear()
+        del self.resources[name]
+        self.kept.remove(name)
 
     # What the parts of the kernel ask of each other.
 

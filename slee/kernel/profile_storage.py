@@ -78,6 +78,17 @@ class OutsideChange(NamedTuple):
     """Whether any row may have changed, so that the table has to be read anew."""
 
 
+class JournalledProfiles(NamedTuple):
+    """What a journal holds of profile changes when it is opened: a database may not have had all of them."""
+
+    floor: int
+    """The position up to which the journal has let go of changes, since the database had them."""
+    changes: Mapping[int, bytes]
+    """By position, as `ProfileStorage.encoded` made them; those that the database has are among them perhaps."""
+    undo: Sequence[bytes]
+    """Likewise made by `encoded_undo`, for changes of which all or none are to be: their end was not recorded."""
+
+
 class ProfileStorage(Protocol):
     """A profile database, opened by the one SLEE that owns it."""
 
@@ -109,8 +120,21 @@ class ProfileStorage(Protocol):
         and the changes wait.
 
         Args:
-            position: number of the journal's record that holds them; higher than in every append before.
+            position: of the journal's entry that holds them; higher than in every append before.
             changes: at most one `RowChange` for a profile.
+        """
+        ...
+
+    def encoded(self, changes: Sequence[ProfileChange]) -> bytes:
+        """The changes of an append, to come, as the journal keeps them; to be called in the order of the appends."""
+        ...
+
+    def encoded_undo(
+        self, table: str, descriptor: ProfileDescriptor, changes: Mapping[str, tuple[Row | None, Row | None]]
+    ) -> bytes:
+        """What takes changes of a table's profiles back, for the journal; by name the values before and after.
+
+        A profile that somebody has changed again since is left alone by it.
         """
         ...
 
@@ -128,6 +152,7 @@ class ProfileStorage(Protocol):
 
 
 __all__ = [
+    "JournalledProfiles",
     "OutsideChange",
     "ProfileChange",
     "ProfileStorage",

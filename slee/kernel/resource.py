@@ -18,7 +18,6 @@ from slee.api.event import event_type_id
 from slee.kernel.adaptor_transactions import close_transaction
 from slee.kernel.context import Context
 from slee.kernel.firing import EventStatistics, Firing
-from slee.kernel.keeping import KeptStore
 from slee.kernel.marshalling import MARSHAL_EVENT, check_event, check_start, refused_event_bits, refused_flags
 from slee.kernel.services import tell
 from slee.kernel.settling import save, settle_resource
@@ -54,7 +53,6 @@ class ResourceEntity(SleeEndpoint):
         "failure",
         "finds_activities",
         "is_object_active",
-        "kept",
         "kernel",
         "name",
         "performed_commands",
@@ -67,7 +65,6 @@ class ResourceEntity(SleeEndpoint):
     def __init__(self, kernel: Kernel, name: str, adaptor: ResourceAdaptor) -> None:
         self.kernel = kernel
         self.name = name
-        self.kept = KeptStore(kernel, name)
         self.adaptor = adaptor
         self.state = ResourceState.INACTIVE
         self.is_object_active = False
@@ -85,7 +82,9 @@ class ResourceEntity(SleeEndpoint):
         self.finds_activities = type(adaptor).get_activity is not ResourceAdaptor.get_activity
         """Whether the adaptor is asked for activity objects; the one given at the start serves otherwise (RA-40)."""
         self.refused_event_bits = refused_event_bits(adaptor)
-        self.performed_commands = self.failed_commands = self.failed_callbacks = 0
+        self.performed_commands = 0
+        self.failed_commands = 0
+        self.failed_callbacks = 0
 
     # Life cycle.
 

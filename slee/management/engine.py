@@ -98,5 +98,8 @@ class Host(Protocol):
     def pump(self) -> None:
         """Let the kernel work on what an operation has set going."""
 
+    async def kept(self) -> None:
+        """Wait until what an operation has changed of profiles is durable; `JournalError` if that takes too long."""
+
     def shut_down(self) -> None:
         """End the server process once the present operation has been answered (SLE-12)."""

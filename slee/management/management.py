@@ -21,6 +21,7 @@ from slee.management.letters import DeadLetters
 from slee.management.namespace import Importer
 from slee.management.profiles import Profiles
 from slee.management.resources import Properties, Resources
+from slee.management.schedules import Schedules
 from slee.management.services import Services
 from slee.management.sources import Sources
 from slee.management.state import SleeStates
@@ -103,6 +104,7 @@ class Management:
         self.services = Services(engine=engine, store=store, resources=self.resources, host=host, sources=self.sources)
         self.activities = ActivityOperations(engine=engine, host=host)
         self.letters = DeadLetters(engine=engine, host=host)
+        self.schedules = Schedules(engine=engine, host=host)
         self.tracing = Tracing(sources=self.sources, store=store)
         self.alarms = ActiveAlarms(sources=self.sources)
         self.usage = Usage(sources=self.sources, store=store, service=self.services.identity)
@@ -159,6 +161,14 @@ class Management:
                 self.services.activate(equipment.services)
             with self.store.changing(msgspec.structs.replace(self.store.desired, equipped=True)):
                 pass
+
+    async def kept(self) -> None:
+        """Wait until what the last operation has changed is durable (MGT-3).
+
+        Raises:
+            JournalError: it has been done, and it is not known to outlast the process.
+        """
+        await self._host.kept()
 
     def close(self) -> None:
         """Forget the modules of every bundle, and let go of the state directory."""

@@ -17,6 +17,7 @@ from slee.management.bundles import Bundles
 from slee.management.letters import DeadLetters
 from slee.management.profiles import Profiles
 from slee.management.resources import Resources
+from slee.management.schedules import Schedules
 from slee.management.services import Services
 from slee.management.state import SleeStates
 from slee.management.tracing import Tracing
@@ -101,6 +102,7 @@ _PARTS: Final[dict[str, Callable[[Management], object]]] = {
     Resources.__name__: lambda management: management.resources,
     ActivityOperations.__name__: lambda management: management.activities,
     DeadLetters.__name__: lambda management: management.letters,
+    Schedules.__name__: lambda management: management.schedules,
     Tracing.__name__: lambda management: management.tracing,
     ActiveAlarms.__name__: lambda management: management.alarms,
     Usage.__name__: lambda management: management.usage,

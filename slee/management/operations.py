@@ -72,6 +72,7 @@ from slee.management.results import (
     TreeInfo,
     UsageInfo,
 )
+from slee.management.schedule_operations import SCHEDULE_OPERATIONS
 from slee.management.services import Services
 from slee.management.state import SleeStates
 from slee.management.tracing import Tracing
@@ -218,6 +219,7 @@ OPERATIONS: Final = (
     state("usage.reset-all", Source, tuple[UsageInfo, ...], Usage.reset_all, *_COUNTING),
     state("usage.reset-service", ChosenService, tuple[UsageInfo, ...], Usage.reset_service, _SERVICE),
     state("usage.tell", Told, UsageInfo, Usage.tell, *_COUNTING),
+    *SCHEDULE_OPERATIONS,
     *PROFILE_OPERATIONS,
     reading("upgrade.plan", UpgradeRequest, UpgradePlan, Upgrades.plan, _BUNDLE),
     state("upgrade.apply", Plan, UpgradeInfo, Upgrades.apply, errors.UpgradeError),

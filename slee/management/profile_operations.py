@@ -33,6 +33,8 @@ _UNFIT: Final = (
     errors.ProfileVerificationError,
     errors.UniqueAttributeViolationError,
     errors.TransactionRolledBackError,
+    errors.ProfileDatabaseError,
+    errors.JournalError,
 )
 _ATTRIBUTE: Final = (errors.UnrecognizedAttributeError, errors.AttributeTypeMismatchError)
 
@@ -49,7 +51,15 @@ PROFILE_OPERATIONS: Final = (
         errors.CreateError,
         *_UNFIT,
     ),
-    change("profile.table.rename", ProfileTableRenaming, ProfileTableInfo, Profiles.rename_table, _TABLE, _TABLE_NAME),
+    change(
+        "profile.table.rename",
+        ProfileTableRenaming,
+        ProfileTableInfo,
+        Profiles.rename_table,
+        _TABLE,
+        _TABLE_NAME,
+        errors.JournalError,
+    ),
     change("profile.table.remove", ProfileTableName, None, Profiles.remove_table, _TABLE, *_UNFIT),
     state("profile.table.reload", ProfileTableName, ReloadInfo, Profiles.reload_table, _TABLE, _STATE, *_UNFIT),
     change(

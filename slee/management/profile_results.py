@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slee.management.identities import SpecificationRef
-from slee.management.provisioning.importing import Reject
+from slee.management.provisioning.rejects import Reject
 
 if TYPE_CHECKING:
     from slee.facilities.profiles.table import Table

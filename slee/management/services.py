@@ -189,6 +189,10 @@ class Services:
         self._engine.remove_service(service)
         self._sources.remove(*(SbbSource(service, sbb) for sbb in self._setups[service].descriptor.sbbs))
         del self._setups[service], self._resources.users[service]
+        name = (service.name, service.vendor)
+        others = tuple(other for other in self._setups if (other.name, other.vendor) == name)
+        for entity in tuple(self._engine.resources.values()):
+            entity.callback("service_removed", entity.adaptor.service_removed, service, others)
 
     def restore(self) -> tuple[ServiceInfo, ...]:
         """Activate what should be Active (SVC-9); returns those that cannot be."""

@@ -2,6 +2,7 @@
 
     format          the version of everything below; another one is refused and nothing is changed
     lock            held by the process that uses the directory
+    identity        32 hex digits that tell this SLEE from every other: its profile database bears them too (PRF-46)
     desired.json    desired state: bundles, services, resource adaptor entities, links, the SLEE (SLE-15)
     bundles/        one archive per installed bundle, named by its hash
     alarms.jsonl    active alarms, one line for each raise and each clear (ALM-19)
@@ -132,6 +133,8 @@ class StateDirectory:
             StateDirectoryError: it is of another version, held by another process, or no state directory.
         """
         self.path = path
+        self.identity = ""
+        """Tells this SLEE from every other, for good (PRF-46)."""
         self._depth = 0
         self._written = Desired()
         try:
@@ -219,6 +222,9 @@ class StateDirectory:
     def _prepare(self) -> None:
         if not (self.path / "format").exists():
             replace_file(self.path / "format", FORMAT.encode(), 0o600)
+        if not (self.path / "identity").exists():
+            replace_file(self.path / "identity", os.urandom(16).hex().encode(), 0o600)
+        self.identity = (self.path / "identity").read_text(errors="replace")
         (self.path / "bundles").mkdir(mode=0o700, exist_ok=True)
         self._written = self.desired = read_desired(self.path)
         self.sweep()

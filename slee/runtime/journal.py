@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
+import anyio
+
 from slee.api.errors import JournalError
 from slee.facilities.journalwatch import JournalBounds, JournalWatch
 from slee.kernel.journalling import Journalling
@@ -111,6 +113,17 @@ class JournalKeeper:
             _log.critical("journal: no record could be made", exc_info=error, extra={"component": "journal"})
             self._give_up(str(error))
 
+    async def kept(self, within: float) -> bool:
+        """Wait until everything that has been committed is durable, at most so many seconds; whether it is."""
+        self.flush()
+        event = anyio.Event()
+        self.journalling.when_acknowledged(self.journalling.sequence, event.set)
+        self.journal.hasten()
+        self._acknowledged()  # it may have come before anything waited for it
+        with anyio.move_on_after(within):
+            await event.wait()
+        return event.is_set()
+
     def close(self) -> None:
         """Record what is left, and give the journal up."""
         for handle in (self._timer, self._look_timer):
@@ -119,6 +132,7 @@ class JournalKeeper:
         if not self.watch.is_lost:
             self.flush()
         self.journal.close()
+        self.journalling.acknowledged(self.journal.acknowledged)
 
     def _flush_in_time(self) -> None:
         self._timer = None
@@ -127,7 +141,7 @@ class JournalKeeper:
     # What the store's thread calls.
 
     def _on_acknowledged(self, sequence: int) -> None:
-        if self.journalling.is_waited_for:
+        if self.journalling.is_waited_for or self.journalling.is_followed:
             self._call_on_loop(self._acknowledged)
 
     def _on_status(self, status: JournalStatus) -> None:

@@ -6,13 +6,14 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from slee.api.errors import InvalidStateError
+from slee.api.errors import InvalidStateError, JournalError
 from slee.api.source import ResourceSource
 from slee.facilities.facilities import Facilities
+from slee.facilities.profiles.following import journalled_profiles
 from slee.facilities.profiles.tables import ProfileTables
 from slee.facilities.profiles.watch import ProfileDatabaseWatch
 from slee.facilities.selfcheck import SelfCheck
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from slee.management.store import StateDirectory
     from slee.runtime.journal import OpenJournal
     from slee.spi.adaptor import ResourceAdaptor
+
+_KEPT_WITHIN: Final = 5.0
+"""Seconds that an operation waits at most for the journal."""
 
 
 class Slee:
@@ -100,8 +104,9 @@ class Slee:
             keeper.journalling.join(self.tables)
             self.driver.pumped = keeper.pumped
         self._database = self._open_profiles(profile_database, store)
-        self.profiles = ProfileTables(self.kernel, self.facilities, self._database)
-        ProfileDatabaseWatch(self.kernel, self.facilities, self.profiles, self._database)
+        self.profiles = ProfileTables(self.kernel, self.facilities)
+        self.profiles.follow_with(self._database, None if self.keeper is None else self.keeper.journalling)
+        ProfileDatabaseWatch(self.kernel, self.facilities, self.profiles, self._database, bounds)
         self.shutdown_asked = anyio.Event()
         """Set when an operator asks for the end of the process (SLE-12)."""
         self._stopped = anyio.Event()
@@ -149,9 +154,9 @@ class Slee:
     def close(self) -> None:
         """Let go of timers, modules and the state directory."""
         self.driver.close()
-        self._database.close()
         if self.keeper is not None:
             self.keeper.close()
+        self._database.close()
         self._management.close()
 
     # What management asks of its host.
@@ -176,6 +181,19 @@ class Slee:
         """Forget a table whose bundle is uninstalled."""
         self.tables.remove(table)
 
+    async def kept(self) -> None:
+        """Wait until committed profile changes are durable (PRF-46, MGT-3).
+
+        Raises:
+            JournalError: the journal is not written.
+        """
+        keeper = self.keeper
+        if keeper is not None and self.profiles.following.is_behind and not await keeper.kept(_KEPT_WITHIN):
+            raise JournalError(
+                "it has been done, but the journal is not written, so that it may not outlast the process [DUR-13]; "
+                "see the alarms, and look again when they are cleared"
+            )
+
     def shut_down(self) -> None:
         """End the process once the present operation has been answered."""
         self.is_shut_down = True
@@ -190,8 +208,11 @@ class Slee:
         return self.keeper is not None and self.keeper.watch.is_lost
 
     def _open_profiles(self, url: str | None, store: StateDirectory) -> ProfileDatabase:
+        journal = None
+        if self.keeper is not None:
+            journal = journalled_profiles(self.keeper.journal.recovery.entries)
         try:
-            return open_profile_database(url, store.path)
+            return open_profile_database(url, store.path, identity=store.identity, journal=journal)
         except BaseException:
             if self.keeper is not None:
                 self.keeper.close()

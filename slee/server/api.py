@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from contextlib import closing
 from typing import Annotated, Any, Final
 
 import anyio.lowlevel
@@ -47,6 +48,8 @@ def _endpoint(operation: Operation, management: Management) -> Callable[..., Awa
 
     async def run(arguments: Any) -> Response:
         value = operation.run(management, arguments)
+        if operation.changes:
+            await management.kept()
         return Response(result.dump_json(value), media_type="application/json")
 
     taken_from: Any = Body() if operation.changes else Query()
@@ -66,6 +69,7 @@ def _upload(operation: Operation, management: Management) -> Callable[..., Await
         async for piece in request.stream():
             await _walk(upload.feed(piece))
         await _walk(upload.finish())
+        await management.kept()
         return Response(result.dump_json(upload.result()), media_type="application/json")
 
     run.__annotations__["arguments"] = Annotated[operation.arguments, Query()]
@@ -85,9 +89,11 @@ def _download(operation: Operation, management: Management) -> Callable[..., Awa
     return run
 
 
-async def _walk(steps: Iterator[None]) -> None:
-    for _ in steps:
-        await anyio.lowlevel.checkpoint()
+async def _walk(steps: Generator[None]) -> None:
+    """Go through the steps; if the client goes away meanwhile, they end at once."""
+    with closing(steps):
+        for _ in steps:
+            await anyio.lowlevel.checkpoint()
 
 
 async def _paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

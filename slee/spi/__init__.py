@@ -9,8 +9,7 @@ from slee.spi.adaptor import (
 )
 from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 from slee.spi.interface import ResourceInterface, command, opening_command, query
-from slee.spi.keeping import Kept
-from slee.spi.letters import KeepsLetters, Letter
+from slee.spi.kept import KeptRecords
 from slee.spi.marshaller import Marshaller
 from slee.spi.properties import ConfigurationProperties, ConfigurationProperty
 from slee.spi.timer import SharedTimer, TimerTask
@@ -22,9 +21,7 @@ __all__ = [
     "ConfigurationProperty",
     "EventFlags",
     "FailureReason",
-    "KeepsLetters",
-    "Kept",
-    "Letter",
+    "KeptRecords",
     "Marshaller",
     "Outcome",
     "ReceivableEvent",

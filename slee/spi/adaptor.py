@@ -16,7 +16,7 @@ from slee.api.resource import ResourceAdaptorType
 from slee.api.usage import UsageParameters
 from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 from slee.spi.interface import ResourceInterface
-from slee.spi.keeping import Kept
+from slee.spi.kept import KeptRecords
 from slee.spi.marshaller import Marshaller
 from slee.spi.timer import SharedTimer
 from slee.spi.transactions import Transactions
@@ -165,8 +165,13 @@ class ResourceAdaptorContext(Protocol):
         ...
 
     @property
-    def kept(self) -> Kept:
-        """What the entity keeps of its own over stops and crashes, beside its activities (DUR-2)."""
+    def kept(self) -> KeptRecords:
+        """Records of the entity's own, which outlast activities, a stop of the SLEE and the process."""
+        ...
+
+    @property
+    def is_entity_active(self) -> bool:
+        """Whether the entity is Active: if so in `ra_stopping`, only the SLEE stops, and work goes on later (RA-9)."""
         ...
 
     @property
@@ -191,6 +196,12 @@ class ResourceAdaptorContext(Protocol):
 
         Raises:
             TransactionRequiredError: no transaction is active.
+        """
+
+    def perform_recorded(self, command: object) -> None:
+        """Have `perform` get a command when all that has been committed so far is durable; soon, without a journal.
+
+        For what tells a peer that it may forget: the answer after which it sends its request no more (OUT-6).
         """
 
     def on_rollback(self, function: Callable[..., object], *arguments: object) -> None:
@@ -220,6 +231,10 @@ class ResourceAdaptorContext(Protocol):
 
     def activity_context(self, handle: Hashable) -> ActivityContext | None:
         """The context of an activity of this entity, `None` if the handle is unknown."""
+
+    def attached(self, handle: Hashable) -> frozenset[int]:
+        """Numbers of the SBB entities attached to an activity, the same in every process; none if it is unknown."""
+        ...
 
     def handle_of(self, aci: ActivityContext) -> Hashable | None:
         """The handle behind a context, `None` if the activity is not one of this entity's."""
@@ -376,3 +391,9 @@ class ResourceAdaptor:
 
     def service_inactive(self, service: ReceivableService) -> None:
         """A service has become Inactive (RA-37)."""
+
+    def service_removed(self, service: ServiceID, others: Sequence[ServiceID]) -> None:
+        """A service is uninstalled: let go of what is kept for it, or leave it to `others`, its other versions.
+
+        Told in every state of the entity.
+        """

@@ -24,6 +24,9 @@ class MemoryJournal:
         """An empty one."""
         return _NOTHING
 
+    def release(self) -> None:
+        """Nothing is kept."""
+
     @property
     def acknowledged(self) -> int:
         """The last record."""

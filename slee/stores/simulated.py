@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from slee.api.errors import FencedError
 from slee.kernel.journal import Entry, JournalCondition, JournalStatus, Recovery
+from slee.stores.profiles.simulated import SimulatedProfiles
 
 __all__ = ["SimulatedDisk", "SimulatedJournal", "StoreFaults"]
 
@@ -70,6 +71,19 @@ class SimulatedDisk:
         self._epoch = 0
         self._report = ""
         self._journal: SimulatedJournal | None = None
+        self._profiles: SimulatedProfiles | None = None
+
+    @property
+    def profiles(self) -> SimulatedProfiles:
+        """The profile database beside the journal; made at the first use."""
+        if self._profiles is None:
+            self._profiles = SimulatedProfiles()
+        return self._profiles
+
+    @property
+    def has_profiles(self) -> bool:
+        """Whether there is one."""
+        return self._profiles is not None
 
     def open(
         self,
@@ -99,6 +113,8 @@ class SimulatedDisk:
         A test says instead how many of the undecided records survive, and whether the one behind them is torn.
         """
         journal, self._journal = self._journal, None
+        if self._profiles is not None:
+            self._profiles.crash()
         if journal is None:
             return
         waiting = journal.abandon()
@@ -176,6 +192,10 @@ class SimulatedJournal:
     def recovery(self) -> Recovery:
         """What the disk held."""
         return self._recovery
+
+    def release(self) -> None:
+        """The disk keeps its own."""
+        self._recovery = self._recovery._replace(entries={})
 
     @property
     def acknowledged(self) -> int:

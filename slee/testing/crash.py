@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from slee.facilities.profiles.following import journalled_profiles
 from slee.kernel.journalling import Journalling
-from slee.testing.faults import JOURNAL_ACKNOWLEDGED, JOURNAL_APPEND, JOURNAL_APPENDED
+from slee.testing.faults import JOURNAL_ACKNOWLEDGED, JOURNAL_APPEND, JOURNAL_APPENDED, PROFILES_WRITE, PROFILES_WRITTEN
 
 if TYPE_CHECKING:
     from slee.facilities.volatile import VolatileTables
     from slee.kernel.kernel import Kernel
+    from slee.stores.profiles.database import ProfileDatabase
     from slee.stores.simulated import SimulatedDisk
     from slee.testing.faults import Faults
     from slee.testing.harness import SleeHarness
@@ -39,6 +41,14 @@ class CrashableJournal:
         if journalling.is_behind:
             self._faults.reach(JOURNAL_ACKNOWLEDGED)
         journalling.acknowledged(self.journal.acknowledged)
+        if self.disk.has_profiles and self.disk.profiles.is_behind:
+            self._faults.reach(PROFILES_WRITE)
+            self.disk.profiles.write()
+            self._faults.reach(PROFILES_WRITTEN)
+
+    def open_profiles(self) -> ProfileDatabase:
+        """The profile database beside the journal, brought up to it."""
+        return self.disk.profiles.open(journalled_profiles(self.journal.recovery.entries))
 
     def crash(self, harness: H, survivors: int | None, downtime: float) -> H:
         """End the process of a harness; the one that is returned is Stopped, on the same disk."""

@@ -20,6 +20,10 @@ JOURNAL_APPENDED: Final = "journal.appended"
 """Between a record's append and its acknowledgement."""
 JOURNAL_ACKNOWLEDGED: Final = "journal.acknowledged"
 """Between an acknowledgement and the outputs that waited for it."""
+PROFILES_WRITE: Final = "profiles.write"
+"""Between the acknowledgement of a record and the writing of its profile changes to the database (PRF-46)."""
+PROFILES_WRITTEN: Final = "profiles.written"
+"""After that, before the journal lets go of them."""
 _ADAPTOR: Final = (
     "ra_active",
     "ra_stopping",
@@ -42,6 +46,8 @@ POINTS: Final = frozenset(
         JOURNAL_APPEND,
         JOURNAL_APPENDED,
         JOURNAL_ACKNOWLEDGED,
+        PROFILES_WRITE,
+        PROFILES_WRITTEN,
         "callback.handler",
         "callback.local",
         "callback.selector",

@@ -121,10 +121,10 @@ class SleeHarness(Looking):
         self.kernel.serialises = serialise
         self.kernel.now = self.clock.now
         self.tables = VolatileTables(self.kernel)
-        self.profiles = HarnessProfiles(self.kernel, self.facilities)
         self._links: dict[str, ResourceAdaptor] = {}
         self._is_pumping = False  # within `run`, which processes what adaptors fire there, as a server does
         self.recovery = None if journal is None else CrashableJournal(self.kernel, self.tables, journal, self.faults)
+        self.profiles = HarnessProfiles(self.kernel, self.facilities, self.recovery)
         if start:
             self.kernel.start()
             self.run()
@@ -226,9 +226,7 @@ class SleeHarness(Looking):
         for attribute, ra_type in sbb.resources.items():
             providers = [a for a in self._links.values() if ra_type in a.ra_types]
             if not providers:
-                raise LookupError(
-                    f"{sbb.id}.{attribute} needs {ra_type} [SVC-3]; add_resource() an adaptor of it first"
-                )
+                raise LookupError(f"{sbb.id}.{attribute} needs {ra_type} [SVC-3]; add_resource() one of it first")
             bound[attribute] = providers[0].provider(cast("ResourceAdaptorType[ResourceInterface]", ra_type))
         for attribute in sbb.configuration:
             declaration = sbb.cls.sbb_declarations[attribute]
@@ -267,7 +265,7 @@ class SleeHarness(Looking):
         """
         if self.recovery is not None:
             self.recovery.flush(self.clock.now)
-            self._hand_over()
+        self._hand_over()
         steps, outer, self._is_pumping = 0, self._is_pumping, True
         try:
             while self.kernel.step(self.clock.now):

@@ -11,16 +11,28 @@ from slee.model.profile import describe_profile
 if TYPE_CHECKING:
     from slee.api.profile import Profile
     from slee.api.profile_table import Profiles
+    from slee.facilities.facilities import Facilities
+    from slee.kernel.kernel import Kernel
+    from slee.testing.crash import CrashableJournal
 
 
 class HarnessProfiles(ProfileTables):
-    """The profile tables of a harness."""
+    """The profile tables of a harness; with a journal, a simulated database follows them."""
+
+    def __init__(self, kernel: Kernel, facilities: Facilities, journal: CrashableJournal | None) -> None:
+        super().__init__(kernel, facilities)
+        self._journal = journal
+        if journal is not None and journal.disk.has_profiles:
+            self.follow_with(journal.open_profiles(), journal.journalling)
 
     def provide(self, specification: type[Profile], name: str | None = None) -> None:
         """Install a specification and make a table of it, named like it unless told; what is there already stays."""
         identity = specification.specification_id
+        if self._journal is not None and self.following.storage is None:
+            self.follow_with(self._journal.open_profiles(), self._journal.journalling)
         if identity not in self.specifications:
             self.add_specification(describe_profile(specification))
+            self.load_stored(identity)
         if (name or identity.name) not in self.by_name:
             self.create_table(name or identity.name, identity)
 

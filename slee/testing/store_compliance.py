@@ -158,6 +158,23 @@ class StoreCompliance:
             journal.close()
         assert epochs == sorted(set(epochs))
 
+    def test_what_has_been_rebuilt_is_not_kept_and_nothing_else_changes(self, storage: Storage) -> None:
+        journal = storage.open()
+        journal.append([Entry(b"E1", b"x"), Entry(b"E2", b"y")])
+        journal.close()
+        after = storage.open()
+        before = after.recovery
+        after.release()
+        assert after.recovery == before._replace(entries={})
+        number = after.append([Entry(b"E2", None), Entry(b"E3", b"z")])
+        assert number == before.sequence + 1
+        after.release()
+        storage.settle(after)
+        after.close()
+        last = storage.open()
+        assert last.recovery.entries == ({b"E1": b"x", b"E3": b"z"} if storage.keeps else {})
+        last.close()
+
     @pytest.mark.parametrize("seed", _SEEDS)
     def test_what_is_recovered_is_a_prefix_with_all_that_was_acknowledged(self, storage: Storage, seed: int) -> None:
         _require(storage.keeps, "keeps nothing")

@@ -20,6 +20,7 @@ from slee import (
 from slee.model.descriptor import Durability
 from slee.stores.simulated import SimulatedDisk, StoreFaults
 from slee.testing import RecordingResource, SleeHarness
+from slee.testing.resources import Handed
 from tests.conformance.test_dur import AT_ONCE, RA, SLOW, Call, Hold, Note, Open, World
 
 
@@ -90,6 +91,36 @@ def test_out_6_an_acknowledgement_covers_all_earlier_records() -> None:
     journalling.acknowledged(journalling.flush(world.slee.clock.now))
     world.slee.run()
     assert world.ra.commands == ["open 1", "open 2"]
+
+
+def held_back(world: World, text: str) -> Handed:
+    command = Handed(text, None, None, 0.0)
+    world.ra.context.perform_recorded(command)
+    world.slee.run()
+    return command
+
+
+def test_out_6_what_an_adaptor_holds_back_waits_for_all_that_was_committed_before() -> None:
+    world = World(SLOW, Durability.ASYNC)
+    world.open("a", 1)
+    command = held_back(world, "answer")
+    assert command not in world.ra.handed
+    world.slee.advance(0.9)
+    assert command not in world.ra.handed
+    world.slee.advance(0.3)
+    assert world.ra.handed[-1] is command
+
+
+def test_out_6_what_an_adaptor_holds_back_goes_soon_where_nothing_is_to_be_recorded() -> None:
+    world = World(SLOW, Durability.ASYNC)
+    world.slee.advance(3)  # the schemas have been written
+    assert held_back(world, "answer") in world.ra.handed
+    with SleeHarness() as slee:
+        ra = slee.add_resource("test", RecordingResource(RA))
+        command = Handed("answer", None, None, 0.0)
+        ra.context.perform_recorded(command)
+        slee.run()
+        assert ra.handed == [command]
 
 
 def two_services(first: Durability, second: Durability) -> tuple[SleeHarness, RecordingResource]:

@@ -204,6 +204,9 @@ class Server:
     def drop_table(self, table: ProfileSpecificationID) -> None:
         self.tables.remove(table)
 
+    async def kept(self) -> None:
+        """Nothing is to be waited for."""
+
     def shut_down(self) -> None:
         self.shutdowns += 1
 

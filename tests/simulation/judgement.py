@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from tests.simulation.picture import Picture, differences, picture
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ def judge_recovery(world: World, node: Node) -> list[str]:
     if sequence < world.acknowledged:
         problems.append(f"record {world.acknowledged} was acknowledged, {sequence} is the last recovered [DUR-3]")
     wanted = world.pictures.get(sequence)
-    found = picture(node.kernel, node.bindings)
+    found = picture(node.kernel, node.bindings, node.ledgers)
     if wanted is not None:
         problems += [f"{difference} [DUR-3]" for difference in differences(wanted, found)]
     crash = world.crashes[-1]
@@ -38,9 +40,10 @@ def judge_recovery(world: World, node: Node) -> list[str]:
             problems.append(f"work {serial} was committed at {handed_at} and not journalled by {crash} [DUR-3]")
     if node.kernel.service(node.keepers["memory"]).roots:
         problems.append("trees of the memory keeper are recovered [DUR-11]")
+    problems += [f"when it was brought up: {told}" for told in judge_database(world, node)]
     world.covered = {done: first for done, first in world.covered.items() if first <= sequence}
     world.acknowledged = sequence
-    return problems + judge_bindings(world, node)
+    return problems + judge_ledgers(world, node) + judge_bindings(world, node)
 
 
 def judge_hand_over(world: World, node: Node, keeper: str, serial: int) -> list[str]:
@@ -85,6 +88,32 @@ def judge_bindings(world: World, node: Node) -> list[str]:
             allowed |= {one.cseq for one in attempts}
         if cseq not in allowed:
             problems.append(f"{aor}: REGISTER {last.cseq} was answered 200; the binding is of {cseq} [DUR-3]")
+    return problems
+
+
+def judge_database(world: World, node: Node) -> list[str]:
+    """The database of profiles has what is resident."""
+    stored = {
+        name: (tuple(msgspec.json.decode(serials)), last)
+        for name, (serials, last) in world.disk.profiles.contents("Ledger").items()
+    }
+    return [
+        f"the database has {stored.get(name)} of ledger {name}, resident is {node.ledgers.get(name)} [PRF-46]"
+        for name in sorted(stored.keys() | node.ledgers.keys())
+        if stored.get(name) != node.ledgers.get(name)
+    ]
+
+
+def judge_ledgers(world: World, node: Node) -> list[str]:
+    """A keeper's log and its ledger are of the same commits; a ledger outlives its keeper (PRF-46)."""
+    problems: list[str] = []
+    for name, (serials, _) in node.ledgers.items():
+        problems += _twice(f"ledger {name}: work", list(serials))
+        keeper, _, key = name.partition("/")
+        for root in node.kernel.service(node.keepers[keeper]).roots:
+            log = _values(root, "log")
+            if root.state.get("key") == key and log != list(serials)[len(serials) - len(log) :]:
+                problems.append(f"ledger {name} has {serials}, the keeper's log is {log} [PRF-46]")
     return problems
 
 
@@ -150,4 +179,14 @@ def _twice(what: str, values: list[Any]) -> list[str]:
     return [f"{what} {value} was done {count} times" for value, count in Counter(values).items() if count > 1]
 
 
-__all__ = ["FLUSH", "Picture", "judge_bindings", "judge_clients", "judge_hand_over", "judge_keepers", "judge_recovery"]
+__all__ = [
+    "FLUSH",
+    "Picture",
+    "judge_bindings",
+    "judge_clients",
+    "judge_database",
+    "judge_hand_over",
+    "judge_keepers",
+    "judge_ledgers",
+    "judge_recovery",
+]

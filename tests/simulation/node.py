@@ -12,6 +12,7 @@ from resource_adaptors.sip.testing import SERVER
 from sbbs.proxy.sbb import Proxy
 from sbbs.registrar.sbb import Registrar
 from slee import ServiceID
+from slee.facilities.profiles.following import journalled_profiles
 from slee.kernel.conservation import unaccounted
 from slee.kernel.journal import JournalStatus
 from slee.kernel.kernel import Kernel
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 KEEPERS = {"sync": Durability.SYNC, "async": Durability.ASYNC, "memory": Durability.MEMORY}
+
+DATABASE_LAG = 2.0
+"""Seconds of virtual time that the profile database is behind the journal, at most, unless it is away."""
 
 
 class WireListener:
@@ -88,6 +92,7 @@ class Node(SleeHarness):
                 self.kernel, self._open, self.facilities, pump=self.pump, now=self.now, lost=self._lost
             )
         self.keeper.journalling.join(self.tables)
+        self._open_profiles()
         self.driver.pumped = self.keeper.pumped
         self.sip = self.add_resource(
             "sip",
@@ -157,8 +162,23 @@ class Node(SleeHarness):
             self.loop.call_at(when, witness.advance)
 
         disk = world.disk.open(world.time.now, on_acknowledged=acknowledged, on_status=on_status, on_due=due)
-        witness = self.witness_class(disk, world, lambda: picture(self.kernel, self.bindings))
+        witness = self.witness_class(disk, world, lambda: picture(self.kernel, self.bindings, self.ledgers))
         return witness
+
+    def _open_profiles(self) -> None:
+        """The profile database, brought up to the journal; what writes it looks at it again and again."""
+        found = journalled_profiles(self.journal.recovery.entries)
+        self.profiles.follow_with(self._world.disk.profiles.open(found), self.keeper.journalling)
+        self.loop.call_later(self.random.uniform(0.0, DATABASE_LAG), self._write_profiles)
+
+    def _write_profiles(self) -> None:
+        if self._world.disk.profiles.is_behind:
+            self._world.reach("before database")
+            self._world.disk.profiles.write()
+            self._world.reach("after database")
+        self.profiles.following.let_go()
+        self.pump()
+        self.loop.call_later(self.random.uniform(0.0, DATABASE_LAG), self._write_profiles)
 
     def _lost(self) -> None:
         self._world.problems.append("the server gave its journal up [DUR-14]")
@@ -171,6 +191,12 @@ class Node(SleeHarness):
             if not isinstance(failure.cause, Boom) and failure.kind not in ("event", "command")  # what crashes may end
         ]
         return failures + (unaccounted(self.kernel) if between else [])
+
+    @property
+    def ledgers(self) -> dict[str, Any]:
+        """The rows of the keepers' ledgers, by name."""
+        table = self.profiles.by_name.get("Ledger")
+        return {} if table is None else dict(table.resident.rows)
 
     @property
     def bindings(self) -> dict[str, Any]:

@@ -20,8 +20,8 @@ DURABLE = ("sync", "async")
 Picture = dict[str, Any]
 
 
-def picture(kernel: Kernel, bindings: dict[str, Any]) -> Picture:
-    """Trees with their state, attachments and masks; timers, names and null activities that they hold; bindings."""
+def picture(kernel: Kernel, bindings: dict[str, Any], ledgers: dict[str, Any]) -> Picture:
+    """Trees with state, attachments and masks; timers, names, null activities that they hold; bindings; profiles."""
     roots = [
         root for identity, service in kernel.services.items() if identity.name in DURABLE for root in service.roots
     ]
@@ -35,6 +35,7 @@ def picture(kernel: Kernel, bindings: dict[str, Any]) -> Picture:
         },
         "names": {repr(context): sorted(context.names or ()) for context in contexts},
         "bindings": {key: tuple(map(repr, rows)) for key, rows in bindings.items()},
+        "ledgers": dict(ledgers),
     }
 
 

@@ -15,15 +15,18 @@ from slee import (
     Cmp,
     EventContext,
     PreserveMissed,
+    Profile,
     Sbb,
     TimerEvent,
     TimerID,
+    attribute,
     child,
     cmp,
     event_type,
     fires,
     handles,
     initial_event,
+    profiles,
     resource,
 )
 from slee.api.errors import FireEventError
@@ -74,10 +77,19 @@ class Helper(Sbb, vendor="test", version="1.0"):
         self.firings = (*self.firings, (event.timer_id, event.remaining or 0))
 
 
+class Ledger(Profile, vendor="test", version="1.0"):
+    """What a keeper has done, once more: kept in a profile, which outlives keepers of every class."""
+
+    serials: tuple[int, ...] = ()
+    last: int | None = attribute(None, unique=True)
+    """The last serial, made the keeper's own: of a work that several do, each has another."""
+
+
 class Keeper(Sbb, vendor="test", version="1.0"):
     """Lives on a null activity of its own."""
 
     ra = resource(RA)
+    ledgers = profiles(Ledger)
     note = fires(Note)
     helpers = child(Helper)
     key: Cmp[str] = cmp("")
@@ -97,6 +109,7 @@ class Keeper(Sbb, vendor="test", version="1.0"):
             self.key = event.key
             self.naming.bind(home, f"{self.service_id.name}/{event.key}")
         self.log = (*self.log, event.serial)
+        self._enter(event.serial)
         aci.detach(self)
         for task in event.tasks:
             if home.is_ending:
@@ -104,6 +117,13 @@ class Keeper(Sbb, vendor="test", version="1.0"):
             self._do(task, event, home)
         if "quiet" not in event.tasks:
             self.ra.send(f"work {self.service_id.name} {event.key} {event.serial}")
+
+    def _enter(self, serial: int) -> None:
+        """Write the work into the ledger of the keeper, too."""
+        name = f"{self.service_id.name}/{self.key}"
+        ledger = self.ledgers.find(name) or self.ledgers.create(name)
+        ledger.serials = (*ledger.serials, serial)
+        ledger.last = 3 * serial + ("sync", "async", "memory").index(self.service_id.name)
 
     def _do(self, task: str, event: Work, home: ActivityContext) -> None:
         if task == "timer":
@@ -177,4 +197,4 @@ class Prober(RecordingResource):
         return True
 
 
-__all__ = ["RA", "Boom", "Helper", "Keeper", "Note", "Prober", "Work"]
+__all__ = ["RA", "Boom", "Helper", "Keeper", "Ledger", "Note", "Prober", "Work"]

@@ -9,6 +9,7 @@ import pytest
 from slee.kernel.journal import Entry, Recovery
 from slee.kernel.journalling import Journalling
 from slee.kernel.recovery import _Recovery as Recovered
+from slee.stores.profiles.database import ProfileDatabase
 from tests.simulation.node import Node
 from tests.simulation.witness import Witness
 from tests.simulation.world import Broken, World
@@ -118,3 +119,26 @@ def test_output_that_waits_for_ever_is_found(monkeypatch: pytest.MonkeyPatch) ->
     """OUT-6: it is handed over once its record is durable."""
     monkeypatch.setattr(Journalling, "acknowledged", heed_and_keep)
     assert "never handed over" in found(Witness) or "408" in found(Witness)
+
+
+class ForgetfulOfProfiles(Forgetful):
+    """Brings back no profile change that the database has not got."""
+
+    kind = b"P"
+
+
+def test_profile_change_that_the_database_never_gets_is_found() -> None:
+    """PRF-46: what waited for the database when the process died is written at the next start."""
+    assert "ledger" in found(ForgetfulOfProfiles)
+
+
+def test_database_ahead_of_the_journal_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PRF-46: the database follows; it does not get what a crash may yet take out of the journal."""
+    monkeypatch.setattr(Journalling, "when_recorded", lambda self, function: function())
+    assert "ledger" in found(Witness)
+
+
+def test_journal_that_lets_go_too_early_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PRF-46: the journal keeps a change until the database has it."""
+    monkeypatch.setattr(ProfileDatabase, "position", property(lambda self: self._appended))
+    assert "PRF-46" in found(Witness)

@@ -49,6 +49,10 @@ class Witness:
     def recovery(self) -> Recovery:
         return self._inner.recovery
 
+    def release(self) -> None:
+        """Pass it on."""
+        self._inner.release()
+
     @property
     def acknowledged(self) -> int:
         return self._inner.acknowledged

@@ -6,7 +6,14 @@ import random
 from collections import Counter
 
 from slee.stores.simulated import SimulatedDisk, StoreFaults
-from tests.simulation.judgement import judge_clients, judge_hand_over, judge_keepers, judge_recovery
+from tests.simulation.judgement import (
+    judge_clients,
+    judge_database,
+    judge_hand_over,
+    judge_keepers,
+    judge_ledgers,
+    judge_recovery,
+)
 from tests.simulation.node import KEEPERS, Node
 from tests.simulation.picture import Picture, logged
 from tests.simulation.services import Work
@@ -20,7 +27,7 @@ BUSY = 60.0
 SETTLING = 140.0
 """Seconds after that, in which calls end and requests get their answers."""
 TASKS = ("timer", "timer", "repeat", "cancel", "help", "note", "note", "hold", "quiet", "end", "boom")
-PLACES = ("before append", "after append", "hand-over", "after hand-over", "send")
+PLACES = ("before append", "after append", "hand-over", "after hand-over", "send", "before database", "after database")
 FLUSH = 0.002
 """Seconds within which a commit is given to the journal."""
 
@@ -92,6 +99,10 @@ class World:
             at(START + lot.uniform(0.0, BUSY), self.work)
         for _ in range(lot.randrange(4)):
             at(START + lot.uniform(0.5, BUSY), self.doom, lot.choice(("now", *PLACES)), lot.randrange(5))
+        if lot.random() < 0.3:
+            away = START + lot.uniform(1.0, BUSY)
+            at(away, self.lose_database)
+            at(away + lot.choice((1.0, 5.0, 20.0)), self.find_database)
         if lot.random() < 0.2:
             full = START + lot.uniform(1.0, BUSY)
             at(full, self.disk.fill)
@@ -154,6 +165,14 @@ class World:
 
     # What is done to it.
 
+    def lose_database(self) -> None:
+        """The profile database does not answer."""
+        self.disk.profiles.is_away = True
+
+    def find_database(self) -> None:
+        """It does again."""
+        self.disk.profiles.is_away = False
+
     def work(self) -> None:
         """Ask a keeper for something."""
         node = self.node
@@ -185,7 +204,9 @@ class World:
             except Killed:
                 self.crash(between=False)
         assert self.node is not None
+        self.disk.profiles.write()
         problems = [*self.problems, *self.node.problems(), *judge_clients(self), *judge_keepers(self)]
+        problems += judge_ledgers(self, self.node) + judge_database(self, self.node)
         if problems:
             raise Broken("\n".join([*problems, self.how_to_repeat]))
 

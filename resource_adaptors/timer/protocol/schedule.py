@@ -8,10 +8,22 @@ from typing import Final, TypeAlias, cast
 
 import msgspec
 
-from resource_adaptors.timer.protocol.timing import Occurrences, Timing
+from resource_adaptors.timer.protocol.timing import Every, Occurrences, Timing
+from slee.api.ids import ServiceID
 
-Payload: TypeAlias = "bool | int | float | str | bytes | tuple[Payload, ...] | None"
+Scalar: TypeAlias = bool | int | float | str | bytes | None
+Payload: TypeAlias = Scalar | tuple[Scalar | tuple[Scalar, ...], ...]
 """What a schedule carries to its events: immutable, at most 4 KiB encoded (TIM-1)."""
+
+
+class Origin(enum.Enum):
+    """Who made a schedule (TIM-23)."""
+
+    SERVICE = "service"
+    CONFIGURATION = "configuration"
+    BUNDLE = "bundle"
+    """Its service's manifest declares it."""
+    OPERATOR = "operator"
 
 
 class Missed(enum.Enum):
@@ -56,12 +68,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 KINDS: Final[tuple[str, ...]] = ("once", "every", "cron", "calendar")
+RECORD_VERSION: Final = 1
 
 
 class Progress(msgspec.Struct, kw_only=True):
     """How far a schedule has come; with its plan all that has to survive a restart (TIM-24)."""
 
     created: float
+    """On the schedule's own time line, as every time here."""
     due: float | None = None
     """The next occurrence, `None` if none is left."""
     draw: float = 0.0
@@ -74,66 +88,98 @@ class Progress(msgspec.Struct, kw_only=True):
     retried: int = 0
     last_due: float | None = None
     last_index: int = -1
+    pending: int = 0
+    """Occurrences fired and not yet processed."""
+    before: tuple[int, ...] = ()
+    """Entities that were attached before the last run; others are of that run (TIM-14)."""
+
+    def moved(self, seconds: float) -> Progress:
+        """The same on another time line."""
+        if not seconds:
+            return self
+        return msgspec.structs.replace(
+            self,
+            created=self.created + seconds,
+            due=None if self.due is None else self.due + seconds,
+            retry_due=None if self.retry_due is None else self.retry_due + seconds,
+            last_due=None if self.last_due is None else self.last_due + seconds,
+        )
 
 
 class Record(msgspec.Struct, frozen=True):
-    """A schedule as it is kept."""
+    """A schedule as it is kept; its times are of the wall clock."""
 
     version: int
     plan: Plan
     progress: Progress
-    owner: str | None
-    """Service that made it; `None` for one of the configuration (TIM-23, TIM-32)."""
+    service: str | None
+    """Service that it belongs to, and is fired to alone; `None` for one that is fired to all (TIM-32)."""
+    origin: Origin
 
 
 class Schedule:
     """A schedule at work."""
 
-    __slots__ = (
-        "failures",
-        "generation",
-        "handle",
-        "is_held",
-        "is_running",
-        "occurrences",
-        "owner",
-        "plan",
-        "postponed",
-        "progress",
-    )
+    __slots__ = ("failures", "generation", "handle", "occurrences", "origin", "owed", "plan", "progress", "service")
 
     def __init__(
-        self, handle: str, plan: Plan, occurrences: Occurrences, progress: Progress, owner: str | None
+        self,
+        handle: str,
+        plan: Plan,
+        occurrences: Occurrences,
+        progress: Progress,
+        *,
+        service: ServiceID | None = None,
+        origin: Origin = Origin.SERVICE,
     ) -> None:
         self.handle = handle
         self.plan = plan
         self.occurrences = occurrences
         self.progress = progress
-        self.owner = owner
+        self.service = service
+        self.origin = origin
         self.generation = 0
         """Raised whenever its place in the queue is given up."""
-        self.is_running = False
-        """Whether an entity attached since the last run is attached still (TIM-14)."""
-        self.is_held = True
-        """Whether something refers to its activity."""
-        self.postponed = False
-        """Whether an occurrence waits for the end of the run before (TIM-14)."""
+        self.owed = 0
+        """Overdue occurrences that fire all the same: judged already (TIM-13)."""
         self.failures = 0
         """Runs in a row whose handlers all rolled back (TIM-30)."""
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether its time line is the steady one."""
+        return is_steady(self.plan.timing)
 
     @property
     def kind(self) -> str:
         """`once`, `every`, `cron` or `calendar`."""
         return type(self.plan.timing).__name__.lower()
 
-    def record(self) -> bytes:
-        """The schedule as it is kept (TIM-24)."""
-        return msgspec.msgpack.encode(Record(1, self.plan, self.progress, self.owner))
+    def record(self, shift: float = 0.0) -> bytes:
+        """The schedule as it is kept (TIM-24); `shift` is what the wall clock shows more than the steady one."""
+        progress = self.progress.moved(shift) if self.is_steady else self.progress
+        service = None if self.service is None else str(self.service)
+        return msgspec.msgpack.encode(Record(RECORD_VERSION, self.plan, progress, service, self.origin))
+
+
+def is_steady(timing: Timing) -> bool:
+    """Whether the time line is that of a clock that nobody steps: of a period counted from the creation."""
+    return isinstance(timing, Every) and timing.start is None
 
 
 def read_record(data: bytes) -> Record:
-    """A schedule as it was kept; `msgspec.ValidationError` if it is none."""
+    """A schedule as it was kept.
+
+    Raises:
+        msgspec.ValidationError: it is none.
+        ValueError: a newer program wrote it.
+    """
     record = msgspec.msgpack.decode(data, type=Record)
+    if record.version > RECORD_VERSION:
+        raise ValueError(
+            f"schedule {record.plan.name}: its record has version {record.version}, and this program reads versions up "
+            f"to {RECORD_VERSION} [DUR-12]; start the newer program that wrote it"
+        )
     plan = msgspec.structs.replace(record.plan, payload=frozen(record.plan.payload))
     return msgspec.structs.replace(record, plan=plan)
 

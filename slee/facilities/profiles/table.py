@@ -46,6 +46,7 @@ class Table:
         "refer",
         "removed",
         "removes",
+        "require_room",
         "resident",
         "stores",
         "verifies",
@@ -58,6 +59,7 @@ class Table:
         descriptor: ProfileDescriptor,
         refer: Callable[[Table, str, bool], Any],
         facilities: TableFacilities,
+        require_room: Callable[[str], None],
     ) -> None:
         self.kernel = kernel
         self.name = name
@@ -65,6 +67,8 @@ class Table:
         self.refer = refer
         """Makes a reference to one of the table's profiles; the last argument locks it against writes."""
         self.facilities = facilities
+        self.require_room = require_room
+        """Raises, given the table's name, while nothing may be added to what waits for the database (DUR-13)."""
         self.resident = ResidentRows(descriptor)
         self.removed = False
         self.context: Context | None = None

@@ -19,6 +19,7 @@ from slee.api.errors import (
 from slee.api.profile_event import ProfileID
 from slee.api.query_check import require_fitting
 from slee.api.source import ProfileTableSource
+from slee.facilities.profiles.following import Following, Whole
 from slee.facilities.profiles.news import tell
 from slee.facilities.profiles.reference import reference_class, referrer
 from slee.facilities.profiles.search import search
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from slee.api.ids import ProfileSpecificationID
     from slee.api.query import Condition, Query
     from slee.facilities.facilities import Facilities
+    from slee.kernel.journalling import Journalling
     from slee.kernel.kernel import Kernel
     from slee.kernel.profile_storage import ProfileChange, ProfileStorage
     from slee.model.profile import ProfileDescriptor, Row
@@ -54,18 +56,17 @@ class ProfileTables:
         self._kernel = kernel
         self._facilities = facilities
         kernel.find_address_profile = self.find_address_profile
-        self._storage: ProfileStorage | None = None
-        self._position = 0
+        self.following = Following(kernel)
+        """Brings what is committed to the database."""
         if storage is not None:
             self.follow_with(storage)
         self._specifications: dict[ProfileSpecificationID, tuple[ProfileDescriptor, _Referrer]] = {}
         self.by_name: dict[str, Table] = {}
         """The tables."""
 
-    def follow_with(self, storage: ProfileStorage) -> None:
-        """Have a database follow what is committed from now on (PRF-46)."""
-        self._storage = storage
-        self._position = storage.position
+    def follow_with(self, storage: ProfileStorage, journalling: Journalling | None = None) -> None:
+        """Have a database follow what is committed from now on, by way of the journal if there is one (PRF-46)."""
+        self.following.begin(storage, journalling)
 
     # Specifications.
 
@@ -131,23 +132,23 @@ class ProfileTables:
             SchemaMismatchError: it is stored with other attributes than the specification has.
         """
         descriptor, refer = self._specification(specification)
-        assert self._storage is not None
+        assert self.following.storage is not None
         table = self._new_table(name, descriptor, refer)
-        table.resident.load(self._storage.load(name, descriptor))
+        table.resident.load(self.following.storage.load(name, descriptor))
         self.by_name[name] = table
 
     def load_stored(self, specification: ProfileSpecificationID) -> None:
         """Take in every table of a specification that the database holds; `SchemaMismatchError` as `load_table`."""
-        if self._storage is None:
+        if self.following.storage is None:
             return
-        for name, stored in self._storage.tables().items():
+        for name, stored in self.following.storage.tables().items():
             if stored.specification == specification and name not in self.by_name:
                 self.load_table(name, specification)
 
     def _new_table(self, name: str, descriptor: ProfileDescriptor, refer: _Referrer) -> Table:
         source = ProfileTableSource(name)
         self._facilities.add(source)
-        return Table(self._kernel, name, descriptor, refer, self._facilities.of(source))
+        return Table(self._kernel, name, descriptor, refer, self._facilities.of(source), self.following.require_room)
 
     def remove_table(self, name: str) -> None:
         """Remove a table with all its profiles, and end its activity (PRF-44)."""
@@ -175,7 +176,7 @@ class ProfileTables:
         del self.by_name[name]
         table.name = renamed
         self.by_name[renamed] = table
-        self._store([TableRenamed(name, renamed)])
+        self.following.take([TableRenamed(name, renamed)])
 
     def tables(self, specification: ProfileSpecificationID | None = None) -> tuple[str, ...]:
         """The names of the tables, or of those of one specification (PRF-3)."""
@@ -268,18 +269,18 @@ class ProfileTables:
 
     def take_over(self, table: str, rows: Mapping[str, Row | None]) -> None:
         """`put_rows` of what another program has written to the database, which therefore is not told of it."""
-        storage, self._storage = self._storage, None
+        self.following.is_paused = True
         try:
             self.put_rows(table, rows)
         finally:
-            self._storage = storage
+            self.following.is_paused = False
 
     def stored_rows(self, table: str) -> Iterator[tuple[str | None, Row]]:
         """A table as the database has it now; `InvalidStateError` without one."""
         found = self.table(table)
-        if self._storage is None:
+        if self.following.storage is None:
             raise InvalidStateError(f"profile table {table} is kept in memory only [PRF-46]; there is nothing to read")
-        return self._storage.load(found.name, found.descriptor)
+        return self.following.storage.load(found.name, found.descriptor)
 
     def profiles(self, table: str) -> tuple[str, ...]:
         """The names of a table's profiles, the default profile not among them (PRF-7)."""
@@ -319,17 +320,28 @@ class ProfileTables:
                 return None if name is None else ProfileID(table, name)
         return None
 
-    def transact(self, do: Callable[[ProfileWork], None], announce: Iterable[ProfileChange] = ()) -> None:
+    def whole(self) -> Whole:
+        """Several transactions that are to take effect as a whole, over a crash too; `end` it."""
+        return Whole(self.following)
+
+    def transact(
+        self,
+        do: Callable[[ProfileWork], None],
+        announce: Iterable[ProfileChange] = (),
+        whole: Whole | None = None,
+    ) -> None:
         """Do something in a management transaction of its own; raises what it was refused for.
 
         Args:
             do: changes profiles through the work that it is given.
             announce: changes of tables that the database learns before those of rows.
+            whole: what the transaction is a part of.
         """
         kernel = self._kernel
         tx = kernel.begin()
         work = ProfileWork(tx, self._committed, by_management=True)
         work.announced = list(announce)
+        work.whole = whole
         try:
             do(work)
         except BaseException:
@@ -345,16 +357,14 @@ class ProfileTables:
         """A transaction has committed: tell the database, and those who listen."""
         changes = work.changes()
         if changes or work.announced:
-            rows = [RowChange(table.name, name, after) for table, name, _, after in changes]
-            self._store([*work.announced, *rows])
+            gone = {change.table for change in work.announced if isinstance(change, TableRemoved)}
+            rows = [RowChange(t.name, name, after) for t, name, _, after in changes if t.name not in gone]
+            self.following.take([*work.announced, *rows])
+            if work.whole is not None:
+                work.whole.note(changes)
         for table, name, before, after in changes:
             if table.descriptor.has_events and name is not None:
                 tell(table, name, before, after)
-
-    def _store(self, changes: list[ProfileChange]) -> None:
-        if self._storage is not None:
-            self._position += 1
-            self._storage.append(self._position, changes)
 
 
 __all__ = ["ProfileTables"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from slee.api.alarm import AlarmLevel
 from slee.api.errors import SleeError, UnrecognizedProfileTableError
 from slee.api.source import ProfileTableSource, SubsystemSource
+from slee.facilities.journalwatch import JournalBounds
 
 if TYPE_CHECKING:
     from slee.facilities.facilities import Facilities
@@ -26,21 +27,33 @@ INTERVAL: Final = 0.4
 class ProfileDatabaseWatch:
     """Stands on the kernel's wheel; never waits for the database."""
 
-    __slots__ = ("_alarms", "_kernel", "_storage", "_tables")
+    __slots__ = ("_alarms", "_bounds", "_kernel", "_storage", "_tables")
 
-    def __init__(self, kernel: Kernel, facilities: Facilities, tables: ProfileTables, storage: ProfileStorage) -> None:
-        """Look every `INTERVAL` seconds from now on."""
+    def __init__(
+        self,
+        kernel: Kernel,
+        facilities: Facilities,
+        tables: ProfileTables,
+        storage: ProfileStorage,
+        bounds: JournalBounds | None = None,
+    ) -> None:
+        """Look every `INTERVAL` seconds from now on; `bounds` are of what may wait while it is not written."""
         self._kernel = kernel
         facilities.add(PROFILES)
         self._alarms = facilities.alarms
         self._tables = tables
         self._storage = storage
+        self._bounds = bounds or JournalBounds()
         kernel.schedule.expirers[ProfileDatabaseWatch] = self._due
         kernel.schedule.set(kernel.now + INTERVAL, self, kernel.now)
 
     def run(self) -> None:
         """Look now."""
         status = self._storage.status()
+        following, bounds = self._tables.following, self._bounds
+        following.let_go()
+        is_over = status.waiting > bounds.records or status.age > bounds.seconds or following.octets > bounds.octets
+        following.restrain(full=bool(status.reason) and is_over)
         if status.reason:
             message = f"{status.reason}; {status.waiting} changes wait to be written, none is lost"
             self._alarms.raise_alarm(PROFILES, UNWRITABLE, "database", level=AlarmLevel.CRITICAL, message=message)

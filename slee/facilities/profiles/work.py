@@ -10,6 +10,7 @@ from slee.api.errors import (
     InvalidStateError,
     Issue,
     ProfileAlreadyExistsError,
+    ProfileError,
     ProfileVerificationError,
     ReadOnlyProfileError,
     ReentrantCallError,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from slee.api.alarm import AlarmFacility
     from slee.api.facilities import Tracer
     from slee.api.profile import Attribute, Profile, ProfileContext
+    from slee.facilities.profiles.following import Whole
     from slee.facilities.profiles.table import Table
     from slee.kernel.profile_storage import ProfileChange
     from slee.kernel.transaction import Transaction
@@ -111,7 +113,18 @@ class ProfileWork:
     constraints and uniqueness are judged at the commit, on the state that would be committed (PRF-17, PRF-19).
     """
 
-    __slots__ = ("announced", "before", "by_management", "committed", "error", "judged", "tx", "uses", "verified")
+    __slots__ = (
+        "announced",
+        "before",
+        "by_management",
+        "committed",
+        "error",
+        "judged",
+        "tx",
+        "uses",
+        "verified",
+        "whole",
+    )
 
     def __init__(self, tx: Transaction, committed: Committed, *, by_management: bool = False) -> None:
         self.tx = tx
@@ -128,6 +141,8 @@ class ProfileWork:
         """Changes of whole tables, which the database learns first."""
         self.error: BaseException | None = None
         """Why the commit is refused."""
+        self.whole: Whole | None = None
+        """What the transaction is a part of, that takes effect as a whole."""
         tx.profiles = self
         tx.when_committed(self._commit)
 
@@ -294,7 +309,7 @@ class ProfileWork:
             self._judge()
             for table, name in self.verified:
                 self.verify(table, name)
-        except (ProfileVerificationError, UniqueAttributeViolationError, TransactionRolledBackError) as error:
+        except (ProfileError, TransactionRolledBackError) as error:
             self.error = error
             self.tx.marked = True
             entity = next(iter(self.tx.instances), None)
@@ -310,6 +325,9 @@ class ProfileWork:
 
     def _judge(self) -> None:
         issues: list[Issue] = []
+        if self.before and (self.whole is None or not self.whole.is_taken_back):
+            table, _ = next(iter(self.before))
+            table.require_room(table.name)
         for (table, name), before in self.before.items():
             row = table.resident.get(name)
             if row is None or row is before or self.judged.get((table, name)) is row:

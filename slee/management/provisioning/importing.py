@@ -18,9 +18,11 @@ from slee.api.errors import (
     UniqueAttributeViolationError,
 )
 from slee.management.provisioning.fields import FieldError, Fields
-from slee.management.provisioning.records import NAME, Place, Reader, Record, Unreadable
+from slee.management.provisioning.records import NAME, Reader, Record, Unreadable
+from slee.management.provisioning.rejects import LONGEST_NAME, Reject, rejected
 
 if TYPE_CHECKING:
+    from slee.facilities.profiles.following import Whole
     from slee.facilities.profiles.table import Table
     from slee.facilities.profiles.tables import ProfileTables
     from slee.facilities.profiles.work import ProfileWork
@@ -32,28 +34,6 @@ _CHUNK: Final = 64
 """Rows in one transaction."""
 MOST_REJECTS: Final = 10_000
 """Records that an import keeps to tell of; with more, it ends."""
-LONGEST_NAME: Final = 1_024
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """One record that is not taken, and why."""
-
-    line: int
-    column: int
-    """0 where the whole record is meant."""
-    profile: str
-    attribute: str
-    problem: str
-    remedy: str
-    text: str
-    """The record as the file has it."""
-
-    def issue(self, source: str) -> Issue:
-        """As an error names it."""
-        place = f"{source}:{Place(self.line, self.column)}"
-        what = "/".join(part for part in (self.profile, self.attribute) if part)
-        return Issue(f"{place}: {what}" if what else place, "PRF-17", self.problem, self.remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +84,9 @@ class Import:
         self._header_is_judged = False
         self._before: dict[str, Row | None] = {}
         """What was there before, of the rows that are applied."""
+        self._whole: Whole | None = None
+        self._left: list[str] = []
+        """What could not be taken back, and why."""
 
     def feed(self, octets: bytes) -> Iterator[None]:
         """Read a piece of the file; each step is short.
@@ -149,10 +132,10 @@ class Import:
         name = record.name
         if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
             problem = f"{NAME} is no text of 1 to {LONGEST_NAME} characters"
-            self._reject(_rejected(record, NAME, problem, "name the profile"))
+            self._reject(rejected(record, NAME, problem, "name the profile"))
             return
         if name in self._seen:
-            self._reject(_rejected(record, NAME, f"line {self._seen[name]} has that name too", "leave one of them out"))
+            self._reject(rejected(record, NAME, f"line {self._seen[name]} has that name too", "leave one of them out"))
             return
         self._seen[name] = record.line
         resident = self._table.resident
@@ -171,11 +154,11 @@ class Import:
                 return
             self._table.descriptor.validate(name, row)
         except FieldError as error:
-            self._reject(_rejected(record, error.attribute, error.problem, error.remedy))
+            self._reject(rejected(record, error.attribute, error.problem, error.remedy))
         except ProfileVerificationError as error:
             for issue in error.issues:
                 attribute = issue.component.removeprefix(f"{name}.")
-                self._reject(_rejected(record, attribute, self._told(attribute, issue.problem), issue.remedy))
+                self._reject(rejected(record, attribute, self._told(attribute, issue.problem), issue.remedy))
         else:
             if self._note_unique(record, name, row):
                 self._rows[name] = row
@@ -205,7 +188,7 @@ class Import:
             other = holders.setdefault(key, name)
             if other != name:
                 problem = f"{other} on line {self._seen[other]} has the same value [PRF-18]"
-                self._reject(_rejected(record, attribute, problem, "give one of them another"))
+                self._reject(rejected(record, attribute, problem, "give one of them another"))
                 return False
         return True
 
@@ -267,6 +250,22 @@ class Import:
             return
 
     def _apply(self, chunks: list[list[str]]) -> Iterator[None]:
+        """Put the rows in; if that ends before its time, a crash included, all or none of them stay (PRF-46)."""
+        if self.options.skip_bad:
+            yield from self._put_all(chunks)
+            return
+        self._whole = self._tables.whole()
+        try:
+            yield from self._put_all(chunks)
+        except BaseException as error:
+            self._take_back()
+            for left in self._left:
+                error.add_note(f"what was imported of {left} could not be taken back")
+            raise
+        finally:
+            self._whole.end()
+
+    def _put_all(self, chunks: list[list[str]]) -> Iterator[None]:
         for chunk in chunks:
             self._require_table()
             rows = self._kept(chunk)
@@ -275,18 +274,19 @@ class Import:
             try:
                 self._put(rows)
             except SleeError as error:
-                yield from self._apply_singly(chunk, error)
+                yield from self._put_singly(chunk, error)
             else:
                 self._count(before)
             yield
 
     def _put(self, rows: Mapping[str, Row]) -> None:
-        self._tables.transact(lambda work: self._tables.put_into(work, self._table, rows, judged=True))
+        self._tables.transact(
+            lambda work: self._tables.put_into(work, self._table, rows, judged=True), whole=self._whole
+        )
 
-    def _apply_singly(self, chunk: list[str], error: SleeError) -> Iterator[None]:
-        """What changed between judging and applying makes some of a chunk unfit: skip those, or take all back."""
+    def _put_singly(self, chunk: list[str], error: SleeError) -> Iterator[None]:
+        """What changed between judging and applying makes some of a chunk unfit: skip those, or refuse all."""
         if not self.options.skip_bad:
-            self._take_back()
             self._reject_for(chunk[0], error)
             self._refuse_unless_skipping()
         for name in chunk:
@@ -311,10 +311,24 @@ class Import:
 
     def _take_back(self) -> None:
         """Bring back what was there before, except for profiles that somebody has changed since."""
-        stored = self._table.resident.rows
-        rows = {name: row for name, row in self._before.items() if stored.get(name) is self._rows[name]}
-        self._tables.put_rows(self.name, rows)
         self.counts.added = self.counts.changed = 0
+        if self._tables.by_name.get(self.name) is not self._table:
+            return
+        stored = self._table.resident.rows
+        rows = {name: row for name, row in self._before.items() if stored.get(name) is self._rows.get(name)}
+        try:
+            self._bring_back(rows)
+        except SleeError:
+            for name, row in rows.items():
+                try:
+                    self._bring_back({name: row})
+                except SleeError as error:  # somebody has taken its unique value meanwhile, and keeps it
+                    self._left.append(f"{name}: {error}")
+
+    def _bring_back(self, rows: Mapping[str, Row | None]) -> None:
+        assert self._whole is not None
+        self._whole.is_taken_back = True
+        self._tables.transact(lambda work: self._tables.put_into(work, self._table, rows), whole=self._whole)
 
     def _kept(self, chunk: list[str]) -> dict[str, Row]:
         return {name: self._rows[name] for name in chunk if name in self._rows}
@@ -362,9 +376,4 @@ class Import:
         raise ProfileVerificationError(issues)
 
 
-def _rejected(record: Record, attribute: str, problem: str, remedy: str) -> Reject:
-    name = record.name if isinstance(record.name, str) and len(record.name) <= LONGEST_NAME else ""
-    return Reject(record.line, record.columns.get(attribute, 0), name, attribute, problem, remedy, record.text)
-
-
-__all__ = ["LONGEST_NAME", "MOST_REJECTS", "Import", "ImportCounts", "ImportOptions", "Reject"]
+__all__ = ["MOST_REJECTS", "Import", "ImportCounts", "ImportOptions"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -11,8 +11,18 @@ import sqlalchemy as sa
 from slee.api.ids import ProfileSpecificationID, parse_id
 from slee.kernel.profile_storage import StoredTable
 from slee.model.profile_text import convert, json_builtin
-from slee.stores.profiles.columns import load_text, store_text
-from slee.stores.profiles.schema import CHANGES, TABLES, SqlTable, sql_table, unwatch_statements, watch_statements
+from slee.stores.profiles.columns import ColumnKind, load_text, sql_type, store_text
+from slee.stores.profiles.schema import (
+    CHANGES,
+    TABLES,
+    SqlTable,
+    StoredRows,
+    layout,
+    name_in_sql,
+    sql_table,
+    unwatch_statements,
+    watch_statements,
+)
 
 if TYPE_CHECKING:
     from slee.model.profile import ProfileDescriptor, Row
@@ -65,24 +75,42 @@ def entries(connection: sa.Connection) -> dict[str, Entry]:
 
 def create(connection: sa.Connection, name: str, descriptor: ProfileDescriptor) -> SqlTable:
     """Make a table."""
-    highest: int | None = connection.scalar(sa.select(sa.func.max(TABLES.c.serial)))
-    made = sql_table((highest or 0) + 1, name, descriptor)
-    made.table.create(connection)
-    for statement in watch_statements(connection.dialect.name, made):
-        connection.exec_driver_sql(statement)
-    connection.execute(
-        TABLES.insert().values(
-            serial=made.serial,
-            name=store_text(name),
-            sql_name=made.name,
-            default_row=default_text(descriptor, descriptor.defaults),
-            **described(descriptor, made),
-        )
-    )
+    made = sql_table(_new_serial(connection), name, descriptor)
+    told = described(descriptor, made)
+    _enter(connection, name, made, {**told, "default_row": default_text(descriptor, descriptor.defaults)})
     return made
 
 
-def described(descriptor: ProfileDescriptor, table: SqlTable) -> dict[str, Any]:
+def create_told(connection: sa.Connection, name: str, told: dict[str, str]) -> StoredRows:
+    """Make a table as `described` told it, with its `default_row`: without the specification at hand."""
+    serial = _new_serial(connection)
+    columns = msgspec.json.decode(told["columns"], type=tuple[StoredColumn, ...])
+    made = stored_rows(serial, name_in_sql(serial, name), columns)
+    _enter(connection, name, made, told)
+    return made
+
+
+def _new_serial(connection: sa.Connection) -> int:
+    highest: int | None = connection.scalar(sa.select(sa.func.max(TABLES.c.serial)))
+    return (highest or 0) + 1
+
+
+def _enter(connection: sa.Connection, name: str, made: StoredRows, told: dict[str, str]) -> None:
+    made.table.create(connection)
+    for statement in watch_statements(connection.dialect.name, made):
+        connection.exec_driver_sql(statement)
+    values = {"serial": made.serial, "name": store_text(name), "sql_name": made.name, **told}
+    connection.execute(TABLES.insert().values(values))
+
+
+def stored_rows(serial: int, sql_name: str, columns: tuple[StoredColumn, ...]) -> StoredRows:
+    """The rows of a table as the catalogue tells them."""
+    kinds = tuple(ColumnKind(column.column, sql_type(column.sql), None, None) for column in columns)
+    laid_out = [(column.column, column.indexed, column.unique, column.collation is not None) for column in columns]
+    return StoredRows(serial, sql_name, kinds, layout(serial, sql_name, kinds, laid_out))
+
+
+def described(descriptor: ProfileDescriptor, table: SqlTable) -> dict[str, str]:
     """What the catalogue says of a table's specification."""
     columns = tuple(
         StoredColumn(
@@ -103,7 +131,7 @@ def described(descriptor: ProfileDescriptor, table: SqlTable) -> dict[str, Any]:
     }
 
 
-def remove(connection: sa.Connection, table: SqlTable) -> None:
+def remove(connection: sa.Connection, table: StoredRows) -> None:
     """Remove a table with everything in it."""
     table.table.drop(connection)
     for statement in unwatch_statements(connection.dialect.name, table.name):
@@ -112,14 +140,18 @@ def remove(connection: sa.Connection, table: SqlTable) -> None:
     connection.execute(TABLES.delete().where(TABLES.c.serial == table.serial))
 
 
-def rename(connection: sa.Connection, table: SqlTable, renamed: str) -> None:
+def rename(connection: sa.Connection, table: StoredRows, renamed: str) -> None:
     """Give a table another name."""
     connection.execute(TABLES.update().where(TABLES.c.serial == table.serial).values(name=store_text(renamed)))
 
 
 def set_default(connection: sa.Connection, table: SqlTable, row: Row) -> None:
     """Keep the default profile's values."""
-    text = default_text(table.descriptor, row)
+    set_default_text(connection, table, default_text(table.descriptor, row))
+
+
+def set_default_text(connection: sa.Connection, table: StoredRows, text: str) -> None:
+    """Keep the default profile's values as `default_text` has made them."""
     connection.execute(TABLES.update().where(TABLES.c.serial == table.serial).values(default_row=text))
 
 
@@ -144,6 +176,7 @@ __all__ = [
     "Entry",
     "StoredColumn",
     "create",
+    "create_told",
     "default_row",
     "default_text",
     "described",
@@ -151,4 +184,6 @@ __all__ = [
     "remove",
     "rename",
     "set_default",
+    "set_default_text",
+    "stored_rows",
 ]

@@ -30,6 +30,7 @@ _TYPES: Final[dict[type, type[TypeEngine[Any]]]] = {
     str: sa.Text,
     bytes: sa.LargeBinary,
 }
+_BY_TEXT: Final = {str(cls()): cls for cls in _TYPES.values()}
 _LONGEST: Final = 48
 """Octets of a column's name that are the attribute's: PostgreSQL cuts names at 63, and ours carry a suffix."""
 _ESCAPE: Final = "\ufdd0"  # a code point that Unicode reserves for the inner use of programs
@@ -71,6 +72,11 @@ def column_kind(attribute: Attribute) -> ColumnKind:
     return ColumnKind(name, sa.Text(), _unless_none(store), _unless_none(load))
 
 
+def sql_type(text: str) -> TypeEngine[Any]:
+    """The SQL type whose text is given, as the catalogue has it; `KeyError` if no attribute is stored as that."""
+    return _BY_TEXT[text]()
+
+
 def column_name(attribute: str) -> str:
     """The name of an attribute's column: the attribute's, or its beginning and a hash if that is too long."""
     octets = attribute.encode()
@@ -102,4 +108,4 @@ def _unless_none(convert: Convert) -> Convert:
     return lambda value: None if value is None else convert(value)
 
 
-__all__ = ["ColumnKind", "Convert", "column_kind", "column_name", "load_text", "store_text"]
+__all__ = ["ColumnKind", "Convert", "column_kind", "column_name", "load_text", "sql_type", "store_text"]

@@ -13,12 +13,20 @@ from sqlalchemy import exc
 from slee.api.errors import InvalidConfigurationError, SchemaMismatchError, StateDirectoryError
 from slee.stores.profiles import catalogue
 from slee.stores.profiles.dialect import Dialect, dialect_of
+from slee.stores.profiles.journalled import ChangeEncoder
+from slee.stores.profiles.replay import bring_up, claim
 from slee.stores.profiles.rows import all_rows
 from slee.stores.profiles.schema import FORMAT, POSITION, create_catalogue, sql_table
 from slee.stores.profiles.writer import Appended, Writer
 
 if TYPE_CHECKING:
-    from slee.kernel.profile_storage import OutsideChange, ProfileChange, StorageStatus, StoredTable
+    from slee.kernel.profile_storage import (
+        JournalledProfiles,
+        OutsideChange,
+        ProfileChange,
+        StorageStatus,
+        StoredTable,
+    )
     from slee.model.profile import ProfileDescriptor, Row
 
 DATABASE_FILE: Final = "profiles.sqlite"
@@ -28,9 +36,21 @@ DATABASE_FILE: Final = "profiles.sqlite"
 class ProfileDatabase:
     """The storage port over SQLAlchemy Core; see `slee.kernel.profile_storage.ProfileStorage`."""
 
-    def __init__(self, dialect: Dialect, *, on_status: Callable[[StorageStatus], None] | None = None) -> None:
-        """Open the database, and make its catalogue if it is empty; use `open_profile_database`."""
+    def __init__(
+        self,
+        dialect: Dialect,
+        *,
+        identity: str = "",
+        journal: JournalledProfiles | None = None,
+        on_status: Callable[[StorageStatus], None] | None = None,
+        writer: type[Writer] = Writer,
+    ) -> None:
+        """Open the database, make its catalogue if it is empty, and bring it up to the journal.
+
+        Use `open_profile_database`, which has the same arguments.
+        """
         self.dialect = dialect
+        self._encoder = ChangeEncoder()
         connection = dialect.engine.connect().execution_options(writes=True)
         try:
             with connection.begin():
@@ -41,19 +61,24 @@ class ProfileDatabase:
                     raise StateDirectoryError(
                         f"{dialect.where}: format {marker.format}, this is {FORMAT} [PRF-46]; use the newer product"
                     )
+                if identity:
+                    claim(dialect, connection, identity)
+                position: int = marker.position
+                if journal is not None:
+                    position = bring_up(dialect, connection, journal)
                 self._entries = catalogue.entries(connection)
         except BaseException:
             connection.close()
             dialect.close()
             raise
-        self._writer = Writer(dialect, position=marker.position, tables={}, tell=on_status or _nobody)
-        self._appended: int = marker.position
-        self._writer.start(connection)
+        self.writer = writer(dialect, position=position, tables={}, tell=on_status or _nobody)
+        self._appended = position
+        self.writer.start(connection)
 
     @property
     def position(self) -> int:
         """Of the last append that the database holds."""
-        return self._writer.position
+        return self.writer.position
 
     def tables(self) -> Mapping[str, StoredTable]:
         """The tables that were stored when it was opened."""
@@ -69,7 +94,8 @@ class ProfileDatabase:
                     f"{descriptor.id} [PRF-46]; plan and apply its migration first"
                 )
             made = sql_table(entry.serial, table, descriptor, entry.sql_name)
-            self._writer.replace_tables({table: made})
+            self.writer.replace_tables({table: made})
+            self._encoder.learn(table, made)
             yield None, catalogue.default_row(descriptor, entry.default_row)
             yield from all_rows(self.dialect, connection, made)
 
@@ -78,43 +104,61 @@ class ProfileDatabase:
         if position <= self._appended:
             return
         self._appended = position
-        self._writer.put(Appended(position, tuple(changes), time.monotonic()))
+        self.writer.put(Appended(position, tuple(changes), time.monotonic()))
+
+    def encoded(self, changes: Sequence[ProfileChange]) -> bytes:
+        """The changes of an append, to come, as the journal keeps them."""
+        return self._encoder.encoded(changes)
+
+    def encoded_undo(
+        self, table: str, descriptor: ProfileDescriptor, changes: Mapping[str, tuple[Row | None, Row | None]]
+    ) -> bytes:
+        """What takes changes of a table's profiles back, for the journal."""
+        return self._encoder.undo(table, descriptor, changes)
 
     def outside(self) -> Sequence[OutsideChange]:
         """What other programs have changed in tables that are loaded, since the last call."""
-        return self._writer.outside()
+        return self.writer.outside()
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything appended is written, at most `timeout` seconds; whether it is."""
-        return self._writer.wait(self._appended, timeout)
+        return self.writer.wait(self._appended, timeout)
 
     def status(self) -> StorageStatus:
         """How it fares now."""
-        return self._writer.status()
+        return self.writer.status()
 
     def close(self) -> None:
         """Write what was appended, if it can be written, and give the database up."""
-        self._writer.stop()
+        self.writer.stop()
         self.dialect.close()
 
 
 def open_profile_database(
-    url: str | None, directory: Path, *, on_status: Callable[[StorageStatus], None] | None = None
+    url: str | None,
+    directory: Path,
+    *,
+    identity: str = "",
+    journal: JournalledProfiles | None = None,
+    on_status: Callable[[StorageStatus], None] | None = None,
 ) -> ProfileDatabase:
     """Open the profile database of a URL; without one, the embedded file in the state directory.
 
     Args:
         url: `sqlite:///PATH` or `postgresql://USER@HOST/NAME`.
         directory: the state directory.
+        identity: of the SLEE that the database is to belong to for good; an empty one leaves that open.
+        journal: what a crash may have kept from the database, which is written now.
         on_status: told on the database's thread when it cannot be written, and when it can again.
 
     Raises:
         InvalidConfigurationError: the URL is none, or the database cannot be reached.
-        StateDirectoryError: another SLEE owns it, or it is of another format.
+        StateDirectoryError: another SLEE owns it, it is of another format, or older than the journal.
+        RecoveryError: what the journal holds does not fit it.
     """
     dialect = dialect_of(url or f"sqlite:///{directory / DATABASE_FILE}")
     try:
-        return ProfileDatabase(dialect, on_status=on_status)
+        return ProfileDatabase(dialect, identity=identity, journal=journal, on_status=on_status)
     except exc.SQLAlchemyError as error:
         cause = error.orig if isinstance(error, exc.DBAPIError) else error
         raise InvalidConfigurationError(

@@ -16,7 +16,7 @@ from slee.api.errors import InvalidConfigurationError, StateDirectoryError
 from slee.stores.profiles.schema import KEY
 
 if TYPE_CHECKING:
-    from slee.stores.profiles.schema import SqlTable
+    from slee.stores.profiles.schema import StoredRows
 
 _FETCH: Final = 5_000
 _OWNER_LOCK: Final = 0x51330F11E5
@@ -39,16 +39,16 @@ class Dialect(Protocol):
         """Whether another connection may have committed since the last call."""
         ...
 
-    def delete(self, connection: sa.Connection, table: SqlTable, profiles: Sequence[str]) -> None:
+    def delete(self, connection: sa.Connection, table: StoredRows, profiles: Sequence[str]) -> None:
         """Remove rows, there or not."""
         ...
 
-    def insert(self, connection: sa.Connection, table: SqlTable, rows: Iterable[tuple[object, ...]]) -> None:
+    def insert(self, connection: sa.Connection, table: StoredRows, rows: Iterable[tuple[object, ...]]) -> None:
         """Add rows."""
         ...
 
     def read(
-        self, connection: sa.Connection, table: SqlTable, profiles: Sequence[str] | None = None
+        self, connection: sa.Connection, table: StoredRows, profiles: Sequence[str] | None = None
     ) -> Iterator[tuple[Any, ...]]:
         """Name and values of every row, or of those of some profiles; a few thousand are held at a time."""
         ...
@@ -69,8 +69,7 @@ class Sqlite:
         self.where = str(url)
         self._path = Path(url.database)
         self.engine = sa.create_engine(url, poolclass=NullPool, connect_args={"check_same_thread": False})
-        event.listen(self.engine, "connect", _prepare_sqlite)
-        event.listen(self.engine, "begin", _begin_sqlite)
+        prepare_engine(self.engine)
         self._lock: int | None = None
         self._version: tuple[int, int] | None = None
 
@@ -91,15 +90,15 @@ class Sqlite:
         seen, self._version = self._version, (id(connection), version)
         return seen != self._version
 
-    def delete(self, connection: sa.Connection, table: SqlTable, profiles: Sequence[str]) -> None:
+    def delete(self, connection: sa.Connection, table: StoredRows, profiles: Sequence[str]) -> None:
         connection.exec_driver_sql(f"DELETE FROM {table.name} WHERE {KEY} = ?", [(name,) for name in profiles])
 
-    def insert(self, connection: sa.Connection, table: SqlTable, rows: Iterable[tuple[object, ...]]) -> None:
+    def insert(self, connection: sa.Connection, table: StoredRows, rows: Iterable[tuple[object, ...]]) -> None:
         marks = ", ".join("?" for _ in table.table.columns)
         connection.exec_driver_sql(f"INSERT INTO {table.name} VALUES ({marks})", list(rows))
 
     def read(
-        self, connection: sa.Connection, table: SqlTable, profiles: Sequence[str] | None = None
+        self, connection: sa.Connection, table: StoredRows, profiles: Sequence[str] | None = None
     ) -> Iterator[tuple[Any, ...]]:
         cursor: Any = connection.connection.cursor()
         statement = _select(connection, table)
@@ -141,17 +140,17 @@ class Postgresql:
     def has_changed(self, connection: sa.Connection) -> bool:
         return True
 
-    def delete(self, connection: sa.Connection, table: SqlTable, profiles: Sequence[str]) -> None:
+    def delete(self, connection: sa.Connection, table: StoredRows, profiles: Sequence[str]) -> None:
         connection.exec_driver_sql(f"DELETE FROM {table.name} WHERE {KEY} = ANY(%s)", (list(profiles),))
 
-    def insert(self, connection: sa.Connection, table: SqlTable, rows: Iterable[tuple[object, ...]]) -> None:
+    def insert(self, connection: sa.Connection, table: StoredRows, rows: Iterable[tuple[object, ...]]) -> None:
         cursor: Any = connection.connection.cursor()
         with cursor, cursor.copy(f"COPY {table.name} FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
 
     def read(
-        self, connection: sa.Connection, table: SqlTable, profiles: Sequence[str] | None = None
+        self, connection: sa.Connection, table: StoredRows, profiles: Sequence[str] | None = None
     ) -> Iterator[tuple[Any, ...]]:
         driver: Any = connection.connection
         statement = _select(connection, table)
@@ -187,10 +186,16 @@ def dialect_of(url: str) -> Dialect:
     raise InvalidConfigurationError(f"profiles are not kept in {kind} [PRF-46]; give a URL of sqlite or postgresql")
 
 
-def _select(connection: sa.Connection, table: SqlTable) -> str:
+def _select(connection: sa.Connection, table: StoredRows) -> str:
     quote = connection.dialect.identifier_preparer.quote
     columns = ", ".join((KEY, *(quote(kind.name) for kind in table.columns)))
     return f"SELECT {columns} FROM {table.name}"
+
+
+def prepare_engine(engine: sa.Engine) -> None:
+    """Have an engine of SQLite begin its transactions as the writer needs it."""
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -204,4 +209,4 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
 
-__all__ = ["Dialect", "Postgresql", "Sqlite", "dialect_of"]
+__all__ = ["Dialect", "Postgresql", "Sqlite", "dialect_of", "prepare_engine"]

@@ -15,9 +15,8 @@ import sqlalchemy as sa
 from slee.stores.profiles.columns import ColumnKind, column_kind, store_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
-    from slee.api.profile import Attribute
     from slee.model.profile import ProfileDescriptor, Row
 
 FORMAT: Final = 1
@@ -45,6 +44,12 @@ POSITION: Final = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("writing", sa.Integer, nullable=False),  # 1 within the owner's transactions; no other program sees it
 )
+OWNER: Final = sa.Table(
+    "slee_profile_owner",
+    _CATALOGUE,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("identity", sa.Text, nullable=False),  # of the state directory whose journal the database follows
+)
 CHANGES: Final = sa.Table(
     "slee_profile_changes",
     _CATALOGUE,
@@ -55,17 +60,23 @@ CHANGES: Final = sa.Table(
 
 
 @dataclass(frozen=True, slots=True)
-class SqlTable:
-    """One profile table in SQL, with the statements that the writer and the loader use."""
+class StoredRows:
+    """The rows of one profile table in SQL, as far as they are known without its specification."""
 
     serial: int
     name: str
     """The SQL table's."""
     columns: tuple[ColumnKind, ...]
     """By the attributes' positions."""
+    table: sa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class SqlTable(StoredRows):
+    """One profile table in SQL, with what makes its rows of profiles."""
+
     keys: tuple[tuple[int, Any], ...]
     """Position and collation of each attribute that has a column of its collation keys."""
-    table: sa.Table
     descriptor: ProfileDescriptor
 
     def stored(self, profile: str, row: Row) -> tuple[object, ...]:
@@ -88,34 +99,50 @@ def sql_table(serial: int, profile_table: str, descriptor: ProfileDescriptor, sq
         descriptor: what it holds.
         sql_name: its name in SQL, if it has one already.
     """
-    name = sql_name or f"profile_{serial}_{re.sub('[^a-z0-9]+', '_', profile_table.lower())[:32].strip('_')}"
-    kinds = tuple(column_kind(attribute) for attribute in descriptor.attributes)
+    name = sql_name or name_in_sql(serial, profile_table)
+    attributes = descriptor.attributes
+    kinds = tuple(column_kind(attribute) for attribute in attributes)
+    laid_out = [(k.name, a.indexed, a.unique, a.collation is not None) for k, a in zip(kinds, attributes, strict=True)]
+    table = layout(serial, name, kinds, laid_out)
+    keyed = [a for a in descriptor.indexed if a.collation is not None]
+    keys = tuple((a.position, a.collation) for a in keyed)
+    return SqlTable(serial, name, kinds, table, keys, descriptor)
+
+
+def name_in_sql(serial: int, profile_table: str) -> str:
+    """The name of a new SQL table."""
+    return f"profile_{serial}_{re.sub('[^a-z0-9]+', '_', profile_table.lower())[:32].strip('_')}"
+
+
+def layout(
+    serial: int, name: str, kinds: Sequence[ColumnKind], attributes: Sequence[tuple[str, bool, bool, bool]]
+) -> sa.Table:
+    """Columns and indexes of an SQL table.
+
+    Args:
+        serial: its number in the catalogue.
+        name: its name in SQL.
+        kinds: the columns of the attributes.
+        attributes: of each the column's name, and whether it is indexed, unique, and has a collation.
+    """
     columns: list[sa.Column[Any]] = [sa.Column(KEY, sa.Text, primary_key=True)]
     columns.extend(sa.Column(kind.name, kind.type, nullable=True) for kind in kinds)
-    keyed = [a for a in descriptor.indexed if a.collation is not None]
-    columns.extend(sa.Column(key_column(kinds[a.position]), sa.Text) for a in keyed)
+    indexed = [(column, unique, collated) for column, indexed, unique, collated in attributes if indexed]
+    columns.extend(sa.Column(key_column(column), sa.Text) for column, _, collated in indexed if collated)
     table = sa.Table(name, sa.MetaData(), *columns)
-    for index in indexes(serial, descriptor.indexed, kinds, table):
-        assert index.table is table
-    keys = tuple((a.position, a.collation) for a in keyed)
-    return SqlTable(serial, name, kinds, keys, table, descriptor)
-
-
-def key_column(kind: ColumnKind) -> str:
-    """The column that holds what stands for the texts of an attribute with a collation (PRF-35)."""
-    return f"{kind.name}__key"
-
-
-def indexes(
-    serial: int, attributes: tuple[Attribute, ...], kinds: tuple[ColumnKind, ...], table: sa.Table
-) -> Iterator[sa.Index]:
-    """The indexes of a table, made as part of it."""
-    for attribute in attributes:
-        kind = kinds[attribute.position]
-        column = table.c[key_column(kind) if attribute.collation is not None else kind.name]
-        yield sa.Index(
-            f"profile_{serial}_{kind.name}_{'uq' if attribute.unique else 'ix'}", column, unique=attribute.unique
+    for column, unique, collated in indexed:
+        made = sa.Index(
+            f"profile_{serial}_{column}_{'uq' if unique else 'ix'}",
+            table.c[key_column(column) if collated else column],
+            unique=unique,
         )
+        assert made.table is table
+    return table
+
+
+def key_column(column: str) -> str:
+    """The column that holds what stands for the texts of an attribute with a collation (PRF-35)."""
+    return f"{column}__key"
 
 
 def create_catalogue(connection: sa.Connection) -> None:
@@ -125,7 +152,7 @@ def create_catalogue(connection: sa.Connection) -> None:
         connection.execute(sa.insert(POSITION).values(id=1, format=FORMAT, position=0, writing=0))
 
 
-def watch_statements(dialect: str, table: SqlTable) -> list[str]:
+def watch_statements(dialect: str, table: StoredRows) -> list[str]:
     """What logs the changes that other programs make to a table: triggers that ask whether the owner is writing."""
     row = "INSERT INTO slee_profile_changes (serial, profile)"
     is_own = "(SELECT writing FROM slee_profile_position) = 1"
@@ -162,12 +189,15 @@ __all__ = [
     "CHANGES",
     "FORMAT",
     "KEY",
+    "OWNER",
     "POSITION",
     "TABLES",
     "SqlTable",
+    "StoredRows",
     "create_catalogue",
-    "indexes",
     "key_column",
+    "layout",
+    "name_in_sql",
     "sql_table",
     "unwatch_statements",
     "watch_statements",

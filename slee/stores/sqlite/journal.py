@@ -91,6 +91,10 @@ class SqliteJournal:
         """What it held when it was opened."""
         return self._recovery
 
+    def release(self) -> None:
+        """Keep of the entries only what compaction needs: those that are still in the log."""
+        self._recovery = self._recovery._replace(entries={})
+
     @property
     def acknowledged(self) -> int:
         """The highest sequence number that is durable."""

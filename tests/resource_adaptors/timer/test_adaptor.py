@@ -28,8 +28,11 @@ from resource_adaptors.timer.api import (
     by_prefix,
 )
 from resource_adaptors.timer.config import TimerConfiguration
+from resource_adaptors.timer.protocol.schedule import Origin
 from resource_adaptors.timer.testing import TimerSimulator
 from slee import ActivityContext, ActivityEnd, Sbb, TimerEvent, handles, initial_event, resource
+from slee.kernel.states import ResourceState, SleeState
+from slee.stores.simulated import SimulatedDisk
 from slee.testing import SleeHarness
 
 Told = tuple[str, object]
@@ -98,6 +101,12 @@ class Other(Sbb, vendor="test", version="1.0"):
                 self.timer.create(Plan(name="a", timing=Every(1)), replace=True)
 
 
+def put(timer: TimerSimulator, plan: Plan) -> None:
+    """Make a schedule that is fired to every service."""
+    handle, now = timer.new_handle(plan.name), timer.time_of(plan.timing)
+    timer.keeping.start(timer.register.make(handle, plan, now, origin=Origin.OPERATOR))
+
+
 class Desk:
     """A harness whose clerk does an errand every time `do` is called."""
 
@@ -113,10 +122,7 @@ class Desk:
         self.desks += 1
         Clerk.errands.append(errand)
         plan = Plan(name=f"desk{self.desks}:", timing=Once(self.timer.wall_now()))
-        schedule = self.timer.register.make(self.timer.new_handle(plan.name), plan, self.timer.wall_now(), owner=None)
-        self.timer.register.add(schedule)
-        self.timer.context.endpoint.start_activity(schedule.handle, self.timer.activity_of(schedule), 4)
-        self.timer.scheduler.begin(schedule, self.timer.wall_now())
+        put(self.timer, plan)
         self.slee.advance(0)
 
     def make(self, plan: Plan, *, attach: bool = True) -> None:
@@ -227,11 +233,7 @@ def test_tim_14_overlap_with_the_run_before(overlap: Overlap, indexes: list[int]
         timer = slee.add_resource("timer", TimerSimulator(), TimerConfiguration())
         slee.install(Slow)
         plan = Plan(name="a", timing=Every(10), overlap=overlap)
-        schedule = timer.register.make("a", plan, timer.wall_now(), owner=None)
-        timer.register.add(schedule)
-        timer.context.endpoint.start_activity("a", timer.activity_of(schedule), 4)
-        timer.scheduler.begin(schedule, timer.wall_now())
-        schedule.is_held = False
+        put(timer, plan)
         slee.advance(42 if overlap is Overlap.SKIP else 38)
     assert Slow.runs[: len(indexes)] == indexes
 
@@ -422,10 +424,7 @@ def test_tim_32_a_service_sees_only_its_own(desk: Desk) -> None:
     desk.slee.install(Other)
     Other.seen.clear()
     plan = Plan(name="other-desk", timing=Once(0.0))
-    schedule = desk.timer.register.make("o", plan, desk.timer.wall_now(), owner=None)
-    desk.timer.register.add(schedule)
-    desk.timer.context.endpoint.start_activity("o", desk.timer.activity_of(schedule), 4)
-    desk.timer.scheduler.begin(schedule, desk.timer.wall_now())
+    put(desk.timer, plan)
     desk.slee.advance(1)
     assert Other.seen == [((), None)]
 
@@ -456,29 +455,167 @@ def test_tim_2_a_past_instant_fires_at_once_unless_skipped(desk: Desk) -> None:
     assert ScheduleMissed("b", 1, past, past) in Clerk.told
 
 
-@pytest.mark.parametrize(("policy", "indexes"), [(Missed.ALL, [2, 3, 4, 5, 6]), (Missed.LAST, [6]), (Missed.SKIP, [])])
-def test_tim_13_and_24_a_schedule_goes_on_after_a_restart(policy: Missed, indexes: list[int]) -> None:
-    with SleeHarness(leftovers_allowed=True) as slee:
-        desk = Desk(slee)
-        desk.make(Plan(name="a", timing=Every(10), missed=policy, payload=("p", (1,)), jitter=0.5))
+class Keeper(Sbb, vendor="test", version="1.0"):
+    """Makes the schedules it is asked for when `desk` fires, and is told of them by initial events."""
+
+    timer = resource(TIMER)
+    plans: ClassVar[list[Plan]] = []
+    told: ClassVar[list[object]] = []
+
+    @initial_event(selector=by_name)
+    def on_fired(self, event: ScheduleFired, aci: ActivityContext) -> None:
+        if event.name == "desk":
+            self.timer.create(Keeper.plans.pop(0))
+        else:
+            Keeper.told.append(event)
+
+    @handles
+    def on_ended(self, event: ScheduleEnded, aci: ActivityContext) -> None:
+        Keeper.told.append(event)
+
+
+def kept(slee: SleeHarness, configuration: dict[str, object] | None = None) -> TimerSimulator:
+    """A timer with the service that makes schedules; nothing has been told."""
+    Keeper.told.clear()
+    timer = slee.add_resource("timer", TimerSimulator(), TimerConfiguration.model_validate(configuration or {}))
+    slee.install(Keeper)
+    return timer
+
+
+def ask(slee: SleeHarness, timer: TimerSimulator, plan: Plan) -> None:
+    """Have the service make a schedule."""
+    Keeper.plans.append(plan)
+    put(timer, Plan(name="desk", timing=Once(timer.wall_now())))
+    slee.advance(0)
+
+
+POLICIES = [(Missed.ALL, [2, 3, 4, 5, 6]), (Missed.LAST, [6]), (Missed.SKIP, [])]
+
+
+@pytest.mark.parametrize(("policy", "indexes"), POLICIES)
+def test_tim_13_and_24_a_schedule_goes_on_after_a_crash(policy: Missed, indexes: list[int]) -> None:
+    slee = SleeHarness(leftovers_allowed=True, journal=SimulatedDisk())
+    with slee:
+        timer = kept(slee)
+        ask(slee, timer, Plan(name="a", timing=Every(10), missed=policy, payload=("p", (1,)), jitter=0.5))
         slee.advance(21)
-        handle = desk.timer.register.get("a").handle
-        state = desk.timer.register.get("a").record()
-        progress = desk.timer.register.get("a").progress
-    assert state is not None
-    with SleeHarness(leftovers_allowed=True) as slee:
-        timer = slee.add_resource("timer", TimerSimulator(), TimerConfiguration())
-        slee.install(Watcher)
-        Watcher.told.clear()
-        slee.advance(72)
-        timer.context.endpoint.start_activity(handle, timer.restore_activity(handle, state), 4)
+        progress = timer.register.get("a").progress
+        again = slee.crash(survivors=1_000, downtime=51)
+    with again as slee:
+        timer = kept(slee)
+        slee.restart()
         assert timer.register.get("a").progress == progress
         slee.advance(0)
-        assert [event.index for event in Watcher.told] == indexes
-        assert all(event.payload == ("p", (1,)) for event in Watcher.told)
-        Watcher.told.clear()
+        assert [event.index for event in Keeper.told] == indexes
+        assert all(event.payload == ("p", (1,)) for event in Keeper.told)
+        Keeper.told.clear()
         slee.advance(9.5)
-        assert [event.index for event in Watcher.told] == [7]
+        assert [event.index for event in Keeper.told] == [7]
+
+
+@pytest.mark.parametrize(("policy", "indexes"), POLICIES)
+@pytest.mark.parametrize("is_process_ended", [False, True])
+def test_tim_24_a_stop_of_the_slee_keeps_schedules(policy: Missed, indexes: list[int], is_process_ended: bool) -> None:
+    """Their activities end, as all do; the schedules have new ones after the next start (RA-9)."""
+    slee = SleeHarness(leftovers_allowed=True, journal=SimulatedDisk())
+    timer = kept(slee, CRON)
+    ask(slee, timer, Plan(name="a", timing=Every(10), missed=policy))
+    slee.advance(21)
+    Keeper.told.clear()
+    slee.kernel.stop(within=1)
+    slee.run()
+    assert slee.kernel.state is SleeState.STOPPED
+    assert not slee.kernel.resources["timer"].contexts
+    assert Keeper.told == []
+    if is_process_ended:
+        slee = slee.crash(survivors=1_000, downtime=51)
+        timer = kept(slee, CRON)
+        slee.restart()
+    else:
+        slee.advance(51)
+        assert Keeper.told == []
+        slee.kernel.start()
+        slee.run()
+    slee.advance(0)
+    assert [event.index for event in Keeper.told if event.name == "a"] == indexes
+    assert [event.missed for event in Keeper.told if event.name == "c"] == [0]
+    assert timer.register.get("c").progress.index == 1
+    Keeper.told.clear()
+    slee.advance(9)
+    assert [event.index for event in Keeper.told] == [7]
+    assert timer.context.kept.items() == ()
+
+
+CRON = {"schedules": [{"name": "c", "cron": "30 * * * * *"}]}
+
+
+def test_tim_20_deactivating_the_entity_ends_its_schedules() -> None:
+    with SleeHarness(leftovers_allowed=True, journal=SimulatedDisk()) as slee:
+        timer = kept(slee)
+        ask(slee, timer, Plan(name="a", timing=Every(10), missed=Missed.ALL))
+        entity = slee.kernel.resources["timer"]
+        entity.deactivate()
+        slee.advance(30)
+        assert entity.state is ResourceState.INACTIVE
+        entity.activate()
+        slee.advance(30)
+        assert timer.list_schedules("") == ()
+        assert [event for event in Keeper.told if isinstance(event, ScheduleFired)] == []
+
+
+def test_tim_24_what_changes_while_the_slee_stops_is_kept() -> None:
+    """A run in progress may cancel and make schedules still."""
+
+    class Last(Sbb, vendor="test", version="1.0"):
+        timer = resource(TIMER)
+
+        @initial_event(selector=by_name)
+        def on_fired(self, event: ScheduleFired, aci: ActivityContext) -> None:
+            self.timers.set(aci, after=5)
+            self.null_activities.create().attach(self)
+            self.timer.create(Plan(name="doomed", timing=Every(100)), replace=True)
+
+        @handles
+        def on_end(self, event: ActivityEnd, aci: ActivityContext) -> None:
+            if isinstance(aci.activity, ScheduleActivity):
+                self.timer.cancel("doomed")
+                self.timer.create(Plan(name="late", timing=Every(7)))
+
+    with SleeHarness(leftovers_allowed=True, journal=SimulatedDisk()) as slee:
+        timer = slee.add_resource("timer", TimerSimulator(), TimerConfiguration.model_validate(CRON))
+        slee.install(Last)
+        slee.advance(60)
+        assert timer.register.named("doomed") is not None
+        slee.kernel.stop(within=1)
+        slee.advance(2)
+        assert slee.kernel.state is SleeState.STOPPED
+        slee.kernel.start()
+        slee.run()
+        assert [info.name for info in timer.list_schedules("")] == ["c", "late"]
+        assert timer.show_schedule("late").due[0] == pytest.approx(timer.wall_now() + 5)
+
+
+def test_tim_24_a_kill_between_firing_and_delivery_delivers_once() -> None:
+    """The event and the progress of its schedule are in one record, so that it is neither lost nor fired again."""
+    slee = SleeHarness(leftovers_allowed=True, journal=SimulatedDisk())
+    timer = kept(slee)
+    ask(slee, timer, Plan(name="a", timing=Once(timer.wall_now() + 10), payload=("x", 1)))
+    Keeper.told.clear()
+    slee.clock.move_to(slee.clock.now + 10)
+    timer.tick(slee.clock.now)
+    assert slee.recovery is not None
+    slee.recovery.flush(slee.clock.now)
+    assert Keeper.told == []
+    again = slee.crash(survivors=1_000, downtime=5)
+    timer = kept(again)
+    again.restart()
+    again.advance(1)
+    assert [(type(event).__name__, event.name) for event in Keeper.told] == [
+        ("ScheduleFired", "a"),
+        ("ScheduleEnded", "a"),
+    ]
+    assert not again.kernel.resources["timer"].contexts
+    assert timer.list_schedules("") == ()
 
 
 def test_tim_23_configured_schedules_are_made_at_activation() -> None:
@@ -495,9 +632,9 @@ def test_tim_23_configured_schedules_are_made_at_activation() -> None:
     with SleeHarness(leftovers_allowed=True) as slee:
         timer = slee.add_resource("timer", TimerSimulator(), TimerConfiguration.model_validate(configuration))
         assert dict(timer.statistics().schedules) == {"once": 1, "every": 1, "cron": 1, "calendar": 1}
-        due = [datetime.datetime.fromtimestamp(t, datetime.UTC).minute for t in timer.show("night:report")]
+        due = [datetime.datetime.fromtimestamp(t, datetime.UTC).minute for t in timer.show_schedule("night:report").due]
         assert due == [30] * 5
-        timer.fire_now("tick")
+        assert [info.origin for info in timer.list_schedules("")] == ["configuration"] * 4
         names = {figure[0] for figure in timer.statistics().metrics()}
     assert names == {
         "slee_timer_schedules",

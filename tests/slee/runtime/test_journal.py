@@ -119,3 +119,18 @@ def test_dur_14_a_lost_journal_asks_for_the_end_of_the_process(tmp_path: Path) -
             slee.close()
 
     anyio.run(run)
+
+
+def test_what_was_recovered_is_not_kept_beside_the_living_state(tmp_path: Path) -> None:
+    async def run() -> None:
+        await restarted(tmp_path, lambda slee: begin(slee, 7))
+        slee = compose(tmp_path)
+        try:
+            assert slee.keeper is not None
+            assert slee.keeper.journal.recovery.entries
+            slee.start(Equipment())
+            assert slee.keeper.journal.recovery.entries == {}
+        finally:
+            slee.close()
+
+    anyio.run(run)

@@ -72,8 +72,8 @@ class Site:
         while not condition():
             assert time.monotonic() < end
             self.database.flush(0.05)
-            with self.database._writer._changed:
-                self.database._writer._changed.wait(0.1)
+            with self.database.writer._changed:
+                self.database.writer._changed.wait(0.1)
             self.watch.run()
 
 

@@ -237,7 +237,7 @@ def test_a_url_that_serves_nothing_is_refused_without_its_password(url: str, tmp
 def look(database: ProfileDatabase, least: int) -> list[Any]:
     """What is found within two looks of the writer, or as much as is waited for."""
     found: list[Any] = []
-    writer = database._writer
+    writer = database.writer
     for _ in range(10):
         with writer._changed:
             writer._changed.wait(0.25)

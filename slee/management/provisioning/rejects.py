@@ -1,0 +1,45 @@
+"""Records that an import does not take, as they are told of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from slee.api.errors import Issue
+from slee.management.provisioning.records import Place
+
+if TYPE_CHECKING:
+    from slee.management.provisioning.records import Record
+
+LONGEST_NAME: Final = 1_024
+"""Characters of a profile's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One record that is not taken, and why."""
+
+    line: int
+    column: int
+    """0 where the whole record is meant."""
+    profile: str
+    attribute: str
+    problem: str
+    remedy: str
+    text: str
+    """The record as the file has it."""
+
+    def issue(self, source: str) -> Issue:
+        """As an error names it."""
+        place = f"{source}:{Place(self.line, self.column)}"
+        what = "/".join(part for part in (self.profile, self.attribute) if part)
+        return Issue(f"{place}: {what}" if what else place, "PRF-17", self.problem, self.remedy)
+
+
+def rejected(record: Record, attribute: str, problem: str, remedy: str) -> Reject:
+    """What is told of a record that is not taken; no attribute where the whole record is meant."""
+    name = record.name if isinstance(record.name, str) and len(record.name) <= LONGEST_NAME else ""
+    return Reject(record.line, record.columns.get(attribute, 0), name, attribute, problem, remedy, record.text)
+
+
+__all__ = ["LONGEST_NAME", "Reject", "rejected"]
