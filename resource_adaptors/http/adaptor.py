@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from resource_adaptors.http import api, events
 from resource_adaptors.http.admission import Owner
 from resource_adaptors.http.callbacks import Callbacks
+from resource_adaptors.http.care import Care
 from resource_adaptors.http.commands import (
     Answer,
     CancelCall,
@@ -70,6 +71,7 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
     streams: EventStreams
     outgoing: Outgoing
     webhooks: Webhooks
+    care: Care
 
     def __init__(self) -> None:
         self.listeners: list[HttpListener] = []
@@ -128,7 +130,9 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
         self.webhooks = Webhooks(context, settings.webhooks, self.outgoing, serving)
         self._commands = self._table()
         self._choose_routes()
+        self.care = Care(context, settings.listeners)
         self._open_listeners()
+        self.care.look(context.now)
         self._is_active = True
         self.webhooks.begin()
 
@@ -156,12 +160,14 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
         return HttpxSender(self.context, self.settings.client)
 
     def _open_listeners(self) -> None:
-        try:
-            for section in self.settings.listeners:
+        for section in self.settings.listeners:
+            try:
                 self.listeners.append(HttpListener(section, self.serving, self.context))
-        except OSError:
-            self._close_listeners()
-            raise
+            except OSError as error:
+                self.care.listener_down(f"{section.host}:{section.port}", error)
+                self._close_listeners()
+                raise
+        self.care.listeners_up()
 
     def _close_listeners(self) -> None:
         for listener in self.listeners:
@@ -182,6 +188,7 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
     def ra_inactive(self) -> None:
         self._is_active = False
         self._close_listeners()
+        self.care.close()
         self.webhooks.close()
         self.outgoing.close()
 

@@ -25,9 +25,11 @@ from resource_adaptors.http.events import (
     EventStreamActivity,
     GetRequest,
     HeadRequest,
+    HttpBodyChunk,
     HttpClientError,
     HttpRedirect,
     HttpServerError,
+    HttpStreamOpened,
     HttpSuccess,
     HttpTimeout,
     HttpTransportError,
@@ -43,6 +45,7 @@ from resource_adaptors.http.events import (
     SessionActivity,
     SessionIdle,
     SseClosed,
+    SseMessage,
     SseOpened,
     WebhookActivity,
     WebhookDeadLettered,
@@ -199,6 +202,7 @@ class Http(ResourceInterface):
         timeout: float | None = None,
         idempotency_key: str | None = None,
         redirects: int = 0,
+        stream: bool = False,
     ) -> ActivityContext:
         """Ask another server; the outcome is one event on the returned context (HTTP-23).
 
@@ -210,6 +214,8 @@ class Http(ResourceInterface):
             timeout: seconds for all tries together; the configured ones without.
             idempotency_key: sent as `Idempotency-Key`; lets a request be tried again that otherwise must not (HTTP-25).
             redirects: how many to follow, 0 to 5 (HTTP-27).
+            stream: hand the body of a 2xx over as it comes, without a limit: `HttpStreamOpened`, then `HttpBodyChunk`
+                or `SseMessage` events, then the outcome. The timeout then counts anew from each piece.
         """
         raise NotImplementedError
 
@@ -275,6 +281,9 @@ HTTP: Final[ResourceAdaptorType[Http]] = ResourceAdaptorType(
         SseOpened,
         SseClosed,
         CallbackReceived,
+        HttpStreamOpened,
+        HttpBodyChunk,
+        SseMessage,
         HttpSuccess,
         HttpRedirect,
         HttpClientError,
@@ -310,9 +319,11 @@ __all__ = [
     "GetRequest",
     "HeadRequest",
     "Http",
+    "HttpBodyChunk",
     "HttpClientError",
     "HttpRedirect",
     "HttpServerError",
+    "HttpStreamOpened",
     "HttpSuccess",
     "HttpTimeout",
     "HttpTransportError",
@@ -336,6 +347,7 @@ __all__ = [
     "SessionIdle",
     "Source",
     "SseClosed",
+    "SseMessage",
     "SseOpened",
     "WebhookActivity",
     "WebhookDeadLettered",

@@ -230,7 +230,7 @@ class Connection(HttpToolsProtocol, asyncio.BufferedProtocol):
         if exchange.is_done or exchange.refusal is not None:
             return
         if exchange.inflater is not None:
-            body = self._inflated(exchange.inflater, body)
+            body = self._inflated(exchange, exchange.inflater, body)
         if exchange.parts is None:
             exchange.parts = [body]
         else:
@@ -238,11 +238,13 @@ class Connection(HttpToolsProtocol, asyncio.BufferedProtocol):
         if exchange.received > self.gate.limits.inline_body:
             self._stream(exchange)
 
-    def _inflated(self, inflater: Inflater, body: bytes) -> bytes:
+    def _inflated(self, exchange: Exchange, inflater: Inflater, body: bytes) -> bytes:
         try:
-            return inflater.feed(body)
+            found = inflater.feed(body)
         except RemoteProtocolError as error:
             self._refuse(error)
+        exchange.received += len(found) - len(body)
+        return found
 
     def _stream(self, exchange: Exchange) -> None:
         """A long body is handed over in pieces; until somebody asks for more, nothing more is read (HTTP-20)."""

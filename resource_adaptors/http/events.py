@@ -201,6 +201,36 @@ class CallbackReceived:
     """Its `fields` are empty, its `route` the configured path."""
 
 
+# Of a streamed answer, on the ClientActivity, before its outcome.
+
+
+@event_type("http.HttpStreamOpened", vendor="slee", version="1.0")
+class HttpStreamOpened:
+    """The 2xx of a request with `stream=True` has begun; its body follows (HTTP-23)."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    """Names in lower case."""
+
+
+@event_type("http.HttpBodyChunk", vendor="slee", version="1.0")
+class HttpBodyChunk:
+    """The next piece of a streamed answer."""
+
+    data: bytes
+
+
+@event_type("http.SseMessage", vendor="slee", version="1.0")
+class SseMessage:
+    """The next event of a streamed answer that is a text/event-stream."""
+
+    id: str
+    """The last id that the stream has given; empty before the first."""
+    event: str
+    """`message` unless the stream says otherwise."""
+    data: str
+
+
 # Outcomes, on the ClientActivity: exactly one.
 
 
@@ -220,7 +250,7 @@ class Response(msgspec.Struct, frozen=True):
 
 @event_type("http.HttpSuccess", vendor="slee", version="1.0")
 class HttpSuccess:
-    """2xx."""
+    """2xx; the end of a streamed one, with an empty body."""
 
     response: Response
 

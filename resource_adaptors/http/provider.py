@@ -212,6 +212,7 @@ class HttpProvider(Http):
         timeout: float | None = None,
         idempotency_key: str | None = None,
         redirects: int = 0,
+        stream: bool = False,
     ) -> ActivityContext:
         adaptor = self._adaptor
         named = list(headers)
@@ -227,6 +228,7 @@ class HttpProvider(Http):
             bytes(body),
             client.timeout if timeout is None else timeout,
             redirects,
+            is_streamed=stream,
         )
         context = self._context.endpoint.start_activity_transacted(call.handle, ClientActivity(method, url))
         self._context.enlist(StartCall(call))
