@@ -273,8 +273,6 @@ class Connection(HttpToolsProtocol, asyncio.BufferedProtocol):
             if len(self.queue) + 1 >= self.gate.limits.pipelined:
                 self.flow.pause_reading()
 
-    # Exchanges.
-
     def _start(self, exchange: Exchange) -> None:
         self.current = exchange
         exchange.has_begun = True
