@@ -232,6 +232,7 @@ class SipAdaptor(ResourceAdaptor):
         self._tracking.ended(handle)
 
     def administrative_remove(self, handle: Hashable) -> None:
+        self._inbound.requests.discard(handle)
         server = self._inbound.servers.get(handle)
         if server is not None:
             self._now = self.context.now

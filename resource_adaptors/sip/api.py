@@ -34,7 +34,26 @@ from resource_adaptors.sip.message.message import Message as SipMessage
 from resource_adaptors.sip.message.message import Request, Response
 from resource_adaptors.sip.message.uri import OtherUri, SipUri, TelUri, Uri, parse_uri
 from resource_adaptors.sip.message.values import NameAddr
+from resource_adaptors.sip.outcome import HearsOutcomes, Outcome
 from resource_adaptors.sip.registration import ExpiryBounds, Refusal, RequestedBinding, requested_bindings
+from resource_adaptors.sip.response_events import (
+    RESPONSE_EVENTS,
+    Accepted,
+    Answered,
+    Busy,
+    Challenged,
+    Declined,
+    Failed,
+    Progress,
+    Redirected,
+    Rejected,
+    Ringing,
+    TransactionTimeout,
+    TransportError,
+    Trying,
+    Unavailable,
+    response_event,
+)
 from slee.api.activity import ActivityContext
 from slee.api.event import event_type
 from slee.api.resource import ResourceAdaptorType
@@ -193,114 +212,8 @@ class ForkExhausted:
     """Whether no branch got any answer because none of the targets could be reached."""
 
 
-# Responses and failures, on the ClientTransaction.
-
-
-@event_type("sip.Trying", vendor="slee", version="1.0")
-class Trying:
-    """100."""
-
-    response: Response
-
-
-@event_type("sip.Ringing", vendor="slee", version="1.0")
-class Ringing:
-    """180."""
-
-    response: Response
-    dialog: ActivityContext | None = None
-    """The dialog that the response belongs to, if the request was forwarded with `track=True`."""
-
-
-@event_type("sip.Progress", vendor="slee", version="1.0")
-class Progress:
-    """Any other of 101 to 199."""
-
-    response: Response
-    dialog: ActivityContext | None = None
-    """The dialog that the response belongs to, if the request was forwarded with `track=True`."""
-
-
-@event_type("sip.Answered", vendor="slee", version="1.0")
-class Answered:
-    """2xx to INVITE. Of a followed dialog it goes to the caller when this has been processed and recorded."""
-
-    response: Response
-    dialog: ActivityContext | None = None
-    """The dialog that the response belongs to, if the request was forwarded with `track=True`."""
-
-
-@event_type("sip.Accepted", vendor="slee", version="1.0")
-class Accepted:
-    """2xx to another method."""
-
-    response: Response
-
-
-@event_type("sip.Redirected", vendor="slee", version="1.0")
-class Redirected:
-    """3xx."""
-
-    response: Response
-
-
-@event_type("sip.Challenged", vendor="slee", version="1.0")
-class Challenged:
-    """401 or 407."""
-
-    response: Response
-
-
-@event_type("sip.Busy", vendor="slee", version="1.0")
-class Busy:
-    """486 or 600."""
-
-    response: Response
-
-
-@event_type("sip.Unavailable", vendor="slee", version="1.0")
-class Unavailable:
-    """408 or 480."""
-
-    response: Response
-
-
-@event_type("sip.Declined", vendor="slee", version="1.0")
-class Declined:
-    """603, 607 or 608."""
-
-    response: Response
-
-
-@event_type("sip.Rejected", vendor="slee", version="1.0")
-class Rejected:
-    """Any other 4xx or 6xx."""
-
-    response: Response
-
-
-@event_type("sip.Failed", vendor="slee", version="1.0")
-class Failed:
-    """5xx."""
-
-    response: Response
-
-
-@event_type("sip.TransactionTimeout", vendor="slee", version="1.0")
-class TransactionTimeout:
-    """No final response came in time: timer B, C or F (RFC 3261 17.1, 16.8)."""
-
-    timer: str
-    """`B`, `C` or `F`."""
-
-
-@event_type("sip.TransportError", vendor="slee", version="1.0")
-class TransportError:
-    """The request could not be sent, or the target is unreachable."""
-
-    reason: str
-    """One of a closed list: `refused`, `unreachable`, `no_route`, `send_failed`."""
-
+TEXT: Final = "text/plain;charset=UTF-8"
+"""Content-Type of a MESSAGE that people read."""
 
 REQUEST_EVENTS: Final[dict[str, type]] = {
     "INVITE": Invite,
@@ -315,46 +228,6 @@ REQUEST_EVENTS: Final[dict[str, type]] = {
     "UPDATE": Update,
 }
 """Event class by method; every other method is an `OtherRequest` (SIP-178)."""
-
-_BY_STATUS: Final[dict[int, type]] = {
-    100: Trying,
-    180: Ringing,
-    401: Challenged,
-    407: Challenged,
-    408: Unavailable,
-    480: Unavailable,
-    486: Busy,
-    600: Busy,
-    603: Declined,
-    607: Declined,
-    608: Declined,
-}
-_BY_CLASS: Final[dict[int, type]] = {1: Progress, 2: Accepted, 3: Redirected, 4: Rejected, 5: Failed, 6: Rejected}
-
-RESPONSE_EVENTS: Final = (
-    Trying,
-    Ringing,
-    Progress,
-    Answered,
-    Accepted,
-    Redirected,
-    Challenged,
-    Busy,
-    Unavailable,
-    Declined,
-    Rejected,
-    Failed,
-)
-
-
-def response_event(status: int, method: str) -> type:
-    """The one event class that a response fires (SIP-178); an unknown status counts as its class (SIP-190)."""
-    found = _BY_STATUS.get(status)
-    if found is not None:
-        return found
-    if 200 <= status < 300 and method == "INVITE":
-        return Answered
-    return _BY_CLASS[status // 100]
 
 
 class Sip(ResourceInterface):
@@ -432,32 +305,67 @@ class Sip(ResourceInterface):
         raise NotImplementedError
 
     @opening_command
+    def send(
+        self,
+        method: str,
+        to: str,
+        *,
+        from_: str,
+        target: Target | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> ActivityContext:
+        """Send a request of our own outside a dialog (RFC 3261 8.1); returns the context of its ClientTransaction.
+
+        Its final response fires there by class (`Accepted`, `Rejected`, ...), or `TransactionTimeout` or
+        `TransportError` does, and ends it. `message` and `options` are shorter for their methods.
+
+        Args:
+            method: any but INVITE, ACK, CANCEL, BYE and PRACK.
+            to: URI of the recipient. To a user of ours, and without a target, the request comes in again as if from
+                outside: services of higher priority see it, and the proxy forks it to the contacts. A user is ours at
+                our domains, or at any name if none is configured; a numeric address is sent to as it is.
+            from_: URI of the sender.
+            target: where to send it instead: its URI becomes the Request-URI, its route the Route.
+            headers: further headers; Via, From, To, Call-ID, CSeq, Max-Forwards and Content-Length are the stack's.
+            body: with a Content-Type among the headers.
+
+        Raises:
+            LocalProtocolError: a value is not fit for the wire, or the method makes no such request.
+        """
+        raise NotImplementedError
+
+    @opening_command
     def message(
         self,
         to: str,
         *,
         from_: str,
-        body: bytes,
-        content_type: str = "text/plain;charset=UTF-8",
+        body: bytes | str,
+        content_type: str = TEXT,
         target: Target | None = None,
         headers: Sequence[tuple[str, str]] = (),
     ) -> ActivityContext:
-        """Send a MESSAGE of our own outside a dialog (RFC 3428); returns the context of its ClientTransaction.
-
-        Its final response fires there by class (`Accepted`, `Rejected`, ...), or `TransactionTimeout` or
-        `TransportError` does, and ends it.
+        """Send a MESSAGE of our own (RFC 3428); see `send`. `Accepted` says 200, delivered, or 202, stored.
 
         Args:
             to: URI of the recipient.
             from_: URI of the sender.
-            body: at most 1,300 octets with all headers (RFC 3428 8).
+            body: octets, or text that is sent as UTF-8; the request is at most 1,300 octets long with its headers.
             content_type: of the body.
-            target: where it goes, a registered contact say; `to` unless given.
+            target: see `send`.
             headers: further headers; no Contact, which a MESSAGE must not have (RFC 3428 4).
 
         Raises:
-            LocalProtocolError: a value is not fit for the wire, or the message is too long.
+            LocalProtocolError: a value is not fit for the wire, or the request is too long (RFC 3428 8).
         """
+        raise NotImplementedError
+
+    @opening_command
+    def options(
+        self, to: str, *, from_: str, target: Target | None = None, headers: Sequence[tuple[str, str]] = ()
+    ) -> ActivityContext:
+        """Ask what a user agent can do (RFC 3261 11.1); see `send`. The answer is in the headers of `Accepted`."""
         raise NotImplementedError
 
     @command
@@ -490,6 +398,7 @@ __all__ = [
     "REQUEST_EVENTS",
     "RESPONSE_EVENTS",
     "SIP",
+    "TEXT",
     "Accepted",
     "Ack",
     "Answered",
@@ -510,6 +419,7 @@ __all__ = [
     "ExpiryBounds",
     "Failed",
     "ForkExhausted",
+    "HearsOutcomes",
     "Info",
     "Invite",
     "LocalProtocolError",
@@ -519,6 +429,7 @@ __all__ = [
     "Options",
     "OtherRequest",
     "OtherUri",
+    "Outcome",
     "Prack",
     "Progress",
     "ProtocolError",

@@ -41,7 +41,7 @@ class Inbound:
         self.servers: dict[Hashable, Server] = {}
         """Requests that wait for their final answer, by handle."""
         self._by_transaction: dict[ServerTransaction, Server] = {}
-        self.requests: set[str] = set()
+        self.requests: set[Hashable] = set()
         """Requests of our own that have no final response, by branch."""
         self._tracking = tracking
         self._steps: dict[int, tuple[object, ServerTransaction, FollowedBranch | None]] = {}
@@ -150,23 +150,24 @@ class Inbound:
             self._end(event.branch)
 
     def _on_request_answered(self, event: events.RequestAnswered, now: float) -> None:
-        """A response to a request of our own."""
+        """A response to a request of our own; a final one ends its activity."""
         response = event.response
-        event_class = api.response_event(response.status, response.cseq.method)
-        if event_class in self.received:
-            self._fire(event.branch, event_class(response))
-        if response.status >= _FINAL:
-            self._end_request(event.branch)
+        outcome = api.response_event(response.status, response.cseq.method)(response)
+        self._tell_request(event.branch, outcome, is_last=response.status >= _FINAL)
 
     def _on_request_failed(self, event: events.RequestFailed, now: float) -> None:
         failure = api.TransactionTimeout(event.timer) if event.timer else api.TransportError(event.reason)
-        if type(failure) in self.received:
-            self._fire(event.branch, failure)
-        self._end_request(event.branch)
+        self._tell_request(event.branch, failure, is_last=True)
 
-    def _end_request(self, branch: str) -> None:
-        self.requests.discard(branch)
-        self._end(branch)
+    def _tell_request(self, branch: str, outcome: object, *, is_last: bool) -> None:
+        """Fire what became of a request of our own, unless an operator has ended its activity."""
+        if branch not in self.requests:
+            return
+        if type(outcome) in self.received:
+            self._fire(branch, outcome)
+        if is_last:
+            self.requests.discard(branch)
+            self._end(branch)
 
     def _on_final(self, event: events.FinalReceived, now: float) -> None:
         response = event.response

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from resource_adaptors.sip.api import ClientTransaction, Sip, Target
+from resource_adaptors.sip.api import TEXT, ClientTransaction, Sip, Target
 from resource_adaptors.sip.message.checks import check_address, check_text, header_lines
 from resource_adaptors.sip.message.errors import LocalProtocolError
 from resource_adaptors.sip.message.uri import Uri
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
 
 _FINAL: Final = 200
+_ACCEPT: Final = ("Accept", "application/sdp")
 
 
 class Respond(msgspec.Struct, frozen=True):
@@ -136,27 +137,44 @@ class SipProvider(Sip):
             start(branch, ClientTransaction(branch, target)) for branch, target in zip(branches, targets, strict=True)
         )
 
+    def send(
+        self,
+        method: str,
+        to: str,
+        *,
+        from_: str,
+        target: Target | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> ActivityContext:
+        adaptor = self._adaptor
+        uri, routes = (None, ()) if target is None else (target.uri, target.route)
+        new = adaptor.core.new_request(method, to, from_=from_, uri=uri, routes=routes, headers=headers, body=body)
+        context = adaptor.context
+        context.enlist(Send(new))
+        return context.endpoint.start_activity_transacted(
+            new.branch, ClientTransaction(new.branch, Target(new.request.uri_text) if target is None else target)
+        )
+
     def message(
         self,
         to: str,
         *,
         from_: str,
-        body: bytes,
-        content_type: str = "text/plain;charset=UTF-8",
+        body: bytes | str,
+        content_type: str = TEXT,
         target: Target | None = None,
         headers: Sequence[tuple[str, str]] = (),
     ) -> ActivityContext:
-        if any(name.lower() in ("contact", "m") for name, _ in headers):
-            raise LocalProtocolError("message: a MESSAGE has no Contact [SIP-102, RFC 3428 4]; leave it out")
-        adaptor = self._adaptor
-        target = Target(to) if target is None else target
-        branch = adaptor.core.new_request_branch()
-        named = (("Content-Type", content_type), *headers)
-        request = NewRequest(branch, "MESSAGE", target.uri, f"<{from_}>", f"<{to}>", target.route, named, bytes(body))
-        adaptor.core.check_send(request)
-        context = adaptor.context
-        context.enlist(Send(request))
-        return context.endpoint.start_activity_transacted(branch, ClientTransaction(branch, target))
+        data = body.encode() if isinstance(body, str) else bytes(body)
+        named = (*headers, ("Content-Type", content_type))
+        return self.send("MESSAGE", to, from_=from_, target=target, headers=named, body=data)
+
+    def options(
+        self, to: str, *, from_: str, target: Target | None = None, headers: Sequence[tuple[str, str]] = ()
+    ) -> ActivityContext:
+        named = headers if any(name.lower() == "accept" for name, _ in headers) else (*headers, _ACCEPT)
+        return self.send("OPTIONS", to, from_=from_, target=target, headers=named)
 
     def cancel_branches(self, aci: ActivityContext) -> None:
         server = self._adaptor.server(aci, "cancel_branches")

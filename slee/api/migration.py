@@ -52,7 +52,8 @@ def migrates(*, from_version: str | None = None, to_version: str | None = None) 
         raise ComponentDefinitionError([Issue("migrates", "UPG-10", problem, "give from_version or to_version")])
 
     def declare(function: F) -> F:
-        setattr(function, MIGRATION_MARK, MigrationMark(from_version, to_version))
+        plain = getattr(function, "__func__", function)  # of a static method, whichever decorator stands first
+        setattr(plain, MIGRATION_MARK, MigrationMark(from_version, to_version))
         return function
 
     return declare

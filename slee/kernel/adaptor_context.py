@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from slee.api.errors import TransactionRequiredError, UnrecognizedEventError
@@ -112,6 +112,9 @@ class AdaptorContext:
 
     def usage(self, parameters: type[U]) -> U:
         return self._facilities.usage(parameters)
+
+    def profiles(self, table: str) -> Mapping[str, Mapping[str, object]]:
+        return self._facilities.profiles(table)
 
     @property
     def kept(self) -> KeptRecords:

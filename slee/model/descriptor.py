@@ -31,6 +31,7 @@ from slee.api.sbb import CALLBACKS, Sbb, SbbContext
 from slee.api.usage import UsageParameters
 from slee.api.values import ValueType, default_issue, field_type
 from slee.api.view import ActivityContextView, declare_view, view_issues
+from slee.spi.scheduling import DeclaredSchedule
 
 _D = typing.TypeVar("_D", bound=Declaration)
 
@@ -109,6 +110,8 @@ class ServiceDescriptor:
     durability: Durability = Durability.ASYNC
     address_profile_table: str | None = None
     """Where ADDRESS_PROFILE looks addresses up (IES-11)."""
+    schedules: tuple[DeclaredSchedule, ...] = ()
+    """Schedules that its bundle declares for it (TIM-23)."""
 
 
 @dataclass(slots=True)
@@ -123,6 +126,7 @@ def describe_service(
     default_priority: int = 0,
     durability: Durability = Durability.ASYNC,
     address_profile_table: str | None = None,
+    schedules: tuple[DeclaredSchedule, ...] = (),
 ) -> ServiceDescriptor:
     """Describe a service with every SBB of its tree.
 
@@ -155,6 +159,7 @@ def describe_service(
         default_priority,
         durability,
         address_profile_table,
+        schedules,
     )
 
 
@@ -269,6 +274,9 @@ def _migrations(cls: type[Sbb], found: _Findings) -> tuple[dict[str, StateMigrat
             continue
         version = mark.from_version or mark.to_version or ""
         chosen = ways[0] if mark.from_version else ways[1]
+        if version == cls.sbb_id.version:
+            problem = f"{version} is its own version"
+            found.issues.append(Issue(where, "UPG-10", problem, "name the version that is replaced"))
         if version in chosen:
             problem = f"there is another one for {version}"
             found.issues.append(Issue(where, "UPG-10", problem, "keep one for each version"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Coroutine, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 from slee.spi.interface import ResourceInterface
 from slee.spi.kept import KeptRecords
 from slee.spi.marshaller import Marshaller
+from slee.spi.scheduling import DeclaredSchedule
 from slee.spi.timer import SharedTimer
 from slee.spi.transactions import Transactions
 
@@ -43,6 +44,8 @@ class ReceivableService(msgspec.Struct, frozen=True):
 
     id: ServiceID
     events: tuple[ReceivableEvent, ...]
+    schedules: tuple[DeclaredSchedule, ...] = ()
+    """What its bundle declares (TIM-23)."""
 
 
 class SleeEndpoint:
@@ -162,6 +165,10 @@ class ResourceAdaptorContext(Protocol):
         Raises:
             NoUsageParametersInterfaceDefinedError: the adaptor names none (USG-19).
         """
+        ...
+
+    def profiles(self, table: str) -> Mapping[str, Mapping[str, object]]:
+        """The committed profiles of a table, values by attribute by name (RA-42); `UnrecognizedProfileTableError`."""
         ...
 
     @property

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from slee.kernel.recovery import RecoveryReport
     from slee.spi.adaptor import ResourceAdaptor
     from slee.spi.interface import ResourceInterface
+    from slee.spi.scheduling import DeclaredSchedule
     from slee.stores.simulated import SimulatedDisk
 
 A = TypeVar("A", bound="ResourceAdaptor")
@@ -104,8 +105,7 @@ class SleeHarness(Looking):
         self.random = random.Random(seed)
         self.facilities = Facilities(now=lambda: self.clock.now, random=self.random.randbytes)
         self.observer = RecordingObserver(self.facilities)
-        self.failures_allowed = failures_allowed
-        self.leftovers_allowed = leftovers_allowed
+        self.failures_allowed, self.leftovers_allowed = failures_allowed, leftovers_allowed
         self.log = CallbackLog()
         """Every call of an author's code (TST-7)."""
         self.faults = Faults(self.clock)
@@ -118,8 +118,7 @@ class SleeHarness(Looking):
             random.Random(seed).randrange if random_schedule else None,
         )
         self.kernel = self._engine(limits)
-        self.kernel.serialises = serialise
-        self.kernel.now = self.clock.now
+        self.kernel.serialises, self.kernel.now = serialise, self.clock.now
         self.tables = VolatileTables(self.kernel)
         self._links: dict[str, ResourceAdaptor] = {}
         self._is_pumping = False  # within `run`, which processes what adaptors fire there, as a server does
@@ -191,20 +190,21 @@ class SleeHarness(Looking):
         configuration: Mapping[str, object] | None = None,
         activate: bool = True,
         address_profile_table: str | None = None,
+        schedules: tuple[DeclaredSchedule, ...] = (),
     ) -> ServiceID:
         """Install a service with that root SBB, bound to the adaptors added, and activate it.
 
         `configuration` fills the configuration model of the root SBB; the service bears the SBB's name and version
         unless others are given.
         """
-        sbb_id = root.sbb_id
-        identity = ServiceID(name or sbb_id.name, sbb_id.vendor, version or sbb_id.version)
+        identity = ServiceID(name or root.sbb_id.name, root.sbb_id.vendor, version or root.sbb_id.version)
         descriptor = describe_service(
             identity,
             root,
             default_priority=default_priority,
             durability=durability,
             address_profile_table=address_profile_table,
+            schedules=schedules,
         )
         installed = [sbb for service in self.kernel.services.values() for sbb in service.descriptor.sbbs.values()]
         if issues := list(sharing_issues(_views(descriptor.sbbs.values()), _views(installed))):

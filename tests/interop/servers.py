@@ -35,9 +35,17 @@ class Slee:
     name: Final = "slee"
 
     def __init__(
-        self, folder: Path, *, timers: Timers | None = None, core: int | None = None, prefix: Sequence[str] = ()
+        self,
+        folder: Path,
+        *,
+        timers: Timers | None = None,
+        core: int | None = None,
+        prefix: Sequence[str] = (),
+        config: Path | None = None,
     ) -> None:
         """Choose ports and the state directory `folder`/state; `prefix` comes before the command, a profiler say.
+
+        `config` is a configuration file.
 
         The command is `python -m deploy.cli run`, or what SLEE_COMMAND says instead.
         """
@@ -48,6 +56,7 @@ class Slee:
         self._timers: Final = timers
         self._core: Final = core
         self._prefix: Final = tuple(prefix)
+        self._config: Final = config
         self.child: Child
 
     @property
@@ -56,6 +65,8 @@ class Slee:
         given = os.environ.get("SLEE_COMMAND")
         command = shlex.split(given) if given else [*(self._prefix or [sys.executable]), "-m", "deploy.cli", "run"]
         command += ["--state-dir", str(self.state_dir)]
+        if self._config is not None:
+            command += ["--config", str(self._config)]
         for option, (host, port) in (("--sip", self.sip), ("--http", self._http), ("--metrics", self.metrics)):
             command += [option, f"{host}:{port}"]
         if self._timers:

@@ -67,11 +67,9 @@ class SipCore:
         self.dialogs = dialogs = Dialogs(layer.followed, notices)
         """The dialogs that are followed."""
         stateless = StatelessProxy(layer, router, settings.max_forwards_limit)
-        self._requests = requests = OwnRequests(layer, router, ids, notices)
-        self._proxy = proxy = Proxy(layer, router, answers, notices, dialogs, stateless, requests)
-        self._dispatcher = Dispatcher(
-            settings, layer, ids, router, answers, notices, uas, proxy, dialogs, stateless, requests
-        )
+        self._requests = OwnRequests(layer, router, ids, notices, settings.server_name)
+        self._proxy = proxy = Proxy(layer, router, answers, notices, dialogs, stateless)
+        self._dispatcher = Dispatcher(settings, layer, ids, router, answers, notices, uas, proxy, dialogs, stateless)
         self.sends: list[tuple[bytes, Address]] = layer.sends
         """Datagrams to send, in order; the caller takes them out."""
         self.events: list[Event] = notices.events
@@ -228,22 +226,28 @@ class SipCore:
         self._proxy.release(held, now)
         self._run_loop(now)
 
-    def check_send(self, request: NewRequest) -> None:
-        """Refuse at call time what `send` could not send (COM-4).
+    def new_request(
+        self,
+        method: str,
+        to: str,
+        *,
+        from_: str,
+        uri: str | None = None,
+        routes: tuple[str, ...] = (),
+        headers: Headers = (),
+        body: bytes = b"",
+    ) -> NewRequest:
+        """Make a request of our own outside a dialog; see `OwnRequests.make`.
 
         Raises:
-            LocalProtocolError: a value is not fit for the wire, or a MESSAGE is too long (RFC 3428 8).
+            LocalProtocolError: it cannot be sent.
         """
-        self._requests.check(request)
+        return self._requests.make(method, to, from_=from_, uri=uri, routes=routes, headers=headers, body=body)
 
     def send(self, request: NewRequest, now: float) -> None:
-        """Send a request of our own; `RequestAnswered` and `RequestFailed` tell what becomes of it."""
+        """Send a request of our own; `RequestAnswered` or `RequestFailed` tell what becomes of it."""
         self._requests.send(request, now)
         self._run_loop(now)
-
-    def new_request_branch(self) -> str:
-        """The name of a request of our own (SIP-56)."""
-        return self._requests.new_branch()
 
     def finish(self, transaction: ServerTransaction, now: float, *, status: int = 500) -> None:
         """Nobody will answer: do it now, unless branches are pending (COM-8); without effect on an answered request."""

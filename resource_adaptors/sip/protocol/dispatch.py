@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from resource_adaptors.sip.protocol.layer import TransactionLayer
     from resource_adaptors.sip.protocol.notices import Notices
     from resource_adaptors.sip.protocol.proxy import Proxy
-    from resource_adaptors.sip.protocol.requests import OwnRequests
     from resource_adaptors.sip.protocol.routing import Path, Router
     from resource_adaptors.sip.protocol.settings import Settings
     from resource_adaptors.sip.protocol.stateless import StatelessProxy
@@ -54,7 +53,6 @@ class Dispatcher:
         proxy: Proxy,
         dialogs: Dialogs,
         stateless: StatelessProxy,
-        requests: OwnRequests,
     ) -> None:
         self._tolerant = settings.tolerant
         self._force_rport = settings.force_rport
@@ -70,7 +68,6 @@ class Dispatcher:
         self._proxy = proxy
         self._dialogs = dialogs
         self._stateless = stateless
-        self._requests = requests
         self._malformed = MalformedAnswers(settings.malformed_answers_per_second)
         self.on_response = proxy.on_response
         layer.user = self
@@ -272,8 +269,6 @@ class Dispatcher:
     def on_timeout(self, transaction: Transaction, now: float) -> None:
         """Timer B, F or H."""
         if isinstance(transaction, ClientTransaction):
-            if transaction.owner is None and self._requests.on_timeout(transaction):
-                return
             self._proxy.on_branch_timeout(transaction, now)
         elif isinstance(transaction, ServerTransaction):
             self._uas.on_ack_timeout(transaction, transaction.alarm)
@@ -281,8 +276,6 @@ class Dispatcher:
     def on_transport_error(self, transaction: Transaction, reason: str, now: float) -> None:
         """A destination cannot be reached; a server transaction only keeps its state (RFC 6026 8.8)."""
         if isinstance(transaction, ClientTransaction):
-            if transaction.owner is None and self._requests.on_error(transaction, reason):
-                return
             self._proxy.on_branch_error(transaction, reason, now)
         else:
             self._counters.count_transport_error(reason)

@@ -151,9 +151,9 @@ class RequestFailed(msgspec.Struct, frozen=True, gc=False):
     """A request of our own has ended without a final response."""
 
     branch: str
-    timer: str
+    timer: str = ""
     """`F` if none came in time, empty if it could not be sent."""
-    reason: str
+    reason: str = ""
     """Why it could not be sent: one of the reasons of `TransportFailure`."""
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections import deque
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from resource_adaptors.sip.protocol.client import ClientInvite, ClientNonInvite, ClientTransaction
 from resource_adaptors.sip.protocol.ids import MAGIC_COOKIE
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from resource_adaptors.sip.message.values import Via
     from resource_adaptors.sip.protocol.followed import FollowedBranch
     from slee.spi.wheel import TimerWheel
+
+MakeClient: TypeAlias = Callable[["TransactionLayer", str, str, Address, Any], ClientTransaction]
+"""Makes a client transaction: of the layer, with branch, method, destination and owner."""
 
 DEFAULT_PORT: Final = 5060
 _BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
@@ -126,10 +129,12 @@ class TransactionLayer:
         destination: Address,
         owner: ServerTransaction | None,
         now: float,
+        kind: MakeClient | None = None,
     ) -> ClientTransaction:
-        """Make the client transaction of a request and send it."""
+        """Make the client transaction of a request, of a kind of its own if given, and send it."""
         method = request.method
-        kind = ClientInvite if method == "INVITE" else ClientNonInvite
+        if kind is None:
+            kind = ClientInvite if method == "INVITE" else ClientNonInvite
         transaction = kind(self, branch, method, destination, owner)
         self.clients[transaction.key] = transaction
         pending = self._pending.get(destination)

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from resource_adaptors.sip.protocol.dialogs import Dialogs
     from resource_adaptors.sip.protocol.layer import TransactionLayer
     from resource_adaptors.sip.protocol.notices import Notices
-    from resource_adaptors.sip.protocol.requests import OwnRequests
     from resource_adaptors.sip.protocol.routing import Path
     from resource_adaptors.sip.protocol.server import ServerTransaction
     from resource_adaptors.sip.protocol.stateless import StatelessProxy
@@ -54,14 +53,12 @@ class Proxy:
         notices: Notices,
         dialogs: Dialogs,
         stateless: StatelessProxy,
-        requests: OwnRequests,
     ) -> None:
         self._layer = layer
         self._router = router
         self._answers = answers
         self._notices = notices
         self._dialogs = dialogs
-        self._requests = requests
         self._followed = dialogs.branches
         self._counters = layer.counters
         self._lower = stateless.lower
@@ -206,7 +203,6 @@ class Proxy:
         """A response on a branch: forward it at once, or collect it (SIP-155)."""
         transaction = branch.owner
         if transaction is None:
-            self._requests.on_response(branch, response)
             return
         status = response.status
         if status < 200:

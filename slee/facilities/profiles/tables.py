@@ -56,6 +56,7 @@ class ProfileTables:
         self._kernel = kernel
         self._facilities = facilities
         kernel.find_address_profile = self.find_address_profile
+        facilities.read_profiles = self.read
         self.following = Following(kernel)
         """Brings what is committed to the database."""
         if storage is not None:
@@ -285,6 +286,11 @@ class ProfileTables:
     def profiles(self, table: str) -> tuple[str, ...]:
         """The names of a table's profiles, the default profile not among them (PRF-7)."""
         return tuple(self.table(table).resident.rows)
+
+    def read(self, table: str) -> Mapping[str, Mapping[str, object]]:
+        """The committed profiles of a table: values by attribute, by name (RA-42)."""
+        found = self.table(table)
+        return {name: found.descriptor.values(row) for name, row in found.resident.rows.items() if name is not None}
 
     def find_by(self, table: str, attribute: str, value: object) -> tuple[str, ...]:
         """The names of the profiles with that value (PRF-23, PRF-24)."""

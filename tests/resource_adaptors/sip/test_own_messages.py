@@ -195,7 +195,7 @@ def test_sip_35_an_unreachable_target_is_told(slee: SleeHarness, sip: SipSimulat
 
 
 def test_sip_49_a_target_without_an_address_is_told(slee: SleeHarness, sip: SipSimulator) -> None:
-    send(slee, "sip:bob@nowhere.example.test")
+    send(slee, "tel:+4312345")
     assert TOLD == ["no_route", "end"]
     assert sip.sent == []
 
