@@ -1,4 +1,4 @@
-"""HTTP over kills and stops of the real server: web-hooks are told once by their ids, sessions go on (HTTP-30, HTTP-43).
+"""HTTP over kills and stops of the real server: web-hooks are told once by their ids, sessions go on (HTTP-43).
 
 The receiver fails at first: for two seconds, or for a minute in the long form.
 """
@@ -58,7 +58,6 @@ class Receiver(http.server.ThreadingHTTPServer):
         self.bodies: dict[bytes, set[str]] = defaultdict(set)
         """Ids by body, of every try."""
 
-
     def handle_error(self, request: object, client_address: object) -> None:
         """A server that is killed resets its connections."""
 
@@ -87,7 +86,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """The lane says what it finds."""
 
 

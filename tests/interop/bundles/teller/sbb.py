@@ -1,7 +1,7 @@
 """An SBB that tells a receiver of web-hooks whatever is posted to it, and counts the requests of a session.
 
-`POST /tell` is answered 202 once the web-hook is recorded. `POST /count?s=KEY` is answered with the number of requests of
-that session so far.
+`POST /tell` is answered 202 once the web-hook is recorded. `POST /count?s=KEY` is answered with the number of requests
+of that session so far.
 """
 
 from __future__ import annotations
