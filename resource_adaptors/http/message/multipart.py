@@ -41,6 +41,8 @@ class MultipartReader(msgspec.Struct, frozen=True):
     state: int = _PREAMBLE
     rest: bytes = b"\r\n"
     """What has come and is not judged yet; the first boundary counts as if a line ended before it."""
+    is_fresh: bool = False
+    """A part has no data yet: the line end of its header section may be that of its boundary as well."""
     count: int = 0
     name: str = ""
     filename: str | None = None
@@ -82,6 +84,10 @@ class MultipartReader(msgspec.Struct, frozen=True):
             return self._head()
         if self.state == _END:
             return None
+        if self.is_fresh and not self.rest.startswith(self.boundary):
+            if self.boundary.startswith(self.rest):
+                return None
+            return msgspec.structs.replace(self, rest=self.rest[2:], is_fresh=False)
         place = self.rest.find(self.boundary)
         if place < 0:
             return self._wait(found)
@@ -92,12 +98,12 @@ class MultipartReader(msgspec.Struct, frozen=True):
         if self.state == _BODY:
             found.append(self._part(self.rest[:place], is_last=True))
         if follows == b"--":
-            return msgspec.structs.replace(self, state=_END, rest=b"")
+            return msgspec.structs.replace(self, state=_END, rest=b"", is_fresh=False)
         if follows != b"\r\n":
             raise RemoteProtocolError(400, "multipart", "Something else follows a boundary.")
         if self.count == MAX_PARTS:
             raise RemoteProtocolError(413, "multipart_parts", f"More than {MAX_PARTS} parts.")
-        return msgspec.structs.replace(self, state=_HEAD, rest=self.rest[end:], count=self.count + 1)
+        return msgspec.structs.replace(self, state=_HEAD, rest=self.rest[end:], is_fresh=False, count=self.count + 1)
 
     def _wait(self, found: list[Part]) -> MultipartReader | None:
         """No boundary yet: hand over what cannot be the beginning of one."""
@@ -131,8 +137,8 @@ class MultipartReader(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(
             self,
             state=_BODY,
-            # an empty body ends with the line end that ends the header section
-            rest=self.rest[place + 2 :] if self.rest.startswith(self.boundary, place + 2) else self.rest[place + 4 :],
+            rest=self.rest[place + 2 :],
+            is_fresh=True,
             name=parameters["name"],
             filename=parameters.get("filename"),
             content_type=fields.get("content-type", "text/plain"),
