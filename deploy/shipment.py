@@ -135,6 +135,9 @@ SHIPPED: Final = Shipment(
         "profiles/trusted_address",
         "sbbs/registrar",
         "sbbs/proxy",
+        "sbbs/message_api",
+        "sbbs/wake_up",
+        "sbbs/call_events",
     ),
     entities=(
         EntityEquipment("sip", "sip", "sip", ("sip-main",)),

@@ -20,7 +20,8 @@ from resource_adaptors.sip.message.errors import LocalProtocolError
 from resource_adaptors.sip.metrics import SipStatistics
 from resource_adaptors.sip.protocol.context import NewBranch
 from resource_adaptors.sip.protocol.core import SipCore
-from resource_adaptors.sip.provider import CancelBranches, Fork, Respond, SipProvider
+from resource_adaptors.sip.provider import CancelBranches, Fork, Respond, Send, SipProvider
+from resource_adaptors.sip.tracking import Release, Tracking
 from resource_adaptors.sip.transport.udp import Address, UdpListener
 from slee.api.errors import InvalidStateError
 from slee.api.ids import ResourceAdaptorID, ServiceID
@@ -62,6 +63,7 @@ class SipAdaptor(ResourceAdaptor):
     settings: SipConfiguration
     core: SipCore
     _inbound: Inbound
+    _tracking: Tracking
 
     def __init__(self) -> None:
         self._listener: Listener | None = None
@@ -74,6 +76,8 @@ class SipAdaptor(ResourceAdaptor):
             Respond: self._respond,
             Fork: self._fork,
             CancelBranches: self._cancel_branches,
+            Send: self._send_request,
+            Release: self._release,
         }
 
     # Life cycle.
@@ -89,7 +93,9 @@ class SipAdaptor(ResourceAdaptor):
         settings, context = self.settings, self.context
         self._listener = listener = self._open_listener()
         self.core = SipCore(settings.settings(settings.listeners[0], listener.port), context.random_bytes)
-        self._inbound = Inbound(self.core, context, context.random_bytes(6).hex())
+        boot = context.random_bytes(6).hex()
+        self._tracking = tracking = Tracking(self.core, context, boot, settings.dialog_lifetime)
+        self._inbound = Inbound(self.core, context, boot, tracking)
         self._choose_events()
 
     def ra_inactive(self) -> None:
@@ -121,8 +127,9 @@ class SipAdaptor(ResourceAdaptor):
     def statistics(self) -> SipStatistics:
         """A frozen picture of all counters (SIP-196)."""
         servers = self._inbound.servers
-        branches = sum(len(server.live_branches) for server in servers.values())
-        activities = {"ServerTransaction": len(servers), "ClientTransaction": branches}
+        branches = sum(len(server.live_branches) for server in servers.values()) + len(self._inbound.requests)
+        dialogs = len(self._tracking.by_handle)
+        activities = {"ServerTransaction": len(servers), "ClientTransaction": branches, "ProxyDialog": dialogs}
         return SipStatistics(self.core.statistics(), self._unanswered, self._unsent, activities)
 
     # The wire.
@@ -216,7 +223,16 @@ class SipAdaptor(ResourceAdaptor):
             self.core.finish(server.transaction, self._now)
             self._drain()
 
+    def restore_activity(self, handle: Hashable, state: bytes) -> object | None:
+        """Follow a call again after a restart."""
+        return self._tracking.restore(str(handle), state)
+
+    def activity_ended(self, handle: Hashable) -> None:
+        """Everybody who followed a dialog knows of its end."""
+        self._tracking.ended(handle)
+
     def administrative_remove(self, handle: Hashable) -> None:
+        self._inbound.requests.discard(handle)
         server = self._inbound.servers.get(handle)
         if server is not None:
             self._now = self.context.now
@@ -225,7 +241,10 @@ class SipAdaptor(ResourceAdaptor):
 
     def get_activity(self, handle: Hashable) -> object:
         server = self._inbound.servers.get(handle)
-        return None if server is None else server.activity
+        if server is not None:
+            return server.activity
+        tracked = self._tracking.by_handle.get(handle)
+        return None if tracked is None else tracked.activity
 
     def service_active(self, service: ReceivableService) -> None:
         self._services[service.id] = frozenset(event.event_class for event in service.events)
@@ -293,7 +312,16 @@ class SipAdaptor(ResourceAdaptor):
             NewBranch(branch, target.uri, target.route)
             for branch, target in zip(command.branches, command.targets, strict=True)
         ]
-        self.core.forward(server.transaction, branches, self._now, record_route=command.record_route)
+        self.core.forward(
+            server.transaction, branches, self._now, record_route=command.record_route, is_followed=command.track
+        )
 
     def _cancel_branches(self, command: CancelBranches) -> None:
         self.core.cancel_branches(command.server.transaction, self._now)
+
+    def _send_request(self, command: Send) -> None:
+        self._inbound.requests.add(command.request.branch)
+        self.core.send(command.request, self._now)
+
+    def _release(self, command: Release) -> None:
+        self.core.release(command.held, self._now)

@@ -11,12 +11,49 @@ from typing import Final
 
 import msgspec
 
+from resource_adaptors.sip.dialog_events import (
+    DIALOG_EVENTS,
+    INSIDE_EVENTS,
+    Ack,
+    Bye,
+    DialogExpired,
+    DialogInfo,
+    DialogMessage,
+    DialogNotify,
+    DialogRefer,
+    DialogRequest,
+    DialogTerminated,
+    DialogUpdate,
+    Prack,
+    ProxyDialog,
+    Reinvite,
+    Resubscribe,
+)
 from resource_adaptors.sip.message.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from resource_adaptors.sip.message.message import Message as SipMessage
 from resource_adaptors.sip.message.message import Request, Response
 from resource_adaptors.sip.message.uri import OtherUri, SipUri, TelUri, Uri, parse_uri
 from resource_adaptors.sip.message.values import NameAddr
+from resource_adaptors.sip.outcome import HearsOutcomes, Outcome
 from resource_adaptors.sip.registration import ExpiryBounds, Refusal, RequestedBinding, requested_bindings
+from resource_adaptors.sip.response_events import (
+    RESPONSE_EVENTS,
+    Accepted,
+    Answered,
+    Busy,
+    Challenged,
+    Declined,
+    Failed,
+    Progress,
+    Redirected,
+    Rejected,
+    Ringing,
+    TransactionTimeout,
+    TransportError,
+    Trying,
+    Unavailable,
+    response_event,
+)
 from slee.api.activity import ActivityContext
 from slee.api.event import event_type
 from slee.api.resource import ResourceAdaptorType
@@ -51,7 +88,10 @@ class ServerTransaction(msgspec.Struct, frozen=True):
 
 
 class ClientTransaction(msgspec.Struct, frozen=True):
-    """Activity of one branch of a forwarded request; ends when its final response or failure has been delivered."""
+    """Activity of one branch of a forwarded request, or of a request of our own.
+
+    Ends when its final response or failure has been delivered.
+    """
 
     branch: str
     """The branch parameter of its Via, which names it (RFC 3261 17.1.3)."""
@@ -172,108 +212,8 @@ class ForkExhausted:
     """Whether no branch got any answer because none of the targets could be reached."""
 
 
-# Responses and failures, on the ClientTransaction.
-
-
-@event_type("sip.Trying", vendor="slee", version="1.0")
-class Trying:
-    """100."""
-
-    response: Response
-
-
-@event_type("sip.Ringing", vendor="slee", version="1.0")
-class Ringing:
-    """180."""
-
-    response: Response
-
-
-@event_type("sip.Progress", vendor="slee", version="1.0")
-class Progress:
-    """Any other of 101 to 199."""
-
-    response: Response
-
-
-@event_type("sip.Answered", vendor="slee", version="1.0")
-class Answered:
-    """2xx to INVITE."""
-
-    response: Response
-
-
-@event_type("sip.Accepted", vendor="slee", version="1.0")
-class Accepted:
-    """2xx to another method."""
-
-    response: Response
-
-
-@event_type("sip.Redirected", vendor="slee", version="1.0")
-class Redirected:
-    """3xx."""
-
-    response: Response
-
-
-@event_type("sip.Challenged", vendor="slee", version="1.0")
-class Challenged:
-    """401 or 407."""
-
-    response: Response
-
-
-@event_type("sip.Busy", vendor="slee", version="1.0")
-class Busy:
-    """486 or 600."""
-
-    response: Response
-
-
-@event_type("sip.Unavailable", vendor="slee", version="1.0")
-class Unavailable:
-    """408 or 480."""
-
-    response: Response
-
-
-@event_type("sip.Declined", vendor="slee", version="1.0")
-class Declined:
-    """603, 607 or 608."""
-
-    response: Response
-
-
-@event_type("sip.Rejected", vendor="slee", version="1.0")
-class Rejected:
-    """Any other 4xx or 6xx."""
-
-    response: Response
-
-
-@event_type("sip.Failed", vendor="slee", version="1.0")
-class Failed:
-    """5xx."""
-
-    response: Response
-
-
-@event_type("sip.TransactionTimeout", vendor="slee", version="1.0")
-class TransactionTimeout:
-    """No final response came in time: timer B, C or F (RFC 3261 17.1, 16.8)."""
-
-    timer: str
-    """`B`, `C` or `F`."""
-
-
-@event_type("sip.TransportError", vendor="slee", version="1.0")
-class TransportError:
-    """The request could not be sent, or the target is unreachable."""
-
-    reason: str
-    """One of a closed list: `refused`, `unreachable`, `no_route`, `send_failed`."""
-
+TEXT: Final = "text/plain;charset=UTF-8"
+"""Content-Type of a MESSAGE that people read."""
 
 REQUEST_EVENTS: Final[dict[str, type]] = {
     "INVITE": Invite,
@@ -288,46 +228,6 @@ REQUEST_EVENTS: Final[dict[str, type]] = {
     "UPDATE": Update,
 }
 """Event class by method; every other method is an `OtherRequest` (SIP-178)."""
-
-_BY_STATUS: Final[dict[int, type]] = {
-    100: Trying,
-    180: Ringing,
-    401: Challenged,
-    407: Challenged,
-    408: Unavailable,
-    480: Unavailable,
-    486: Busy,
-    600: Busy,
-    603: Declined,
-    607: Declined,
-    608: Declined,
-}
-_BY_CLASS: Final[dict[int, type]] = {1: Progress, 2: Accepted, 3: Redirected, 4: Rejected, 5: Failed, 6: Rejected}
-
-RESPONSE_EVENTS: Final = (
-    Trying,
-    Ringing,
-    Progress,
-    Answered,
-    Accepted,
-    Redirected,
-    Challenged,
-    Busy,
-    Unavailable,
-    Declined,
-    Rejected,
-    Failed,
-)
-
-
-def response_event(status: int, method: str) -> type:
-    """The one event class that a response fires (SIP-178); an unknown status counts as its class (SIP-190)."""
-    found = _BY_STATUS.get(status)
-    if found is not None:
-        return found
-    if 200 <= status < 300 and method == "INVITE":
-        return Answered
-    return _BY_CLASS[status // 100]
 
 
 class Sip(ResourceInterface):
@@ -384,18 +284,99 @@ class Sip(ResourceInterface):
         raise NotImplementedError
 
     @opening_command
-    def forward(self, aci: ActivityContext, to: Target, *, record_route: bool = False) -> ActivityContext:
-        """Forward the request of a ServerTransaction to one target; returns the branch's context."""
+    def forward(
+        self, aci: ActivityContext, to: Target, *, record_route: bool = False, track: bool = False
+    ) -> ActivityContext:
+        """Forward the request of a ServerTransaction to one target; returns the branch's context.
+
+        With `track` the dialogs that an INVITE makes are followed: `Ringing`, `Progress` and `Answered` name the
+        `ProxyDialog` activity to attach to, on which the requests inside it fire. It stays on the path for that.
+        """
         raise NotImplementedError
 
     @opening_command
     def fork(
-        self, aci: ActivityContext, targets: Sequence[Target], *, record_route: bool = False
+        self, aci: ActivityContext, targets: Sequence[Target], *, record_route: bool = False, track: bool = False
     ) -> tuple[ActivityContext, ...]:
         """Forward the request to all targets at once; the first 2xx cancels the others (SIP-157).
 
-        Returns the contexts of the branches, in the order of the targets.
+        Returns the contexts of the branches, in the order of the targets. For `track` see `forward`.
         """
+        raise NotImplementedError
+
+    @command
+    def follow(self, aci: ActivityContext) -> None:
+        """Have the dialogs of an INVITE followed, whichever service of lower priority forwards it; see `forward`.
+
+        For services that watch calls: `Answered` then names the dialog to attach to.
+
+        Raises:
+            LocalProtocolError: it is no INVITE that waits for its answer, or it is forwarded already.
+        """
+        raise NotImplementedError
+
+    @opening_command
+    def send(
+        self,
+        method: str,
+        to: str,
+        *,
+        from_: str,
+        target: Target | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> ActivityContext:
+        """Send a request of our own outside a dialog (RFC 3261 8.1); returns the context of its ClientTransaction.
+
+        Its final response fires there by class (`Accepted`, `Rejected`, ...), or `TransactionTimeout` or
+        `TransportError` does, and ends it. `message` and `options` are shorter for their methods.
+
+        Args:
+            method: any but INVITE, ACK, CANCEL, BYE and PRACK.
+            to: URI of the recipient. To a user of ours, and without a target, the request comes in again as if from
+                outside: services of higher priority see it, and the proxy forks it to the contacts. A user is ours at
+                our domains, or at any name if none is configured; a numeric address is sent to as it is.
+            from_: URI of the sender.
+            target: where to send it instead: its URI becomes the Request-URI, its route the Route.
+            headers: further headers; Via, From, To, Call-ID, CSeq, Max-Forwards and Content-Length are the stack's.
+            body: with a Content-Type among the headers.
+
+        Raises:
+            LocalProtocolError: a value is not fit for the wire, or the method makes no such request.
+        """
+        raise NotImplementedError
+
+    @opening_command
+    def message(
+        self,
+        to: str,
+        *,
+        from_: str,
+        body: bytes | str,
+        content_type: str = TEXT,
+        target: Target | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> ActivityContext:
+        """Send a MESSAGE of our own (RFC 3428); see `send`. `Accepted` says 200, delivered, or 202, stored.
+
+        Args:
+            to: URI of the recipient.
+            from_: URI of the sender.
+            body: octets, or text that is sent as UTF-8; the request is at most 1,300 octets long with its headers.
+            content_type: of the body.
+            target: see `send`.
+            headers: further headers; no Contact, which a MESSAGE must not have (RFC 3428 4).
+
+        Raises:
+            LocalProtocolError: a value is not fit for the wire, or the request is too long (RFC 3428 8).
+        """
+        raise NotImplementedError
+
+    @opening_command
+    def options(
+        self, to: str, *, from_: str, target: Target | None = None, headers: Sequence[tuple[str, str]] = ()
+    ) -> ActivityContext:
+        """Ask what a user agent can do (RFC 3261 11.1); see `send`. The answer is in the headers of `Accepted`."""
         raise NotImplementedError
 
     @command
@@ -417,24 +398,39 @@ SIP: Final[ResourceAdaptorType[Sip]] = ResourceAdaptorType(
         *RESPONSE_EVENTS,
         TransactionTimeout,
         TransportError,
+        *DIALOG_EVENTS,
     ),
-    activities=(ServerTransaction, ClientTransaction),
+    activities=(ServerTransaction, ClientTransaction, ProxyDialog),
 )
 
 __all__ = [
+    "DIALOG_EVENTS",
+    "INSIDE_EVENTS",
     "REQUEST_EVENTS",
     "RESPONSE_EVENTS",
     "SIP",
+    "TEXT",
     "Accepted",
+    "Ack",
     "Answered",
     "Busy",
+    "Bye",
     "Cancel",
     "Challenged",
     "ClientTransaction",
     "Declined",
+    "DialogExpired",
+    "DialogInfo",
+    "DialogMessage",
+    "DialogNotify",
+    "DialogRefer",
+    "DialogRequest",
+    "DialogTerminated",
+    "DialogUpdate",
     "ExpiryBounds",
     "Failed",
     "ForkExhausted",
+    "HearsOutcomes",
     "Info",
     "Invite",
     "LocalProtocolError",
@@ -444,18 +440,23 @@ __all__ = [
     "Options",
     "OtherRequest",
     "OtherUri",
+    "Outcome",
+    "Prack",
     "Progress",
     "ProtocolError",
+    "ProxyDialog",
     "Publish",
     "Redirected",
     "Refer",
     "Refusal",
     "Register",
+    "Reinvite",
     "Rejected",
     "RemoteProtocolError",
     "Request",
     "RequestedBinding",
     "Response",
+    "Resubscribe",
     "Ringing",
     "ServerTransaction",
     "Sip",

@@ -68,6 +68,8 @@ class SipConfiguration(BaseModel):
     """How long after an INVITE 100 is sent, unless another response has gone out (SIP-61)."""
     server_deadline: Seconds = 185.0
     """How long an INVITE may wait for a service's answer with no branch pending (SIP-63)."""
+    dialog_lifetime: Seconds = 43_200.0
+    """How long a dialog is followed at most for services that track it; it is told then (SIP-87)."""
     max_forwards_limit: Annotated[int, Field(ge=1, le=255)] = 70
     """Larger Max-Forwards values are lowered to this (SIP-73)."""
     rfc2543_compat: bool = True

@@ -14,13 +14,16 @@ from resource_adaptors.sip.activities import Server
 from resource_adaptors.sip.answers import RETRY_LATER, answer_without_service
 from resource_adaptors.sip.protocol import events
 from resource_adaptors.sip.protocol.core import SipCore
+from resource_adaptors.sip.protocol.followed import FollowedBranch
 from resource_adaptors.sip.protocol.server import ServerTransaction
+from resource_adaptors.sip.tracking import Tracking
 from slee.api.address import Address, AddressPlan
 from slee.api.errors import ActivityError, FireEventError, InvalidStateError
 from slee.spi import ActivityFlags, EventFlags, ResourceAdaptorContext
 
 _OUTCOME: Final = int(EventFlags.PROCESSING_SUCCESSFUL | EventFlags.PROCESSING_FAILED)
 _UNREFERENCED: Final = int(ActivityFlags.UNREFERENCED)
+_FINAL: Final = 200
 _REDIRECTION: Final = 300
 _SIP: Final = AddressPlan.SIP
 
@@ -28,7 +31,7 @@ _SIP: Final = AddressPlan.SIP
 class Inbound:
     """The requests that services deal with, and what the core tells of them."""
 
-    def __init__(self, core: SipCore, context: ResourceAdaptorContext, boot: str) -> None:
+    def __init__(self, core: SipCore, context: ResourceAdaptorContext, boot: str, tracking: Tracking) -> None:
         """Take what events go between; `boot` makes handles unique across processes."""
         self._core = core
         self._context = context
@@ -38,7 +41,10 @@ class Inbound:
         self.servers: dict[Hashable, Server] = {}
         """Requests that wait for their final answer, by handle."""
         self._by_transaction: dict[ServerTransaction, Server] = {}
-        self._steps: dict[int, tuple[object, ServerTransaction]] = {}
+        self.requests: set[Hashable] = set()
+        """Requests of our own that have no final response, by branch."""
+        self._tracking = tracking
+        self._steps: dict[int, tuple[object, ServerTransaction, FollowedBranch | None]] = {}
         """Events in process that the core waits for, by object identity; they are kept alive here."""
         self.received: frozenset[type] = frozenset()
         """Event classes that an active service receives."""
@@ -51,11 +57,15 @@ class Inbound:
             events.TransportFailure: self._on_transport_failure,
             events.BranchesExhausted: self._on_exhausted,
             events.Answered: self._on_answered,
+            events.AnswerHeld: self._on_held,
+            events.RequestAnswered: self._on_request_answered,
+            events.RequestFailed: self._on_request_failed,
+            **tracking.handlers,
         }
 
     def receive_only(self, received: frozenset[type]) -> None:
         """Make only the events of these classes, those that active services receive."""
-        self.received = received
+        self.received = self._tracking.received = received
         wanted = {events.CancelReceived, events.FinalReceived, events.BranchTimeout, events.TransportFailure}
         if api.ForkExhausted in received:
             wanted |= {events.BranchesExhausted}
@@ -72,7 +82,9 @@ class Inbound:
         step = self._steps.pop(id(event), None)
         if step is None:
             return False
-        if type(event) is api.Cancel:
+        if step[2] is not None:
+            self._tracking.release(step[2])
+        elif type(event) is api.Cancel:
             self._proceed_after_cancel(step[1], now)
         else:
             self._core.proceed(step[1], now)
@@ -118,7 +130,44 @@ class Inbound:
         event_class = api.response_event(response.status, response.cseq.method)
         server = self._by_transaction.get(event.transaction)
         if event_class in self.received and server is not None and event.branch in server.live_branches:
-            self._fire(event.branch, event_class(response))
+            if event.dialog is None or event_class is api.Trying:
+                self._fire(event.branch, event_class(response))
+            else:
+                self._fire(event.branch, event_class(response, self._tracking.context_of(event.dialog)))
+
+    def _on_held(self, event: events.AnswerHeld, now: float) -> None:
+        """A 2xx that begins a followed call: it goes on when services have heard of it and that is recorded."""
+        self._tracking.confirm(event.dialog)
+        server = self._by_transaction.get(event.transaction)
+        is_live = server is not None and event.branch in server.live_branches
+        if is_live and api.Answered in self.received:
+            answered = api.Answered(event.response, self._tracking.context_of(event.dialog))
+            self._fire_step(event.branch, answered, event.transaction, now, event.held)
+        else:
+            self._tracking.release(event.held)
+        if is_live and server is not None:
+            server.live_branches.discard(event.branch)
+            self._end(event.branch)
+
+    def _on_request_answered(self, event: events.RequestAnswered, now: float) -> None:
+        """A response to a request of our own; a final one ends its activity."""
+        response = event.response
+        outcome = api.response_event(response.status, response.cseq.method)(response)
+        self._tell_request(event.branch, outcome, is_last=response.status >= _FINAL)
+
+    def _on_request_failed(self, event: events.RequestFailed, now: float) -> None:
+        failure = api.TransactionTimeout(event.timer) if event.timer else api.TransportError(event.reason)
+        self._tell_request(event.branch, failure, is_last=True)
+
+    def _tell_request(self, branch: str, outcome: object, *, is_last: bool) -> None:
+        """Fire what became of a request of our own, unless an operator has ended its activity."""
+        if branch not in self.requests:
+            return
+        if type(outcome) in self.received:
+            self._fire(branch, outcome)
+        if is_last:
+            self.requests.discard(branch)
+            self._end(branch)
 
     def _on_final(self, event: events.FinalReceived, now: float) -> None:
         response = event.response
@@ -174,12 +223,22 @@ class Inbound:
         if is_step and not is_fired:
             self._core.proceed(transaction, now)
 
-    def _fire_step(self, handle: str, event: object, transaction: ServerTransaction, now: float) -> None:
-        """Fire an event that the core waits for; `end_step` lets it go on."""
-        self._steps[id(event)] = (event, transaction)
+    def _fire_step(
+        self,
+        handle: str,
+        event: object,
+        transaction: ServerTransaction,
+        now: float,
+        held: FollowedBranch | None = None,
+    ) -> None:
+        """Fire an event that the core waits for; `end_step` lets it go on, with the answer that was held if any."""
+        self._steps[id(event)] = (event, transaction, held)
         if not self._fire(handle, event, _OUTCOME):
             del self._steps[id(event)]
-            self._core.proceed(transaction, now)
+            if held is None:
+                self._core.proceed(transaction, now)
+            else:
+                self._tracking.release(held)
 
     def _fire(self, handle: str, event: object, flags: int = 0) -> bool:
         """Fire an event; `False` if its activity has been ended meanwhile, by an operator or a deadline."""

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from resource_adaptors.sip.api import ClientTransaction, Sip, Target
+from resource_adaptors.sip.api import TEXT, ClientTransaction, Sip, Target
 from resource_adaptors.sip.message.checks import check_address, check_text, header_lines
 from resource_adaptors.sip.message.errors import LocalProtocolError
 from resource_adaptors.sip.message.uri import Uri
+from resource_adaptors.sip.protocol.requests import NewRequest
 
 if TYPE_CHECKING:
     from resource_adaptors.sip.adaptor import SipAdaptor
     from slee.api.activity import ActivityContext
 
 _FINAL: Final = 200
+_ACCEPT: Final = ("Accept", "application/sdp")
 
 
 class Respond(msgspec.Struct, frozen=True):
@@ -36,6 +38,13 @@ class Fork(msgspec.Struct, frozen=True):
     targets: tuple[Target, ...]
     branches: tuple[str, ...]
     record_route: bool
+    track: bool = False
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send a request of our own."""
+
+    request: NewRequest
 
 
 class CancelBranches(msgspec.Struct, frozen=True):
@@ -96,14 +105,21 @@ class SipProvider(Sip):
             check_address("Contact", value)
         self.respond(aci, status, headers=[("Contact", value) for value in values])
 
-    def forward(self, aci: ActivityContext, to: Target, *, record_route: bool = False) -> ActivityContext:
-        return self.fork(aci, (to,), record_route=record_route)[0]
+    def forward(
+        self, aci: ActivityContext, to: Target, *, record_route: bool = False, track: bool = False
+    ) -> ActivityContext:
+        return self.fork(aci, (to,), record_route=record_route, track=track)[0]
 
     def fork(
-        self, aci: ActivityContext, targets: Sequence[Target], *, record_route: bool = False
+        self, aci: ActivityContext, targets: Sequence[Target], *, record_route: bool = False, track: bool = False
     ) -> tuple[ActivityContext, ...]:
         adaptor = self._adaptor
         server = adaptor.server(aci, "fork")
+        track = track or server.is_followed
+        if track and server.transaction.method != "INVITE":
+            raise LocalProtocolError(
+                f"fork: {server} makes no dialog that can be followed [SIP-160]; track INVITE requests only"
+            )
         if not targets:
             raise LocalProtocolError("fork: no target [SIP-151]; give at least one, or reject the request")
         for target in targets:
@@ -116,11 +132,60 @@ class SipProvider(Sip):
         branches = tuple(adaptor.core.new_branch(server.transaction, target.uri) for target in targets)
         server.branches += len(branches)
         context.on_rollback(server.forget_branches, len(branches))
-        context.enlist(Fork(server, tuple(targets), branches, record_route))
+        context.enlist(Fork(server, tuple(targets), branches, record_route or track, track))
         start = context.endpoint.start_activity_transacted
         return tuple(
             start(branch, ClientTransaction(branch, target)) for branch, target in zip(branches, targets, strict=True)
         )
+
+    def follow(self, aci: ActivityContext) -> None:
+        server = self._adaptor.server(aci, "follow")
+        if server.transaction.method != "INVITE":
+            raise LocalProtocolError(f"follow: {server} makes no dialog that can be followed [SIP-160]; follow INVITEs")
+        if server.branches:
+            raise LocalProtocolError(f"follow: {server} is forwarded already [SIP-160]; have a higher priority")
+        if not server.is_followed:
+            server.is_followed = True
+            self._adaptor.context.on_rollback(server.forget_following)
+
+    def send(
+        self,
+        method: str,
+        to: str,
+        *,
+        from_: str,
+        target: Target | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> ActivityContext:
+        adaptor = self._adaptor
+        uri, routes = (None, ()) if target is None else (target.uri, target.route)
+        new = adaptor.core.new_request(method, to, from_=from_, uri=uri, routes=routes, headers=headers, body=body)
+        context = adaptor.context
+        context.enlist(Send(new))
+        return context.endpoint.start_activity_transacted(
+            new.branch, ClientTransaction(new.branch, Target(new.request.uri_text) if target is None else target)
+        )
+
+    def message(
+        self,
+        to: str,
+        *,
+        from_: str,
+        body: bytes | str,
+        content_type: str = TEXT,
+        target: Target | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> ActivityContext:
+        data = body.encode() if isinstance(body, str) else bytes(body)
+        named = (*headers, ("Content-Type", content_type))
+        return self.send("MESSAGE", to, from_=from_, target=target, headers=named, body=data)
+
+    def options(
+        self, to: str, *, from_: str, target: Target | None = None, headers: Sequence[tuple[str, str]] = ()
+    ) -> ActivityContext:
+        named = headers if any(name.lower() == "accept" for name, _ in headers) else (*headers, _ACCEPT)
+        return self.send("OPTIONS", to, from_=from_, target=target, headers=named)
 
     def cancel_branches(self, aci: ActivityContext) -> None:
         server = self._adaptor.server(aci, "cancel_branches")

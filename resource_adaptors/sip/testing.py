@@ -106,6 +106,11 @@ class SipSimulator(SipAdaptor):
         phone = self._phones[address] = Phone(self, user, domain, address)
         return phone
 
+    def adopt(self, phone: Phone) -> None:
+        """Take over a telephone that has been on the wire of another simulator: the server has been started again."""
+        self._phones[phone.address] = phone
+        phone.reconnect(self)
+
     def request(
         self, method: str, uri: str, *, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
     ) -> Transaction:
@@ -193,6 +198,10 @@ class Phone:
         self.received: list[Request | Response] = []
         """Every message received, in order."""
         self._count = 0
+
+    def reconnect(self, simulator: SipSimulator) -> None:
+        """Speak to another simulator from now on; `SipSimulator.adopt` calls it."""
+        self._simulator = simulator
 
     def send(self, message: Message | bytes) -> None:
         """Send a message to the server."""

@@ -15,15 +15,15 @@ from typing import ClassVar, Final
 from pydantic import BaseModel
 
 from resource_adaptors.timer.api import TIMER, ScheduleActivity
-from resource_adaptors.timer.config import TimerConfiguration
+from resource_adaptors.timer.config import LIVE, TimerConfiguration
+from resource_adaptors.timer.declared import Declared, verify_configuration
 from resource_adaptors.timer.firing import Firing
 from resource_adaptors.timer.keeping import Keeping
 from resource_adaptors.timer.metrics import TimerStatistics
 from resource_adaptors.timer.operators import Operators
-from resource_adaptors.timer.protocol.errors import LocalProtocolError
-from resource_adaptors.timer.protocol.schedule import Origin, Plan, Schedule
+from resource_adaptors.timer.protocol.schedule import Schedule
 from resource_adaptors.timer.protocol.scheduler import Scheduler
-from resource_adaptors.timer.protocol.timing import Timing, compile_timing
+from resource_adaptors.timer.protocol.timing import Timing
 from resource_adaptors.timer.provider import Cancel, Create, Reschedule, Resume, Suspend, TimerProvider
 from resource_adaptors.timer.register import Register
 from resource_adaptors.timer.watch import Watch
@@ -33,6 +33,7 @@ from slee.api.resource import ResourceAdaptorType
 from slee.spi import (
     EventFlags,
     FailureReason,
+    ReceivableService,
     ResourceAdaptor,
     ResourceAdaptorContext,
     ResourceInterface,
@@ -53,6 +54,7 @@ class TimerAdaptor(ResourceAdaptor):
     id: ClassVar[ResourceAdaptorID] = ResourceAdaptorID("timer", "slee", "1.0")
     ra_types = (TIMER,)
     configuration: ClassVar[type[BaseModel] | None] = TimerConfiguration
+    reconfigures_while_active = True
     is_gathering: ClassVar[bool] = True
     """Whether occurrences due within the resolution fire together."""
 
@@ -75,6 +77,7 @@ class TimerAdaptor(ResourceAdaptor):
         self._clock_steps = 0
         self.firing = Firing(self)
         self.keeping = Keeping(self)
+        self.declared = Declared(self)
         self._operators = Operators(self)
         self._commands: dict[type, Callable[..., None]] = {
             Create: self._create,
@@ -92,17 +95,20 @@ class TimerAdaptor(ResourceAdaptor):
 
     def ra_verify_configuration(self, configuration: BaseModel) -> None:
         assert isinstance(configuration, TimerConfiguration)
-        for configured in configuration.schedules:
-            try:
-                plan = configured.plan(configuration.zone_default)
-                compile_timing(plan.timing, 0.0, configuration.days_off)
-            except LocalProtocolError as error:
-                raise InvalidConfigurationError(f"schedule {configured.name}: {error}") from error
+        verify_configuration(configuration)
+        if self.is_working:
+            fixed = [key for key in type(configuration).model_fields if key not in LIVE]
+            changed = [key for key in fixed if getattr(configuration, key) != getattr(self.settings, key)]
+            if changed:
+                keys = ", ".join(changed).replace("_", "-")
+                raise InvalidConfigurationError(
+                    f"{self.context.entity_name}: {keys} of an entity at work [TIM-31, COM-17]; stop the SLEE first"
+                )
 
     def ra_configure(self, configuration: BaseModel) -> None:
         assert isinstance(configuration, TimerConfiguration)
         self.settings = configuration
-        self.register = Register(configuration)
+        self.register = Register(configuration, self.declared.days_off)
         self.scheduler = Scheduler(
             self.context.random_bytes,
             rate=configuration.fires_per_second,
@@ -111,26 +117,22 @@ class TimerAdaptor(ResourceAdaptor):
             is_busy=self.firing.is_busy,
         )
 
+    def ra_configuration_update(self, configuration: BaseModel) -> None:
+        if not self.is_working:
+            self.ra_configure(configuration)
+            return
+        assert isinstance(configuration, TimerConfiguration)
+        self.settings = self.register.settings = configuration
+        self.scheduler.rate = configuration.fires_per_second
+        self.declared.look()
+
     def ra_active(self) -> None:
         self.is_working = True
         self._looked_at = self.context.now
         self._offset = self._looked_offset = self.wall_clock() - self._looked_at
         self.scheduler.shift = 0.0
         self.keeping.rise()
-        for configured in self.settings.schedules:
-            if self.register.named(configured.name) is None:
-                self._make_configured(configured.plan(self.settings.zone_default))
-
-    def _make_configured(self, plan: Plan) -> None:
-        handle, now = self.new_handle(plan.name), self.time_of(plan.timing)
-        schedule = self.register.make(handle, plan, now, origin=Origin.CONFIGURATION)
-        schedule.progress.is_suspended = plan.name in self.keeping.suspended
-        self.keeping.start(schedule)
-
-    def configured_plan(self, name: str) -> Plan | None:
-        """The plan that the configuration has for a name (TIM-23)."""
-        found = (configured for configured in self.settings.schedules if configured.name == name)
-        return next((configured.plan(self.settings.zone_default) for configured in found), None)
+        self.declared.make_configured()
 
     def ra_stopping(self) -> None:
         """Fire nothing more: put the schedules away if the SLEE stops, end them if the entity does (COM-18, RA-9)."""
@@ -221,6 +223,7 @@ class TimerAdaptor(ResourceAdaptor):
             self.clock_stepped(step)
         for schedule in tuple(self.scheduler.postponed):
             self.scheduler.look_again(schedule)
+        self.declared.look()
 
     def clock_stepped(self, seconds: float) -> None:
         """Count a step, tell of it, and keep what goes by the steady line as it is now by the wall clock."""
@@ -260,6 +263,12 @@ class TimerAdaptor(ResourceAdaptor):
     def restore_activity(self, handle: Hashable, state: bytes | None) -> object | None:
         """Take up a schedule that was kept; what came due meanwhile is missed, or not, by its policy (TIM-13)."""
         return self.keeping.restore(handle, state)
+
+    def verify_service(self, service: ReceivableService, active: Sequence[ReceivableService]) -> None:
+        self.declared.verify(service, active)
+
+    def service_active(self, service: ReceivableService) -> None:
+        self.declared.service_active(service)
 
     def service_removed(self, service: ServiceID, others: Sequence[ServiceID]) -> None:
         self.keeping.service_removed(service, others)

@@ -79,12 +79,17 @@ class ScheduleEnded:
     """`completed`, `valid_until`, `cancelled`, `replaced`, `removed` or `adaptor_stopping`."""
 
 
-def by_name(event: ScheduleFired) -> str:
+def by_name(event: ScheduleFired | ScheduleMissed) -> str:
     """Initial event selector: one SBB entity per schedule (TIM-21)."""
     return event.name
 
 
-def by_prefix(event: ScheduleFired) -> str:
+def by_payload(event: ScheduleFired) -> str:
+    """Initial event selector: one SBB entity for each payload (TIM-21)."""
+    return repr(event.payload)
+
+
+def by_prefix(event: ScheduleFired | ScheduleMissed) -> str:
     """Initial event selector: one SBB entity for all schedules whose names agree up to the first `:` (TIM-21)."""
     return event.name.partition(":")[0]
 
@@ -173,6 +178,7 @@ __all__ = [
     "Timing",
     "UnknownScheduleError",
     "by_name",
+    "by_payload",
     "by_prefix",
     "parse_interval",
 ]

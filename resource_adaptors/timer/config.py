@@ -3,76 +3,55 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from resource_adaptors.timer.protocol.errors import LocalProtocolError
 from resource_adaptors.timer.protocol.schedule import Missed, Overlap, Plan
-from resource_adaptors.timer.protocol.timing import Calendar, Cron, Holidays, Once, Timing, parse_interval
+from resource_adaptors.timer.protocol.timing import Calendar, Cron, Once, Timing, parse_interval
 from resource_adaptors.timer.protocol.zones import find_zone
+from slee.spi.scheduling import DeclaredSchedule
 
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+LIVE: Final = frozenset({"fires_per_second", "max_schedules", "max_schedules_of_service", "holidays", "holidays_table"})
+"""Keys that can be changed while the entity works (TIM-31)."""
 Number = Annotated[int, Field(ge=1)]
 
 
-class ConfiguredSchedule(BaseModel):
-    """A schedule that is made when the entity becomes active (TIM-23); gives one of `cron`, `every`, `rule`, `at`."""
+def plan_of(declared: DeclaredSchedule, zone_default: str) -> Plan:
+    """A declared schedule as the adaptor makes it; `LocalProtocolError` if its interval is malformed."""
+    return Plan(
+        name=declared.name,
+        timing=_timing(declared, declared.zone or zone_default),
+        payload=declared.payload,
+        priority=declared.priority,
+        missed=Missed(declared.missed),
+        overlap=Overlap(declared.overlap),
+        jitter=declared.jitter,
+        retries=declared.retries,
+        retry_delay=declared.retry_delay,
+        valid_from=None if declared.valid_from is None else declared.valid_from.timestamp(),
+        valid_until=None if declared.valid_until is None else declared.valid_until.timestamp(),
+    )
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    cron: str | None = None
-    """Five fields, or six with leading seconds."""
-    every: str | None = None
-    """`Rn/START/DURATION`; `R/` for no end."""
-    rule: str | None = None
-    """An RFC 5545 recurrence rule."""
-    at: datetime.datetime | None = None
-    """A single time; without offset it is local to `zone`."""
-    zone: str | None = None
-    """IANA name; `zone_default` unless given."""
-    payload: str | None = None
-    priority: int = 0
-    missed: Literal["all", "last", "skip"] = "last"
-    overlap: Literal["allow", "skip", "queue_one"] = "allow"
-    jitter: Seconds = 0.0
-    retries: Annotated[int, Field(ge=0, le=100)] = 0
-    retry_delay: Seconds = 1.0
-    holidays: str | None = None
-    """Name of a calendar of `holidays`; with `rule` only."""
-    on_holiday: Literal["skip", "shift_before", "shift_after"] = "skip"
-
-    @model_validator(mode="after")
-    def _has_one_timing(self) -> ConfiguredSchedule:
-        given = [name for name in ("cron", "every", "rule", "at") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"schedule {self.name}: give one of cron, every, rule and at, not {len(given)}")
-        return self
-
-    def plan(self, zone_default: str) -> Plan:
-        """The schedule as the adaptor makes it; `LocalProtocolError` if the interval is malformed."""
-        return Plan(
-            name=self.name,
-            timing=self._timing(self.zone or zone_default),
-            payload=self.payload,
-            priority=self.priority,
-            missed=Missed(self.missed),
-            overlap=Overlap(self.overlap),
-            jitter=self.jitter,
-            retries=self.retries,
-            retry_delay=self.retry_delay,
+def _timing(declared: DeclaredSchedule, zone: str) -> Timing:
+    if declared.cron is not None:
+        return Cron(declared.cron, zone)
+    if declared.every is not None:
+        return parse_interval(declared.every)
+    if declared.rule is not None:
+        return Calendar(
+            declared.rule,
+            zone,
+            start=declared.start,
+            exdates=declared.exdates,
+            rdates=declared.rdates,
+            holidays=declared.holidays,
+            on_holiday=declared.on_holiday,
         )
-
-    def _timing(self, zone: str) -> Timing:
-        if self.cron is not None:
-            return Cron(self.cron, zone)
-        if self.every is not None:
-            return parse_interval(self.every)
-        if self.rule is not None:
-            return Calendar(self.rule, zone, holidays=self.holidays, on_holiday=self.on_holiday)
-        assert self.at is not None
-        return Once(self.at, zone)
+    assert declared.at is not None
+    return Once(declared.at, zone)
 
 
 class TimerConfiguration(BaseModel):
@@ -92,9 +71,11 @@ class TimerConfiguration(BaseModel):
     """Occurrences released in a second at most (TIM-18)."""
     max_schedules: Number = 1_000_000
     max_schedules_of_service: Number = 100_000
-    schedules: tuple[ConfiguredSchedule, ...] = ()
+    schedules: tuple[DeclaredSchedule, ...] = ()
     holidays: dict[str, frozenset[datetime.date]] = Field(default_factory=dict[str, "frozenset[datetime.date]"])
     """Days off, by the name of their calendar (TIM-5)."""
+    holidays_table: str | None = None
+    """Profile table with further days off: attributes `calendar` and `day`, as the shipped `holiday` has them."""
 
     @field_validator("zone_default")
     @classmethod
@@ -105,7 +86,10 @@ class TimerConfiguration(BaseModel):
             raise ValueError(str(error)) from error
         return value
 
-    @property
-    def days_off(self) -> Holidays:
-        """Days off by the name of their calendar."""
-        return self.holidays
+    @model_validator(mode="after")
+    def _has_names_once(self) -> TimerConfiguration:
+        names = [schedule.name for schedule in self.schedules]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"schedules: {', '.join(twice)} twice [TIM-10]; give each a name of its own")
+        return self

@@ -62,7 +62,9 @@ class Firing:
     def is_busy(self, schedule: Schedule) -> bool:
         """Whether the last run goes on: it is not processed, or an entity attached since then is attached (TIM-14)."""
         progress = schedule.progress
-        return bool(progress.pending) or not self._adaptor.context.attached(schedule.handle) <= set(progress.before)
+        if progress.pending or progress.before is None:
+            return bool(progress.pending)
+        return not self._adaptor.context.attached(schedule.handle) <= set(progress.before)
 
     def _fire(self, schedule: Schedule, event: object, flags: int = 0) -> bool:
         """Fire an event; `False` if the SLEE does not take it, which it counts itself."""

@@ -30,8 +30,6 @@ class Keeping:
         self._adaptor = adaptor
         self.is_resting = False
         """Whether the SLEE stops: activities end, and schedules wait for the next start."""
-        self.suspended: set[str] = set()
-        """Schedules of the configuration that an operator had suspended when it was changed."""
 
     def start(self, schedule: Schedule) -> None:
         """Take in a new schedule, with its activity, and let it begin."""
@@ -104,7 +102,7 @@ class Keeping:
     def _is_wanted(self, record: Record) -> bool:
         """Whether a schedule is to go on: one of the configuration must be in it still, as it was (TIM-23)."""
         adaptor, name = self._adaptor, record.plan.name
-        configured = adaptor.configured_plan(name)
+        configured = adaptor.declared.plan(name)
         if record.origin is not Origin.CONFIGURATION:
             if configured is not None:
                 message = "schedule %s of %s ends: the configuration has one of that name [TIM-10]"
@@ -116,13 +114,13 @@ class Keeping:
                 adaptor.scheduler.suspend(existing)
                 self.save(existing)
             else:
-                self.suspended.add(name)
+                adaptor.declared.suspended.add(name)
         return configured == record.plan
 
     def _made_of(self, handle: str, record: Record) -> Schedule:
         register = self._adaptor.register
         progress = record.progress
-        occurrences = register.compile(record.plan.timing, progress.created)
+        occurrences = register.compile(record.plan.timing, progress.created, is_kept=True)
         service = None if record.service is None else parse_id(record.service, ServiceID)
         schedule = Schedule(handle, record.plan, occurrences, progress, service=service, origin=record.origin)
         register.add(schedule)

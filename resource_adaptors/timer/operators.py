@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from resource_adaptors.timer.config import ConfiguredSchedule
+from resource_adaptors.timer.config import plan_of
 from resource_adaptors.timer.protocol.errors import AlreadyExistsError, LocalProtocolError, ResourceExhaustedError
 from resource_adaptors.timer.protocol.schedule import Origin, Schedule
 from resource_adaptors.timer.protocol.scheduler import Fired
@@ -18,7 +18,7 @@ from slee.api.errors import (
     ScheduleAlreadyExistsError,
     UnrecognizedScheduleError,
 )
-from slee.spi.scheduling import ScheduleInfo
+from slee.spi.scheduling import DeclaredSchedule, ScheduleInfo
 
 if TYPE_CHECKING:
     from resource_adaptors.timer.adaptor import TimerAdaptor
@@ -53,7 +53,7 @@ class Operators:
             )
         try:
             given = {key.replace("-", "_"): value for key, value in properties.items()}
-            plan = ConfiguredSchedule.model_validate({"name": name, **given}).plan(adaptor.settings.zone_default)
+            plan = plan_of(DeclaredSchedule.model_validate({"name": name, **given}), adaptor.settings.zone_default)
             adaptor.register.check_room(plan, None, replace=False)
             handle, now = adaptor.new_handle(name), adaptor.time_of(plan.timing)
             schedule = adaptor.register.make(handle, plan, now, origin=Origin.OPERATOR)

@@ -17,7 +17,7 @@ from resource_adaptors.timer.protocol.errors import (
     UnknownScheduleError,
 )
 from resource_adaptors.timer.protocol.schedule import KINDS, Missed, Origin, Plan, Progress, Schedule
-from resource_adaptors.timer.protocol.timing import HORIZON, Occurrences, Once, Timing, compile_timing
+from resource_adaptors.timer.protocol.timing import HORIZON, Holidays, Occurrences, Once, Timing, compile_timing
 from slee.api.ids import ServiceID
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:@+/-]{1,128}")
@@ -37,10 +37,11 @@ def owner(service: ServiceID | None) -> Owner | None:
 class Register:
     """Every schedule that there is, or that a delivery under way is making."""
 
-    __slots__ = ("_by_name", "_counts", "_settings", "by_handle")
+    __slots__ = ("_by_name", "_counts", "_holidays", "by_handle", "settings")
 
-    def __init__(self, settings: TimerConfiguration) -> None:
-        self._settings = settings
+    def __init__(self, settings: TimerConfiguration, holidays: Holidays) -> None:
+        self.settings = settings
+        self._holidays = holidays
         self._by_name: dict[str, Schedule] = {}
         self.by_handle: dict[str, Schedule] = {}
         self._counts: Counter[Owner | None] = Counter()
@@ -78,9 +79,13 @@ class Register:
             counts[schedule.kind] += 1
         return counts
 
-    def compile(self, timing: Timing, created: float) -> Occurrences:
-        """What computes the occurrences of a timing; `LocalProtocolError` if it is malformed."""
-        return compile_timing(timing, created, self._settings.days_off)
+    def compile(self, timing: Timing, created: float, *, is_kept: bool = False) -> Occurrences:
+        """What computes the occurrences of a timing; `LocalProtocolError` if it is malformed.
+
+        One that was kept goes on though the calendar of its holidays is not there any more.
+        """
+        holidays = self._holidays
+        return compile_timing(timing, created, (lambda name: holidays(name) or frozenset()) if is_kept else holidays)
 
     def make(
         self, handle: str, plan: Plan, now: float, *, service: ServiceID | None = None, origin: Origin = Origin.SERVICE
@@ -115,7 +120,7 @@ class Register:
         if existing is not None and not (replace and is_own):
             remedy = "it is not this service's; choose another" if replace else "choose another, or replace=True"
             raise AlreadyExistsError(f"schedule {plan.name!r}: the name is taken [TIM-10]; {remedy}")
-        settings = self._settings
+        settings = self.settings
         if existing is None and len(self._by_name) >= settings.max_schedules:
             raise ResourceExhaustedError(f"{len(self._by_name)} schedules exist [TIM-28]; cancel some first")
         if existing is None and self._counts[own] >= settings.max_schedules_of_service:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from profiles.location.location import LOCATION
 from resource_adaptors.sip import api
+from sbbs.proxy.routing import targets_of
 from slee import (
     ActivityContext,
     Sbb,
@@ -100,20 +101,11 @@ class Proxy(Sbb, vendor="slee", version="1.0"):
         """Forward to the contacts of a served user, and as it is anywhere else."""
         if not self.sip.is_waiting(aci):
             return  # a service of higher priority has decided, or the caller has given up
-        uri = request.uri
-        if not isinstance(uri, api.SipUri):
-            self.sip.reject(aci, 416)
-            return
-        if not self.sip.is_served(uri):
-            targets = [api.Target(request.uri_text)]
-        elif not uri.user:
-            self.sip.reject(aci, 484)
-            return
-        else:
-            targets = [api.Target(binding.contact, binding.path) for binding in self.location.find(uri.aor)]
-        if not targets:
-            self.usage.unknown.increment()
-            self.sip.reject(aci, 404)
+        targets = targets_of(request, self.sip, self.location)
+        if isinstance(targets, int):
+            if targets == 404:
+                self.usage.unknown.increment()
+            self.sip.reject(aci, targets)
             return
         record_route = self.config.record_route and request.method in DIALOG_FORMING
         self.usage.branches.increment(len(self.sip.fork(aci, targets, record_route=record_route)))

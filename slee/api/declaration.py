@@ -77,6 +77,8 @@ class Declaration:
         self.name = name
 
     def __repr__(self) -> str:
+        if not hasattr(self, "owner"):  # within the class body, where a name of the module may be meant
+            return f"a {type(self).__name__} of the class itself"
         return f"{self.owner.__qualname__}.{self.name}"
 
 

@@ -54,7 +54,8 @@ def migrates(*, from_version: str | None = None, to_version: str | None = None) 
         raise ComponentDefinitionError([Issue("migrates", "UPG-10", problem, "give from_version or to_version")])
 
     def declare(function: F) -> F:
-        setattr(function, MIGRATION_MARK, MigrationMark(from_version, to_version))
+        plain = getattr(function, "__func__", function)  # of a static method, whichever decorator stands first
+        setattr(plain, MIGRATION_MARK, MigrationMark(from_version, to_version))
         return function
 
     return declare
@@ -71,8 +72,8 @@ class Ways:
     issues: tuple[Issue, ...]
 
 
-def declared_ways(cls: type, methods: Iterable[tuple[str, Callable[..., Any]]]) -> Ways:
-    """The migrations among the methods of a class."""
+def declared_ways(cls: type, own_version: str | None, methods: Iterable[tuple[str, Callable[..., Any]]]) -> Ways:
+    """The migrations among the methods of a class of a version."""
     up: dict[str, StateMigration] = {}
     back: dict[str, StateMigration] = {}
     issues: list[Issue] = []
@@ -87,6 +88,9 @@ def declared_ways(cls: type, methods: Iterable[tuple[str, Callable[..., Any]]]) 
             continue
         version = mark.from_version or mark.to_version or ""
         chosen = up if mark.from_version else back
+        if version == own_version:
+            problem = f"{version} is its own version"
+            issues.append(Issue(where, "UPG-10", problem, "name the version that is replaced"))
         if version in chosen:
             issues.append(Issue(where, "UPG-10", f"there is another one for {version}", "keep one for each version"))
         chosen[version] = cast("StateMigration", method)

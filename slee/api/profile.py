@@ -210,7 +210,7 @@ class Profile:
         for declared_query in own.values():
             wrong = declared_query.build(cls.__qualname__, _names(cls), stand_in)
             issues.extend(wrong or query_issues(repr(declared_query), declared_query.condition, attributes))
-        cls.specification_ways = declared_ways(cls, inspect.getmembers(cls, inspect.isfunction))
+        cls.specification_ways = declared_ways(cls, version, inspect.getmembers(cls, inspect.isfunction))
         issues.extend(cls.specification_ways.issues)
         if issues:
             raise ComponentDefinitionError(issues)

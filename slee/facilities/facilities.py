@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from slee.api.alarm import AlarmFacility
-from slee.api.errors import InvalidArgumentError, NoUsageParametersInterfaceDefinedError
+from slee.api.errors import (
+    InvalidArgumentError,
+    NoUsageParametersInterfaceDefinedError,
+    UnrecognizedProfileTableError,
+)
 from slee.api.facilities import Tracer
 from slee.api.source import NotificationSource
 from slee.api.usage import UsageParameters
@@ -30,6 +34,8 @@ class Facilities:
         """
         self.notifications = Notifications()
         self.alarms = Alarms(self.notifications, now, random(6).hex())
+        self.read_profiles: Callable[[str], Mapping[str, Mapping[str, object]]] | None = None
+        """Reads a profile table; given by the facility of profiles."""
         self.sources: dict[NotificationSource, None] = {}
         """The sources that there are, oldest first."""
         self._traces: dict[NotificationSource, TraceSource] = {}
@@ -91,6 +97,13 @@ class SourceFacilities:
     def tracer(self) -> Tracer:
         """The root tracer; counts as used from now on (TRC-16)."""
         return self._facilities.traces(self.source).tracer(ROOT)
+
+    def profiles(self, table: str) -> Mapping[str, Mapping[str, object]]:
+        """The committed profiles of a table; `UnrecognizedProfileTableError` if there is none of that name (RA-42)."""
+        read = self._facilities.read_profiles
+        if read is None:
+            raise UnrecognizedProfileTableError(f"{table}: there are no profile tables here [PRF-3]; make them first")
+        return read(table)
 
     def usage(self, parameters: type[U]) -> U:
         """The default usage set.

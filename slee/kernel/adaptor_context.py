@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from slee.api.errors import TransactionRequiredError, UnrecognizedEventError
@@ -40,6 +40,9 @@ class Shell(Protocol):
     def pump(self) -> None:
         """Let the kernel process what has been fired, and hand over its outputs."""
 
+    def pump_soon(self) -> None:
+        """Let the kernel work once the input that is ready has been read."""
+
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         """Call `ready` whenever `fileno` can be read; the result stops that."""
         ...
@@ -55,12 +58,14 @@ class AdaptorContext:
     """The `ResourceAdaptorContext` of one resource adaptor entity."""
 
     __slots__ = (
+        "_clock",
         "_entity",
         "_facilities",
         "_kernel",
         "_shell",
         "_tracer",
         "pump",
+        "pump_soon",
         "spawn_reader",
         "timer",
         "transactions",
@@ -70,9 +75,11 @@ class AdaptorContext:
         self._kernel = kernel
         self._entity = entity
         self._shell = shell
+        self._clock = shell.now
         self._facilities = facilities
         self._tracer: Tracer | None = None
         self.pump = shell.pump
+        self.pump_soon = shell.pump_soon
         self.spawn_reader = shell.spawn_reader
         self.timer = AdaptorTimer(kernel, entity, shell.now)
         self.transactions = AdaptorTransactions(kernel, entity)
@@ -106,6 +113,9 @@ class AdaptorContext:
     def usage(self, parameters: type[U]) -> U:
         return self._facilities.usage(parameters)
 
+    def profiles(self, table: str) -> Mapping[str, Mapping[str, object]]:
+        return self._facilities.profiles(table)
+
     @property
     def kept(self) -> KeptRecords:
         return self._kernel.kept.of(self._entity.name)
@@ -119,7 +129,7 @@ class AdaptorContext:
         """In a transaction its own time, elsewhere the clock's."""
         if self._kernel.transaction is not None:
             return self._kernel.now
-        return self._shell.now()
+        return self._clock()
 
     @property
     def invoking_service(self) -> ServiceID | None:
@@ -138,6 +148,14 @@ class AdaptorContext:
 
     def enlist(self, command: object) -> None:
         self._transaction(type(command).__name__).outputs.append((self._entity, command))
+
+    def perform_recorded(self, command: object) -> None:
+        output = (self._entity, command)
+        journalling = self._kernel.journalling
+        if journalling is None:
+            self._kernel.outputs.append(output)
+        else:
+            journalling.when_durable(lambda: self._kernel.outputs.append(output))
 
     def on_rollback(self, function: Callable[..., object], *arguments: object) -> None:
         self._transaction("on_rollback").undo.append((function, arguments))

@@ -78,7 +78,7 @@ class Journalling:
         self._waiting: dict[int, list[Output | tuple[ResourceEntity, object] | Callable[[], None]]] = {}
         """Outputs, and listeners, by the record that must be acknowledged first."""
         self._followers: dict[int, list[Callable[[], None]]] = {}
-        """What is called when a record is acknowledged, by its number."""
+        """What is called when a record is acknowledged, by its number; nobody waits, and nothing is hastened."""
         self._restraints: dict[str, bool] = {}
         """Why initial work is refused, each with whether deliveries are blocked too."""
         self.unsettled: dict[ResourceEntity, list[Context]] = {}
@@ -136,7 +136,7 @@ class Journalling:
             waiting.append(self._note(resource, command) if is_recorded else (resource, command))
 
     def when_durable(self, listener: Callable[[], None]) -> None:
-        """Call `listener` once all that is committed is in the journal; at once if it is already (RA-47)."""
+        """Call `listener` once all that is committed is in the journal; at once if it is already (OUT-6, RA-47)."""
         number = self._sequence + bool(self._kernel.dirty)
         if number <= self._acknowledged:
             listener()
@@ -204,10 +204,10 @@ class Journalling:
                     kernel.outputs.append((waiting.resource, waiting.command))
                     waiting.done = True
                     kernel.dirty[waiting] = None
-                elif isinstance(waiting, tuple):
-                    kernel.outputs.append(waiting)
-                else:
+                elif callable(waiting):
                     listeners.append(waiting)
+                else:
+                    kernel.outputs.append(waiting)
         for number in [number for number in self._followers if number <= sequence]:
             for function in self._followers.pop(number):
                 function()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from slee.api.errors import UpgradeError
@@ -87,6 +88,11 @@ def _state(entity: SbbEntity, new: SbbEnvironment) -> dict[str, object]:
     function = migration(old, new.descriptor)
     given = {**old.initial, **entity.state}
     made = given if function is None else function(types.MappingProxyType(given))
+    if not isinstance(made, Mapping):
+        raise UpgradeError(
+            f"{entity}: the migration to {new.descriptor.id} returned {made!r}, which is no mapping of fields "
+            "[UPG-11]; mend the migration"
+        )
     state = dict(new.initial)
     for name, value in made.items():
         kind = new.fields.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -43,6 +44,10 @@ class AdaptorFacilities(Protocol):
 
     def usage(self, parameters: type[U]) -> U:
         """The entity's default usage set."""
+        ...
+
+    def profiles(self, table: str) -> Mapping[str, Mapping[str, object]]:
+        """The committed profiles of a table: values by attribute, by name."""
         ...
 
 

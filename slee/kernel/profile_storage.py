@@ -128,7 +128,7 @@ class JournalledProfiles(NamedTuple):
     changes: Mapping[int, bytes]
     """By position, as `ProfileStorage.encoded` made them; those that the database has are among them perhaps."""
     undo: Sequence[bytes]
-    """Likewise made by `encoded_undo`, for changes of which all or none are to be: their end was not recorded."""
+    """Made by `encoded_undo`, for changes of which all or none are to be: their end was not recorded. Newest first."""
 
 
 class ProfileStorage(Protocol):

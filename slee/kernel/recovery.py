@@ -7,6 +7,7 @@ SLEE is Stopped. Activities of adaptors are settled when the SLEE runs and their
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -119,9 +120,7 @@ class _Recovery:
             self._furnish(self._contexts[key], value)
         timers = [self._timer(key, value) for key, value in values[ord("T")].items()]
         self._kernel.timers.recover([timer for timer in timers if timer is not None], self._journalling.spread)
-        for key, (_, name, command, octets) in sorted(values[ord("O")].items()):
-            self._journalling.offers.setdefault(name, []).append((key, command, octets))
-            self.report.outputs += 1
+        self._outputs(values[ord("O")])
 
     # References (slee.model.codec.References).
 
@@ -336,6 +335,18 @@ class _Recovery:
     def _initial(self, firing: Firing, services: list[str]) -> Any:
         found = [self._kernel.services.get(parse_id(text, ServiceID)) for text in services]
         return tuple(s.initial[firing.cls] for s in found if s is not None and firing.cls in s.initial)
+
+    def _outputs(self, values: dict[bytes, Any]) -> None:
+        """Keep outputs in doubt for their adaptors, in the order of the calls (OUT-16); those that have none go."""
+        orphans: Counter[str] = Counter()
+        for key, (_, name, command, octets) in sorted(values.items(), key=lambda item: int(item[0][1:])):
+            if name in self._kernel.resources:
+                self._journalling.offers.setdefault(name, []).append((key, command, octets))
+                self.report.outputs += 1
+            else:
+                orphans[name] += 1
+                self._journalling.drop_key(key)
+        self.report.dropped += [f"{count} outputs of {name}, which is no RA entity" for name, count in orphans.items()]
 
     def _timer(self, key: bytes, value: list[Any]) -> TimerRecord | None:
         _, place, start, period, repetitions, preserve, timeout, address, sequence, number, missed = value

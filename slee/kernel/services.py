@@ -303,7 +303,7 @@ def tell(resource: ResourceEntity, service: ServiceRuntime) -> None:
 
 def receivable_service(resource: ResourceEntity, service: ServiceRuntime) -> ReceivableService:
     """A service as an adaptor sees it (RA-37 to RA-39)."""
-    return ReceivableService(service.id, _receivable(resource, service))
+    return ReceivableService(service.id, _receivable(resource, service), service.descriptor.schedules)
 
 
 def _receivable(resource: ResourceEntity, service: ServiceRuntime) -> tuple[ReceivableEvent, ...]:

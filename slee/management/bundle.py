@@ -200,6 +200,7 @@ class _Services:
                 default_priority=section.default_priority,
                 durability=section.durability,
                 address_profile_table=section.address_profile_table,
+                schedules=self.manifest.schedules_of(section.name),
             )
         except VerificationError as error:
             self.verification.issues.extend(i for i in error.issues if i not in self.verification.issues)

@@ -20,6 +20,7 @@ from slee.api.errors import DeploymentError
 from slee.api.ids import BundleID
 from slee.management.document import DocumentKind, Section, load
 from slee.model.descriptor import Durability
+from slee.spi.scheduling import DeclaredSchedule
 
 MANIFEST: Final = "bundle.toml"
 LOCK: Final = "bundle.lock"
@@ -103,6 +104,13 @@ class ProfileTableSection(Section):
     """File beside the manifest with the profiles that the table begins with, as `slee profile import` takes them."""
 
 
+class ScheduleSection(Section, DeclaredSchedule):
+    """`[[schedule]]`: a schedule that is made when its service becomes Active, and is fired to it (TIM-23)."""
+
+    service: Text | None = None
+    """Name of the service; may be left out where the bundle has one."""
+
+
 class UpgradeSection(Section):
     """One entry of `[upgrade]`: how to come from a predecessor, and go back to it (SVC-21)."""
 
@@ -122,13 +130,26 @@ class Manifest(Section):
     config: dict[Text, dict[str, Any]] = Field(default_factory=dict)
     """Configuration by name of the SBB."""
     profile_table: tuple[ProfileTableSection, ...] = ()
+    schedule: tuple[ScheduleSection, ...] = ()
     upgrade: dict[Text, UpgradeSection] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _holds_something(self) -> Manifest:
         if not self.bundle.modules and not self.service:
             raise ValueError("the bundle holds neither a module nor a service; list at least one")
+        names = [service.name for service in self.service]
+        for schedule in self.schedule:
+            if schedule.service not in names and not (schedule.service is None and len(names) == 1):
+                raise ValueError(
+                    f"schedule {schedule.name}: service {schedule.service or 'not given'}; give one of "
+                    f"{', '.join(names) or 'none, the bundle has no service'}"
+                )
         return self
+
+    def schedules_of(self, service: str) -> tuple[DeclaredSchedule, ...]:
+        """The schedules that are declared for a service."""
+        found = (section for section in self.schedule if section.service in (None, service))
+        return tuple(DeclaredSchedule.model_validate(each.model_dump(exclude={"service"})) for each in found)
 
     @property
     def seeds(self) -> tuple[str, ...]:

@@ -54,6 +54,7 @@ class Migration:
         self.failures = 0
         self._waiting: deque[SbbEntity] = deque(engine.services[old].roots)
         self._timer: Timer[Any] | None = None
+        self._is_stopped = False
         self._plan(0.0)
 
     @property
@@ -68,6 +69,7 @@ class Migration:
 
     def stop(self) -> None:
         """Leave the rest where it is."""
+        self._is_stopped = True
         self._waiting.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -89,6 +91,8 @@ class Migration:
                 busy.append(root)
             else:
                 self._migrate(root)
+            if self._is_stopped:
+                return
             if self._engine.ticks() - started > _SECONDS:
                 break
         if busy and not waiting:

@@ -287,13 +287,20 @@ class Upgrades:
         return msgspec.structs.replace(desired, services=services)
 
     def _with(self, upgrade: str, record: UpgradeRecord) -> Any:
-        """What is desired with one upgrade written anew; it replaces those of the same bundles that are over."""
+        """What is desired with one upgrade written anew; it replaces those of the same bundles that are over.
+
+        None is known to be over before `resume`: its trees may be in the journal still.
+        """
         desired = self._store.desired
         others = {
             name: other
             for name, other in desired.upgrades.items()
             if name != upgrade
-            and not (set(other.bundles) & set(record.bundles) and not trees_left(other, self._engine.services))
+            and not (
+                name in self._progress
+                and set(other.bundles) & set(record.bundles)
+                and not trees_left(other, self._engine.services)
+            )
         }
         return msgspec.structs.replace(desired, upgrades={**others, upgrade: record})
 
@@ -332,9 +339,11 @@ class Upgrades:
     def _failed(self, upgrade: str, tree: str, cause: BaseException) -> None:
         """A tree could not be migrated; too many of those begin the rollback (UPG-12)."""
         progress, record = self._progress[upgrade], self._record(upgrade)
-        progress.problems.append(f"{tree}: {type(cause).__name__}: {cause}")
-        _LOG.error("%s stays with its version: %s", tree, cause, extra={"component": upgrade})
+        problem = f"{type(cause).__name__}: {cause}"
+        progress.problems.append(f"{tree}: {problem}")
         failures = sum(migration.failures for migration in progress.migrations.values())
+        trace = cause if failures == 1 else None  # where in the migration, once for perhaps thousands of trees
+        _LOG.error("%s stays with its version: %s", tree, problem, exc_info=trace, extra={"component": upgrade})
         if failures > record.allowed_failures and record.phase == "tentative":
             for migration in progress.migrations.values():
                 migration.stop()

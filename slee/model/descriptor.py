@@ -31,6 +31,7 @@ from slee.api.sbb import CALLBACKS, Sbb, SbbContext
 from slee.api.usage import UsageParameters
 from slee.api.values import ValueType, default_issue, field_type
 from slee.api.view import ActivityContextView, declare_view, view_issues
+from slee.spi.scheduling import DeclaredSchedule
 
 _D = typing.TypeVar("_D", bound=Declaration)
 
@@ -109,6 +110,8 @@ class ServiceDescriptor:
     durability: Durability = Durability.ASYNC
     address_profile_table: str | None = None
     """Where ADDRESS_PROFILE looks addresses up (IES-11)."""
+    schedules: tuple[DeclaredSchedule, ...] = ()
+    """Schedules that its bundle declares for it (TIM-23)."""
 
 
 @dataclass(slots=True)
@@ -123,6 +126,7 @@ def describe_service(
     default_priority: int = 0,
     durability: Durability = Durability.ASYNC,
     address_profile_table: str | None = None,
+    schedules: tuple[DeclaredSchedule, ...] = (),
 ) -> ServiceDescriptor:
     """Describe a service with every SBB of its tree.
 
@@ -155,6 +159,7 @@ def describe_service(
         default_priority,
         durability,
         address_profile_table,
+        schedules,
     )
 
 
@@ -178,7 +183,7 @@ def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
     handlers = _handlers(cls, found)
     views = {h.view for h in handlers.values() if h.view is not None}
     found.issues.extend(issue for view in views for issue in view_issues(view, cls.sbb_id))
-    ways = declared_ways(cls, _methods(cls))
+    ways = declared_ways(cls, cls.sbb_id.version, _methods(cls))
     found.issues.extend(ways.issues)
     usage = {n: d.parameters for n, d in _declared(cls, Usage[UsageParameters])}
     if len(usage) > 1:

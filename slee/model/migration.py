@@ -31,9 +31,11 @@ def migration_issues(old: ServiceDescriptor, new: ServiceDescriptor) -> Iterator
             problem = f"{new.id} has no SBB of that name and vendor"
             yield Issue(str(sbb.id), "UPG-10", problem, "let the upgrade drain")
         elif other.cls is not sbb.cls and migration(sbb, other) is None:
+            there = ", ".join(sorted(other.migrations.keys() | sbb.ways_back.keys()))
             for what in _changes(sbb, other):
+                problem = f"{what}, and no migration from {sbb.id}" + (f", only for {there}" if there else "")
                 remedy = f"declare @migrates for {sbb.id.version} and {other.id.version}, or let the upgrade drain"
-                yield Issue(str(other.id), "UPG-10", f"{what}, and no migration from {sbb.id}", remedy)
+                yield Issue(str(other.id), "UPG-10", problem, remedy)
 
 
 def _changes(old: SbbDescriptor, new: SbbDescriptor) -> Iterator[str]:

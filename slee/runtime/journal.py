@@ -136,7 +136,8 @@ class JournalKeeper:
 
     def _flush_in_time(self) -> None:
         self._timer = None
-        self.flush()
+        if not self.watch.is_lost:
+            self.flush()
 
     # What the store's thread calls.
 

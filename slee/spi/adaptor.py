@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Coroutine, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 from slee.spi.interface import ResourceInterface
 from slee.spi.kept import KeptRecords
 from slee.spi.marshaller import Marshaller
+from slee.spi.scheduling import DeclaredSchedule
 from slee.spi.timer import SharedTimer
 from slee.spi.transactions import Transactions
 
@@ -43,6 +44,8 @@ class ReceivableService(msgspec.Struct, frozen=True):
 
     id: ServiceID
     events: tuple[ReceivableEvent, ...]
+    schedules: tuple[DeclaredSchedule, ...] = ()
+    """What its bundle declares (TIM-23)."""
 
 
 class SleeEndpoint:
@@ -164,6 +167,10 @@ class ResourceAdaptorContext(Protocol):
         """
         ...
 
+    def profiles(self, table: str) -> Mapping[str, Mapping[str, object]]:
+        """The committed profiles of a table, values by attribute by name (RA-42); `UnrecognizedProfileTableError`."""
+        ...
+
     @property
     def kept(self) -> KeptRecords:
         """Records of the entity's own, which outlast activities, a stop of the SLEE and the process."""
@@ -196,6 +203,12 @@ class ResourceAdaptorContext(Protocol):
 
         Raises:
             TransactionRequiredError: no transaction is active.
+        """
+
+    def perform_recorded(self, command: object) -> None:
+        """Have `perform` get a command when all that has been committed so far is durable; soon, without a journal.
+
+        For what tells a peer that it may forget: the answer after which it sends its request no more (OUT-6).
         """
 
     def on_rollback(self, function: Callable[..., object], *arguments: object) -> None:
@@ -238,6 +251,9 @@ class ResourceAdaptorContext(Protocol):
 
     def pump(self) -> None:
         """Let the SLEE process what has been fired; call it after each batch of input from outside."""
+
+    def pump_soon(self) -> None:
+        """The same once the input that is ready has been read: for adaptors with many readers, to share the work."""
 
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         """Call `ready` on the kernel's thread whenever `fileno` can be read; the result stops that."""

@@ -1,10 +1,66 @@
-"""What operators do with the schedules of an adaptor that has any (TIM-27)."""
+"""Schedules as configuration and bundles declare them, and as operators see them (TIM-23, TIM-27)."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Literal, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class DeclaredSchedule(BaseModel):
+    """A schedule that is made when what declares it becomes active; gives one of `cron`, `every`, `rule`, `at`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    cron: str | None = None
+    """Five fields, or six with leading seconds."""
+    every: str | None = None
+    """`Rn/START/DURATION`; `R/` for no end."""
+    rule: str | None = None
+    """An RFC 5545 recurrence rule."""
+    at: datetime.datetime | None = None
+    """A single time; without offset it is local to `zone`."""
+    start: datetime.datetime | None = None
+    """Local time at which `rule` begins, as DTSTART does; the creation of the schedule if not given."""
+    exdates: tuple[str, ...] = ()
+    """Local times that `rule` leaves out, such as `20261224T063000`."""
+    rdates: tuple[str, ...] = ()
+    """Local times besides those of `rule`."""
+    zone: str | None = None
+    """IANA name; the adaptor's default unless given."""
+    payload: str | None = None
+    priority: int = 0
+    missed: Literal["all", "last", "skip"] = "last"
+    overlap: Literal["allow", "skip", "queue_one"] = "allow"
+    jitter: Seconds = 0.0
+    retries: Annotated[int, Field(ge=0, le=100)] = 0
+    retry_delay: Seconds = 1.0
+    valid_from: datetime.datetime | None = None
+    """With an offset."""
+    valid_until: datetime.datetime | None = None
+    holidays: str | None = None
+    """Name of a calendar of days off; with `rule` only."""
+    on_holiday: Literal["skip", "shift_before", "shift_after"] = "skip"
+
+    @model_validator(mode="after")
+    def _has_one_timing(self) -> DeclaredSchedule:
+        given = [name for name in ("cron", "every", "rule", "at") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"schedule {self.name}: give one of cron, every, rule and at, not {len(given)}")
+        of_rule = ("start", "exdates", "rdates", "holidays")
+        if self.rule is None and (wrong := [name for name in of_rule if getattr(self, name)]):
+            raise ValueError(f"schedule {self.name}: {', '.join(wrong)} without rule; give it with rule only")
+        for name in ("valid_from", "valid_until"):
+            value: datetime.datetime | None = getattr(self, name)
+            if value is not None and value.tzinfo is None:
+                raise ValueError(f"schedule {self.name}: {name} without offset; end it with Z or +HH:MM")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +131,4 @@ class Scheduling(Protocol):
         ...
 
 
-__all__ = ["ScheduleInfo", "Scheduling"]
+__all__ = ["DeclaredSchedule", "ScheduleInfo", "Scheduling", "Seconds"]

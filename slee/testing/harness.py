@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from slee.kernel.recovery import RecoveryReport
     from slee.spi.adaptor import ResourceAdaptor
     from slee.spi.interface import ResourceInterface
+    from slee.spi.scheduling import DeclaredSchedule
     from slee.stores.simulated import SimulatedDisk
 
 A = TypeVar("A", bound="ResourceAdaptor")
@@ -96,8 +97,7 @@ class SleeHarness(Looking):
             leftovers_allowed: do not fail for what is left when the harness closes.
             serialise: send what is committed through the codec, and go on with the copy (TST-8).
             random_schedule: choose by lot which ready context goes next (TST-11).
-            journal: the disk that what lasts is kept on, so that `crash` and `restart` can be tried; every class is
-                `memory` without.
+            journal: the disk that what lasts is kept on, for `crash` and `restart`; without, all is `memory`.
             start: `False` leaves the SLEE Stopped, as `crash` does; `restart` starts it.
         """
         self.clock = ManualClock()
@@ -105,8 +105,7 @@ class SleeHarness(Looking):
         self.random = random.Random(seed)
         self.facilities = Facilities(now=lambda: self.clock.now, random=self.random.randbytes)
         self.observer = RecordingObserver(self.facilities)
-        self.failures_allowed = failures_allowed
-        self.leftovers_allowed = leftovers_allowed
+        self.failures_allowed, self.leftovers_allowed = failures_allowed, leftovers_allowed
         self.log = CallbackLog()
         """Every call of an author's code (TST-7)."""
         self.faults = Faults(self.clock)
@@ -119,8 +118,7 @@ class SleeHarness(Looking):
             random.Random(seed).randrange if random_schedule else None,
         )
         self.kernel = self._engine(limits)
-        self.kernel.serialises = serialise
-        self.kernel.now = self.clock.now
+        self.kernel.serialises, self.kernel.now = serialise, self.clock.now
         self.tables = VolatileTables(self.kernel)
         self._links: dict[str, ResourceAdaptor] = {}
         self._is_pumping = False  # within `run`, which processes what adaptors fire there, as a server does
@@ -192,20 +190,21 @@ class SleeHarness(Looking):
         configuration: Mapping[str, object] | None = None,
         activate: bool = True,
         address_profile_table: str | None = None,
+        schedules: tuple[DeclaredSchedule, ...] = (),
     ) -> ServiceID:
         """Install a service with that root SBB, bound to the adaptors added, and activate it.
 
         `configuration` fills the configuration model of the root SBB; the service bears the SBB's name and version
         unless others are given.
         """
-        sbb_id = root.sbb_id
-        identity = ServiceID(name or sbb_id.name, sbb_id.vendor, version or sbb_id.version)
+        identity = ServiceID(name or root.sbb_id.name, root.sbb_id.vendor, version or root.sbb_id.version)
         descriptor = describe_service(
             identity,
             root,
             default_priority=default_priority,
             durability=durability,
             address_profile_table=address_profile_table,
+            schedules=schedules,
         )
         installed = [sbb for service in self.kernel.services.values() for sbb in service.descriptor.sbbs.values()]
         if issues := list(sharing_issues(_views(descriptor.sbbs.values()), _views(installed))):
@@ -227,9 +226,7 @@ class SleeHarness(Looking):
         for attribute, ra_type in sbb.resources.items():
             providers = [a for a in self._links.values() if ra_type in a.ra_types]
             if not providers:
-                raise LookupError(
-                    f"{sbb.id}.{attribute} needs {ra_type} [SVC-3]; add_resource() an adaptor of it first"
-                )
+                raise LookupError(f"{sbb.id}.{attribute} needs {ra_type} [SVC-3]; add_resource() one of it first")
             bound[attribute] = providers[0].provider(cast("ResourceAdaptorType[ResourceInterface]", ra_type))
         for attribute in sbb.configuration:
             declaration = sbb.cls.sbb_declarations[attribute]
@@ -268,7 +265,7 @@ class SleeHarness(Looking):
         """
         if self.recovery is not None:
             self.recovery.flush(self.clock.now)
-            self._hand_over()
+        self._hand_over()
         steps, outer, self._is_pumping = 0, self._is_pumping, True
         try:
             while self.kernel.step(self.clock.now):
@@ -300,6 +297,8 @@ class SleeHarness(Looking):
         """What an adaptor calls after input; the same as `run`, but not inside it."""
         if self.kernel.transaction is None and not self._is_pumping:
             self.run()
+
+    pump_soon = pump  # there is no loop with other readers
 
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         """There are no sockets here (TST-3)."""

@@ -314,6 +314,7 @@ def test_prf_46_a_crash_within_an_import_leaves_nothing_of_it(crash: str) -> Non
     put(slee, whole, a=10, c=30)
     CRASHES[crash](disk)
     put(slee, whole, b=None, d=40)
+    put(slee, whole, b=20, d=None)
     slee = again(slee)
     assert balances(slee) == {"a": 1, "b": 2, "d": 4}
     put(slee, None, a=5)

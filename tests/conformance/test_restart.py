@@ -20,6 +20,7 @@ from slee import (
 from slee.model.descriptor import Durability
 from slee.stores.simulated import SimulatedDisk, StoreFaults
 from slee.testing import RecordingResource, SleeHarness
+from slee.testing.resources import Handed
 from tests.conformance.test_dur import AT_ONCE, RA, SLOW, Call, Hold, Note, Open, World
 
 
@@ -92,6 +93,36 @@ def test_out_6_an_acknowledgement_covers_all_earlier_records() -> None:
     assert world.ra.commands == ["open 1", "open 2"]
 
 
+def held_back(world: World, text: str) -> Handed:
+    command = Handed(text, None, None, 0.0)
+    world.ra.context.perform_recorded(command)
+    world.slee.run()
+    return command
+
+
+def test_out_6_what_an_adaptor_holds_back_waits_for_all_that_was_committed_before() -> None:
+    world = World(SLOW, Durability.ASYNC)
+    world.open("a", 1)
+    command = held_back(world, "answer")
+    assert command not in world.ra.handed
+    world.slee.advance(0.9)
+    assert command not in world.ra.handed
+    world.slee.advance(0.3)
+    assert world.ra.handed[-1] is command
+
+
+def test_out_6_what_an_adaptor_holds_back_goes_soon_where_nothing_is_to_be_recorded() -> None:
+    world = World(SLOW, Durability.ASYNC)
+    world.slee.advance(3)  # the schemas have been written
+    assert held_back(world, "answer") in world.ra.handed
+    with SleeHarness() as slee:
+        ra = slee.add_resource("test", RecordingResource(RA))
+        command = Handed("answer", None, None, 0.0)
+        ra.context.perform_recorded(command)
+        slee.run()
+        assert ra.handed == [command]
+
+
 def two_services(first: Durability, second: Durability) -> tuple[SleeHarness, RecordingResource]:
     slee = SleeHarness(journal=SimulatedDisk(faults=SLOW), leftovers_allowed=True)
     ra = slee.add_resource("test", RecordingResource(RA))
@@ -154,6 +185,45 @@ def test_out_16_an_unmarked_output_of_a_sync_service_is_offered_as_possibly_sent
     ra = equip(third)
     third.restart()
     assert ra.repeated == []
+
+
+def in_doubt() -> tuple[SleeHarness, type[Sbb]]:
+    """Twelve commands were recorded, and the process ended before the mark that they had been handed over."""
+
+    class Speaking(Sbb, vendor="test", version="1.0"):
+        @initial_event(Select.ACTIVITY_CONTEXT)
+        def on_note(self, event: Note, aci: ActivityContext) -> None:
+            for number in range(12):
+                ra.context.enlist(Say(f"{event.text} {number}"))
+
+    slee = SleeHarness(journal=SimulatedDisk(faults=AT_ONCE), leftovers_allowed=True)
+    ra = slee.add_resource("test", Repeating(RA))
+    slee.install(Speaking, durability=Durability.SYNC)
+    slee.run()
+    ra.endpoint.start_activity("a", "a")
+    ra.endpoint.fire("a", Note("one"))
+    slee.kernel.step(slee.clock.now)
+    slee.kernel.journalling.flush(slee.clock.now)
+    return slee.crash(survivors=1), Speaking
+
+
+def test_out_16_outputs_in_doubt_are_offered_in_the_order_of_the_calls() -> None:
+    again, speaking = in_doubt()
+    ra = again.add_resource("test", Repeating(RA))
+    again.install(speaking, durability=Durability.SYNC)
+    again.restart()
+    assert ra.repeated == [Say(f"one {number}") for number in range(12)]
+
+
+def test_out_16_outputs_in_doubt_of_an_adaptor_that_is_gone_leave_the_journal() -> None:
+    again, speaking = in_doubt()
+    again.add_resource("other", Repeating(RA))
+    again.install(speaking, durability=Durability.SYNC)
+    report = again.restart()
+    assert report.outputs == 0
+    assert "12 outputs of test, which is no RA entity" in report.dropped
+    again.advance(1)
+    assert [key for key in again.recovery.disk.entries if key.startswith(b"O")] == []
 
 
 def test_out_16_an_output_that_cannot_be_repeated_fails_as_outcome_unknown() -> None:

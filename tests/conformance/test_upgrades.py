@@ -327,6 +327,49 @@ def test_upg_16_each_step_is_told_once(migrating: Server) -> None:
     assert [number for _, _, number in steps] == list(range(1, 9))
 
 
+def test_upg_16_a_migration_that_is_given_up_is_not_told_as_done(migrating: Server) -> None:
+    server = migrating
+    for _ in range(13):
+        server.fire("a", Heard("bob", "hi"))
+    told = server.facilities.notifications.subscribe("upgrade")
+    upgraded(server)
+    wait(server, 1)
+    assert [notification.step for notification in told.take()] == ["applied", "rolled-back"]
+
+
+def test_upg_12_the_log_says_where_in_the_migration_it_failed(
+    migrating: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(13):
+        migrating.fire("a", Heard("bob", "hi"))
+    upgraded(migrating)
+    wait(migrating, 1)
+    (record,) = [record for record in caplog.records if "stays with its version" in record.message]
+    assert record.message.endswith("ValueError: unlucky")
+    assert record.exc_info is not None
+
+
+def test_upg_15_a_restart_keeps_the_upgrade_before_a_tentative_one_whose_trees_may_be_in_the_journal(
+    tmp_path: Path,
+) -> None:
+    way = '[upgrade]\n"*" = { up = "drain", down = "drain" }\n'
+    versions = [bundle(tmp_path, f"{n}.0", sbb(version=f"{n}.0", words=f"{n}"), way) for n in (1, 2, 3)]
+    server = started(tmp_path, *versions[:2])
+    server.fire("a", Heard("bob", "hi"))
+    first = upgraded(server)
+    server.management.upgrades.make_permanent(first)
+    server.install(versions[2])
+    second = upgraded(server)
+    again = server.restart()
+    assert states(again) == {"1.0": "Inactive", "2.0": "Active", "3.0": "Inactive"}
+    assert {name: record.phase for name, record in again.management.store.desired.upgrades.items()} == {
+        first: "permanent", second: "rolled-back",
+    }  # fmt: skip
+    one = again.kernel.services[ServiceID("Plain", "test", "1.0")]
+    assert one.successor is again.kernel.services[ServiceID("Plain", "test", "2.0")]
+    server.close()
+
+
 class Crash(BaseException):
     """The process ends here."""
 

@@ -1,7 +1,8 @@
 """A charging server by python-diameter: `python ocs.py LEDGER PORT [RELAY_HOST]`; grants 30 s at a time.
 
 It keeps what sessions report in LEDGER, an SQLite file, by session and request number, so that a request that comes
-again after a restart is booked once.
+again after a restart is booked once. Of each session it keeps who pays and whether it is closed. A subscriber whose
+identity holds `poor` is denied.
 """
 
 from __future__ import annotations
@@ -36,7 +37,13 @@ class Charging(ThreadingApplication):
             for service in message.multiple_services_credit_control
             for unit in service.used_service_unit or ()
         )
+        payer = ";".join(one.subscription_id_data or "" for one in message.subscription_id)
         with self.lock, sqlite3.connect(self.ledger) as book:
+            book.execute("PRAGMA synchronous = OFF")  # it is the process that is killed, not the machine
+            if message.cc_request_type == 1 and "poor" not in payer:
+                book.execute("INSERT OR IGNORE INTO session VALUES (?, ?, 0)", (message.session_id, payer))
+            elif message.cc_request_type == 3:
+                book.execute("UPDATE session SET closed = closed + 1 WHERE id = ?", (message.session_id,))
             book.execute(
                 "INSERT OR IGNORE INTO used VALUES (?, ?, ?)", (message.session_id, message.cc_request_number, used)
             )
@@ -44,7 +51,7 @@ class Charging(ThreadingApplication):
         answer.result_code = 2001
         if message.cc_request_type in (1, 2):
             grant = min(SLICE, BALANCE - total)
-            if grant > 0:
+            if grant > 0 and "poor" not in payer:
                 answer.add_multiple_services_credit_control(
                     granted_service_unit=GrantedServiceUnit(cc_time=grant),
                     rating_group=100,
@@ -63,6 +70,7 @@ def main() -> None:
         book.execute(
             "CREATE TABLE IF NOT EXISTS used (session TEXT, number INT, seconds INT, PRIMARY KEY (session, number))"
         )
+        book.execute("CREATE TABLE IF NOT EXISTS session (id TEXT PRIMARY KEY, payer TEXT, closed INT)")
     node = Node("ocs.fd.test", "fd.test", ip_addresses=["127.0.0.1"], tcp_port=int(sys.argv[2]))
     host = sys.argv[3] if len(sys.argv) > 3 else "slee.our.test"
     realm = host.partition(".")[2]

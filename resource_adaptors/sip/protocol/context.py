@@ -11,6 +11,7 @@ from resource_adaptors.sip.protocol.selection import CHALLENGES, Candidate, bett
 if TYPE_CHECKING:
     from resource_adaptors.sip.message.message import Response
     from resource_adaptors.sip.protocol.client import ClientTransaction
+    from resource_adaptors.sip.protocol.followed import ProxyDialog
 
 
 class NewBranch(msgspec.Struct, frozen=True):
@@ -27,7 +28,7 @@ class NewBranch(msgspec.Struct, frozen=True):
 class ResponseContext:
     """Branches without a final response, the best outcome of the others, and the steps not processed yet."""
 
-    __slots__ = ("best", "challenges", "held", "is_exhausted", "is_reached", "is_silent", "open")
+    __slots__ = ("best", "challenges", "dialog", "held", "is_exhausted", "is_reached", "is_silent", "open")
 
     def __init__(self, *, is_silent: bool) -> None:
         self.open: list[ClientTransaction] = []
@@ -42,6 +43,8 @@ class ResponseContext:
         """Whether any branch ended otherwise than by an unreachable target."""
         self.is_silent = is_silent
         """Whether no service takes part: the core routes the request by its Route values."""
+        self.dialog: ProxyDialog | None = None
+        """The followed dialog that the request is inside of."""
 
     def take(self, candidate: Candidate) -> None:
         """Add the outcome of a branch."""

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Final
 from resource_adaptors.sip.message.errors import LocalProtocolError
 from resource_adaptors.sip.protocol.answers import Answers, Headers
 from resource_adaptors.sip.protocol.context import NewBranch
+from resource_adaptors.sip.protocol.dialogs import Dialogs
 from resource_adaptors.sip.protocol.dispatch import Dispatcher
 from resource_adaptors.sip.protocol.ids import Ids
 from resource_adaptors.sip.protocol.layer import TransactionLayer
 from resource_adaptors.sip.protocol.notices import Notices
 from resource_adaptors.sip.protocol.proxy import Proxy
+from resource_adaptors.sip.protocol.requests import NewRequest, OwnRequests
 from resource_adaptors.sip.protocol.routing import Router
+from resource_adaptors.sip.protocol.stateless import StatelessProxy
 from resource_adaptors.sip.protocol.statistics import Counters, Statistics
 from resource_adaptors.sip.protocol.transaction import Address, Transaction
 from resource_adaptors.sip.protocol.uas import AnsweringSide
@@ -26,6 +29,7 @@ from slee.spi.wheel import TimerWheel
 
 if TYPE_CHECKING:
     from resource_adaptors.sip.protocol.events import Event
+    from resource_adaptors.sip.protocol.followed import FollowedBranch, HeldAnswer
     from resource_adaptors.sip.protocol.server import ServerTransaction
     from resource_adaptors.sip.protocol.settings import Settings
 
@@ -60,8 +64,12 @@ class SipCore:
         )
         answers = Answers(ids, self._counters, settings.server_name)
         self._uas = uas = AnsweringSide(layer, answers, notices)
-        self._proxy = proxy = Proxy(layer, router, answers, notices, settings.max_forwards_limit)
-        self._dispatcher = Dispatcher(settings, layer, ids, router, answers, notices, uas, proxy)
+        self.dialogs = dialogs = Dialogs(layer.followed, notices)
+        """The dialogs that are followed."""
+        stateless = StatelessProxy(layer, router, settings.max_forwards_limit)
+        self._requests = OwnRequests(layer, router, ids, notices, settings.server_name)
+        self._proxy = proxy = Proxy(layer, router, answers, notices, dialogs, stateless)
+        self._dispatcher = Dispatcher(settings, layer, ids, router, answers, notices, uas, proxy, dialogs, stateless)
         self.sends: list[tuple[bytes, Address]] = layer.sends
         """Datagrams to send, in order; the caller takes them out."""
         self.events: list[Event] = notices.events
@@ -169,9 +177,15 @@ class SipCore:
             )
 
     def forward(
-        self, transaction: ServerTransaction, branches: Sequence[NewBranch], now: float, *, record_route: bool = False
+        self,
+        transaction: ServerTransaction,
+        branches: Sequence[NewBranch],
+        now: float,
+        *,
+        record_route: bool = False,
+        is_followed: bool = False,
     ) -> None:
-        """Forward a request to all targets at once.
+        """Forward a request to all targets at once; with `is_followed`, tell of the dialogs that it makes.
 
         A branch that may not or cannot be forwarded ends at once: `FinalReceived` with `is_local`, or
         `TransportFailure` with `no_route`. So does each branch of a request that was cancelled meanwhile.
@@ -179,7 +193,7 @@ class SipCore:
         Raises:
             LocalProtocolError: the request has its final answer.
         """
-        self._proxy.forward(transaction, branches, now, record_route=record_route)
+        self._proxy.forward(transaction, branches, now, record_route=record_route, is_followed=is_followed)
         if self._layer.looped:
             self._run_loop(now)
 
@@ -206,6 +220,34 @@ class SipCore:
             context.held -= 1
             self._proxy.settle(transaction, now)
             self._run_loop(now)
+
+    def release(self, held: FollowedBranch | HeldAnswer, now: float) -> None:
+        """What an `AnswerHeld` or `DialogOver` told is remembered: send its answer on."""
+        self._proxy.release(held, now)
+        self._run_loop(now)
+
+    def new_request(
+        self,
+        method: str,
+        to: str,
+        *,
+        from_: str,
+        uri: str | None = None,
+        routes: tuple[str, ...] = (),
+        headers: Headers = (),
+        body: bytes = b"",
+    ) -> NewRequest:
+        """Make a request of our own outside a dialog; see `OwnRequests.make`.
+
+        Raises:
+            LocalProtocolError: it cannot be sent.
+        """
+        return self._requests.make(method, to, from_=from_, uri=uri, routes=routes, headers=headers, body=body)
+
+    def send(self, request: NewRequest, now: float) -> None:
+        """Send a request of our own; `RequestAnswered` or `RequestFailed` tell what becomes of it."""
+        self._requests.send(request, now)
+        self._run_loop(now)
 
     def finish(self, transaction: ServerTransaction, now: float, *, status: int = 500) -> None:
         """Nobody will answer: do it now, unless branches are pending (COM-8); without effect on an answered request."""

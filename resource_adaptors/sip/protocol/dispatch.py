@@ -12,6 +12,7 @@ from resource_adaptors.sip.message.writer import check_header, stamp_received
 from resource_adaptors.sip.protocol.client import RECEIVING, ClientTransaction
 from resource_adaptors.sip.protocol.context import NewBranch, ResponseContext
 from resource_adaptors.sip.protocol.events import CancelReceived, RequestReceived
+from resource_adaptors.sip.protocol.followed import HeldAnswer
 from resource_adaptors.sip.protocol.ids import MAGIC_COOKIE
 from resource_adaptors.sip.protocol.layer import response_destination, server_key
 from resource_adaptors.sip.protocol.malformed import MalformedAnswers
@@ -22,12 +23,14 @@ from resource_adaptors.sip.protocol.tables import ACK, REQUEST
 if TYPE_CHECKING:
     from resource_adaptors.sip.message.message import Response
     from resource_adaptors.sip.protocol.answers import Answers
+    from resource_adaptors.sip.protocol.dialogs import Dialogs
     from resource_adaptors.sip.protocol.ids import Ids
     from resource_adaptors.sip.protocol.layer import TransactionLayer
     from resource_adaptors.sip.protocol.notices import Notices
     from resource_adaptors.sip.protocol.proxy import Proxy
     from resource_adaptors.sip.protocol.routing import Path, Router
     from resource_adaptors.sip.protocol.settings import Settings
+    from resource_adaptors.sip.protocol.stateless import StatelessProxy
     from resource_adaptors.sip.protocol.transaction import Address, Transaction
     from resource_adaptors.sip.protocol.uas import AnsweringSide
 
@@ -48,6 +51,8 @@ class Dispatcher:
         notices: Notices,
         uas: AnsweringSide,
         proxy: Proxy,
+        dialogs: Dialogs,
+        stateless: StatelessProxy,
     ) -> None:
         self._tolerant = settings.tolerant
         self._force_rport = settings.force_rport
@@ -61,6 +66,8 @@ class Dispatcher:
         self._notices = notices
         self._uas = uas
         self._proxy = proxy
+        self._dialogs = dialogs
+        self._stateless = stateless
         self._malformed = MalformedAnswers(settings.malformed_answers_per_second)
         self.on_response = proxy.on_response
         layer.user = self
@@ -93,9 +100,9 @@ class Dispatcher:
         except KeyError:
             counters.responses_in["other", status_class] += 1
         branch = self._layer.match(response)
-        if branch is None:
-            counters.stray["response"] += 1
-            counters.dropped["stray_response"] += 1
+        if branch is None or (branch.owner is None and response.next_via is not None):
+            # without an owner it answers a request that began here, and has no Via but ours (RFC 3261 8.1.3.3)
+            self._take_stray_response(response, method, status_class)
             return
         was_pending = branch.request is not None
         if not branch.step(RECEIVING[status_class], response, now):
@@ -107,6 +114,16 @@ class Dispatcher:
             counters.retransmissions_in["response"] += 1
             counters.dropped["retransmission"] += 1
 
+    def _take_stray_response(self, response: Response, method: str, status_class: int) -> None:
+        """Drop a response without a transaction, unless it is the 2xx of a followed call that survived a restart."""
+        counters = self._counters
+        counters.stray["response"] += 1
+        is_known = method == "INVITE" and status_class == 2 and self._dialogs.knows_answer(response)
+        if is_known and self._router.is_own_via(response.top_via) and self._stateless.relay_stray(response):
+            counters.delivered += 1
+        else:
+            counters.dropped["stray_response"] += 1
+
     # Requests.
 
     def _take_request(self, request: Request, source: Address, now: float) -> None:
@@ -117,7 +134,7 @@ class Dispatcher:
         except KeyError:
             counters.requests_in["other"] += 1
         if method == "ACK":
-            self._take_ack(request, now)
+            self._take_ack(request, source, now)
             return
         key = server_key(request, method)
         known = self._servers.get(key)
@@ -150,6 +167,9 @@ class Dispatcher:
             self._notices.events.append(RequestReceived(transaction, request))
         elif self._leads_on(path):
             self._counters.delivered += 1
+            if self._dialogs.by_id and (dialog := self._dialogs.take_request(request, transaction.source)) is not None:
+                transaction.context = ResponseContext(is_silent=True)
+                transaction.context.dialog = dialog
             branch = self._ids.branch(self._router.loop_mark(request, path.uri))
             self._proxy.forward(transaction, (NewBranch(branch, path.uri),), now, is_silent=True)
         else:
@@ -161,7 +181,7 @@ class Dispatcher:
         """Whether a request in a dialog is for somebody behind us: by its Route, or by its Request-URI."""
         return bool(path.own or path.routes) or not self._router.hop(path.uri).is_own
 
-    def _take_ack(self, request: Request, now: float) -> None:
+    def _take_ack(self, request: Request, source: Address, now: float) -> None:
         """An ACK ends a failed INVITE, or goes where the 2xx came from; it is never answered."""
         invite = self._servers.get(server_key(request, "INVITE"))
         counters = self._counters
@@ -171,18 +191,20 @@ class Dispatcher:
             else:
                 counters.retransmissions_in["ack"] += 1
                 counters.dropped["retransmission"] += 1
-        elif self._uas.acknowledge(request) or self._forward_ack(request):
+        elif self._uas.acknowledge(request) or self._forward_ack(request, source):
             counters.delivered += 1
         else:
             counters.stray["ack"] += 1
             counters.dropped["stray_ack"] += 1
 
-    def _forward_ack(self, request: Request) -> bool:
+    def _forward_ack(self, request: Request, source: Address) -> bool:
         """Send an ACK on by its Route, or where its Request-URI leads if that is not here."""
         path = self._router.path(request)
         if not self._leads_on(path):
             return False
-        return self._proxy.forward_ack(request, path, self._stateless_branch(request))
+        if self._dialogs.by_id:
+            self._dialogs.take_request(request, source)
+        return self._stateless.forward_ack(request, path, self._stateless_branch(request))
 
     def _stateless_branch(self, request: Request) -> str:
         """A branch that is the same for each retransmission of an ACK (RFC 3261 16.11, SIP-161)."""
@@ -242,7 +264,7 @@ class Dispatcher:
     def on_ack(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """An ACK for a 2xx that bears the INVITE's branch: for us, or for whom the INVITE was forwarded to."""
         if not self._uas.acknowledge(request):
-            self._forward_ack(request)
+            self._forward_ack(request, transaction.source)
 
     def on_timeout(self, transaction: Transaction, now: float) -> None:
         """Timer B, F or H."""
@@ -263,7 +285,10 @@ class Dispatcher:
         if isinstance(transaction, ClientTransaction):
             self._proxy.on_branch_guard(transaction, guard, now)
         elif isinstance(transaction, ServerTransaction):
+            context = transaction.context
             self._uas.on_guard(transaction, guard, now)
+            if context is not None and context.dialog is not None and transaction.context is None:
+                self._dialogs.ends_with(context, 408, HeldAnswer(transaction), is_held=False)
 
     def on_unacknowledged(self, transaction: ServerTransaction) -> None:
         """The transaction of a 2xx of ours ends."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from resource_adaptors.sip.message.message import Request, Response
+from resource_adaptors.sip.protocol.followed import FollowedBranch, HeldAnswer, ProxyDialog
 from resource_adaptors.sip.protocol.server import ServerTransaction
 
 
@@ -30,6 +31,8 @@ class ProvisionalReceived(msgspec.Struct, frozen=True, gc=False):
     branch: str
     """The branch's name, as it was given to `forward`."""
     response: Response
+    dialog: ProxyDialog | None = None
+    """The dialog that it belongs to, if that is followed."""
 
 
 class FinalReceived(msgspec.Struct, frozen=True, gc=False):
@@ -97,6 +100,63 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
     """What was sent; 0 if nothing, as for a non-INVITE request past its deadline (SIP-62)."""
 
 
+class DialogBegun(msgspec.Struct, frozen=True, gc=False):
+    """The first response with a To tag has come on a followed branch; the response itself is told next."""
+
+    dialog: ProxyDialog
+    transaction: ServerTransaction
+    branch: str
+    response: Response
+
+
+class AnswerHeld(msgspec.Struct, frozen=True, gc=False):
+    """A 2xx to a followed INVITE has come, and ends its branch. It is sent on when `SipCore.release` is called."""
+
+    held: FollowedBranch
+    transaction: ServerTransaction
+    branch: str
+    response: Response
+    dialog: ProxyDialog
+
+
+class DialogRequest(msgspec.Struct, frozen=True, gc=False):
+    """A request inside a followed dialog has come, and is being forwarded."""
+
+    dialog: ProxyDialog
+    request: Request
+    source: tuple[str, int]
+    is_from_caller: bool
+
+
+class DialogOver(msgspec.Struct, frozen=True, gc=False):
+    """A followed dialog has ended."""
+
+    dialog: ProxyDialog
+    cause: str
+    """`bye`; `gone`, the other side knows it no more; or `failed`, it never was more than early."""
+    status: int
+    """Status of the answer that ended it."""
+    held: HeldAnswer | None
+    """The answer, which is sent on when `SipCore.release` is called; `None` if nothing waits."""
+
+
+class RequestAnswered(msgspec.Struct, frozen=True, gc=False):
+    """A request of our own has a response; a final one ends it."""
+
+    branch: str
+    response: Response
+
+
+class RequestFailed(msgspec.Struct, frozen=True, gc=False):
+    """A request of our own has ended without a final response."""
+
+    branch: str
+    timer: str = ""
+    """`F` if none came in time, empty if it could not be sent."""
+    reason: str = ""
+    """Why it could not be sent: one of the reasons of `TransportFailure`."""
+
+
 Event = (
     RequestReceived
     | CancelReceived
@@ -108,4 +168,10 @@ Event = (
     | AckReceived
     | AckTimeout
     | Answered
+    | DialogBegun
+    | AnswerHeld
+    | DialogRequest
+    | DialogOver
+    | RequestAnswered
+    | RequestFailed
 )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections import deque
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from resource_adaptors.sip.protocol.client import ClientInvite, ClientNonInvite, ClientTransaction
 from resource_adaptors.sip.protocol.ids import MAGIC_COOKIE
+from resource_adaptors.sip.protocol.routing import numeric_host
 from resource_adaptors.sip.protocol.server import ServerInvite, ServerNonInvite, ServerTransaction
 from resource_adaptors.sip.protocol.statistics import Counters
 from resource_adaptors.sip.protocol.tables import START
@@ -18,7 +19,11 @@ from resource_adaptors.sip.protocol.transaction import Address, Datagram, Key, O
 if TYPE_CHECKING:
     from resource_adaptors.sip.message.message import Request, Response
     from resource_adaptors.sip.message.values import Via
+    from resource_adaptors.sip.protocol.followed import FollowedBranch
     from slee.spi.wheel import TimerWheel
+
+MakeClient: TypeAlias = Callable[["TransactionLayer", str, str, Address, Any], ClientTransaction]
+"""Makes a client transaction: of the layer, with branch, method, destination and owner."""
 
 DEFAULT_PORT: Final = 5060
 _BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
@@ -50,6 +55,13 @@ def response_destination(via: Via, source: Address) -> Address:
     if "maddr" in parameters and (maddr := via.maddr) is not None and _is_unicast(maddr):
         return (maddr.strip("[]"), port)
     return (source[0], port)
+
+
+def via_destination(via: Via) -> Address | None:
+    """Where a response goes by a Via value that we had stamped when the request came (RFC 3261 16.11, 18.2.2)."""
+    host = numeric_host(via.received or via.host)
+    rport = via.rport
+    return None if host is None else (host, rport if isinstance(rport, int) else via.port or DEFAULT_PORT)
 
 
 def _is_unicast(maddr: str) -> bool:
@@ -87,6 +99,8 @@ class TransactionLayer:
         self._force_rport = force_rport
         self.clients: dict[Key, ClientTransaction] = {}
         self.servers: dict[Key, ServerTransaction] = {}
+        self.followed: dict[str, FollowedBranch] = {}
+        """Branches whose dialogs are followed, by name."""
         self._pending: dict[Address, dict[ClientTransaction, None]] = {}
         """Client transactions by where they send, until a final response has come."""
         self._initial: dict[Key, ServerTransaction] = {}
@@ -115,10 +129,12 @@ class TransactionLayer:
         destination: Address,
         owner: ServerTransaction | None,
         now: float,
+        kind: MakeClient | None = None,
     ) -> ClientTransaction:
-        """Make the client transaction of a request and send it."""
+        """Make the client transaction of a request, of a kind of its own if given, and send it."""
         method = request.method
-        kind = ClientInvite if method == "INVITE" else ClientNonInvite
+        if kind is None:
+            kind = ClientInvite if method == "INVITE" else ClientNonInvite
         transaction = kind(self, branch, method, destination, owner)
         self.clients[transaction.key] = transaction
         pending = self._pending.get(destination)
@@ -149,6 +165,8 @@ class TransactionLayer:
         if isinstance(transaction, ClientTransaction):
             self.settled(transaction)
             self.clients.pop(transaction.key, None)
+            if self.followed and transaction.method == "INVITE":
+                self.followed.pop(transaction.branch, None)
         else:
             assert isinstance(transaction, ServerTransaction)
             self.servers.pop(transaction.key, None)

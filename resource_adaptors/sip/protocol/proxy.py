@@ -19,41 +19,50 @@ from resource_adaptors.sip.protocol.events import (
     ProvisionalReceived,
     TransportFailure,
 )
+from resource_adaptors.sip.protocol.followed import FollowedBranch, HeldAnswer
 from resource_adaptors.sip.protocol.ids import MARK_DIGITS
 from resource_adaptors.sip.protocol.routing import NO_ROUTE, Router
-from resource_adaptors.sip.protocol.selection import CHALLENGES, Candidate, status_upstream
+from resource_adaptors.sip.protocol.selection import CHALLENGES, Candidate, status_upstream, with_challenges
 from resource_adaptors.sip.protocol.tables import CALLING
 
 if TYPE_CHECKING:
     from resource_adaptors.sip.message.message import Request, Response
     from resource_adaptors.sip.protocol.answers import Answers
     from resource_adaptors.sip.protocol.client import ClientTransaction
+    from resource_adaptors.sip.protocol.dialogs import Dialogs
     from resource_adaptors.sip.protocol.layer import TransactionLayer
     from resource_adaptors.sip.protocol.notices import Notices
     from resource_adaptors.sip.protocol.routing import Path
     from resource_adaptors.sip.protocol.server import ServerTransaction
+    from resource_adaptors.sip.protocol.stateless import StatelessProxy
 
-DEFAULT_MAX_FORWARDS: Final = 70
 GUARD_C: Final = "C"
 GUARD_CANCELLED: Final = "cancelled"
 COMPLETED_ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'
 TIMED_OUT: Final = 'SIP;cause=408;text="Request Timeout"'
-Headers = tuple[tuple[str, str], ...]
 
 
 class Proxy:
     """Forwards the requests of server transactions and answers them from the responses."""
 
     def __init__(
-        self, layer: TransactionLayer, router: Router, answers: Answers, notices: Notices, max_forwards_limit: int
+        self,
+        layer: TransactionLayer,
+        router: Router,
+        answers: Answers,
+        notices: Notices,
+        dialogs: Dialogs,
+        stateless: StatelessProxy,
     ) -> None:
         self._layer = layer
         self._router = router
         self._answers = answers
         self._notices = notices
+        self._dialogs = dialogs
+        self._followed = dialogs.branches
         self._counters = layer.counters
-        self._max_forwards_limit = max_forwards_limit
-        self._via = f"SIP/2.0/UDP {router.sent_by};rport;branch="
+        self._lower = stateless.lower
+        self._via = stateless.via
         self._record_routes = (router.record_route,)
 
     # Forwarding.
@@ -66,6 +75,7 @@ class Proxy:
         *,
         record_route: bool = False,
         is_silent: bool = False,
+        is_followed: bool = False,
     ) -> None:
         """Forward a request to all targets at once; a target that may not have it ends its branch at once."""
         request = transaction.request
@@ -85,35 +95,12 @@ class Proxy:
             if refusal is not None:
                 self._refuse(transaction, context, new.branch, refusal)
             else:
+                if is_followed:
+                    self._dialogs.follow(new.branch, transaction)
                 self._launch(transaction, context, path, request, new, record_routes, breadth, now)
         if len(branches) > 1:
             self._counters.forks += 1
         self.settle(transaction, now)
-
-    def forward_ack(self, request: Request, path: Path, branch: str) -> bool:
-        """Send an ACK on without a transaction (RFC 3261 16.11); `False` if it has nowhere to go."""
-        if request.max_forwards == 0:
-            return False
-        plan = self._router.plan(path, path.uri)
-        if plan.destination is None:
-            return False
-        sent = forward_request(
-            request,
-            uri=plan.uri,
-            via=self._via + branch,
-            max_forwards=self._lower(request.max_forwards),
-            drop_routes=plan.drop,
-            routes=plan.routes,
-        )
-        self._layer.send(sent.raw, plan.destination)
-        self._counters.count_request_out("ACK")
-        return True
-
-    def _lower(self, max_forwards: int | None) -> int:
-        if max_forwards is None:
-            return DEFAULT_MAX_FORWARDS
-        limit = self._max_forwards_limit
-        return max_forwards - 1 if max_forwards <= limit else limit
 
     def _general_refusal(self, transaction: ServerTransaction, request: Request) -> Candidate | None:
         """Why the request may go to no target at all (RFC 3261 16.3)."""
@@ -176,6 +163,8 @@ class Proxy:
     ) -> None:
         self._counters.count_transport_error(reason)
         context.take(Candidate(503, None, is_unreachable=True))
+        if self._followed:
+            self._dialogs.drop_branch(branch, 503)
         if self._notices.failures and not context.is_silent:
             context.held += 1
             self._notices.events.append(TransportFailure(transaction, branch, reason))
@@ -235,12 +224,18 @@ class Proxy:
             if response.status > 100 and not transaction.is_answered and (data := self._relayed(response)) is not None:
                 self._answers.transmit(transaction, data, response.status, now)
                 transaction.waiting_since = now
+        dialog = self._dialogs.early(branch.branch, response) if self._followed else None
         if self._notices.provisionals and (context := transaction.context) is not None and not context.is_silent:
-            self._notices.events.append(ProvisionalReceived(transaction, branch.branch, response))
+            self._notices.events.append(ProvisionalReceived(transaction, branch.branch, response, dialog))
 
     def _on_success(
         self, transaction: ServerTransaction, branch: ClientTransaction, response: Response, now: float
     ) -> None:
+        if self._followed and self._dialogs.holds(branch, response):
+            return
+        context = transaction.context
+        if context is not None and context.dialog is not None and self._dialogs.holds_end(context, branch, response):
+            return
         was_answered = transaction.is_answered
         data = self._relayed(response)
         if data is not None and not self._answers.transmit(transaction, data, response.status, now):
@@ -250,7 +245,6 @@ class Proxy:
                 self._counters.count_response_out("INVITE", response.status)
             else:
                 self._counters.late_answers += 1
-        context = transaction.context
         if context is None or branch not in context.open:
             return
         context.open.remove(branch)
@@ -275,6 +269,8 @@ class Proxy:
             return
         context.open.remove(branch)
         context.take(Candidate(response.status, response))
+        if self._followed:
+            self._dialogs.drop_branch(branch.branch, response.status)
         if response.status >= 600 and context.open:
             self.cancel_open(transaction, f"SIP;cause={response.status}", now)
         if self._notices.finals and not context.is_silent:
@@ -322,7 +318,10 @@ class Proxy:
     ) -> None:
         """End a branch that had no final response in time; 487 if it was the caller who gave up."""
         context.open.remove(branch)
-        context.take(Candidate(487 if transaction.is_cancelled else 408, None))
+        status = 487 if transaction.is_cancelled else 408
+        context.take(Candidate(status, None))
+        if self._followed:
+            self._dialogs.drop_branch(branch.branch, status)
         if self._notices.timeouts and not context.is_silent:
             context.held += 1
             self._notices.events.append(BranchTimeout(transaction, branch.branch, timer))
@@ -359,7 +358,22 @@ class Proxy:
                 BranchesExhausted(transaction, best.status, best.response, is_unreachable=not context.is_reached)
             )
             return
+        if context.dialog is not None and self._dialogs.ends_with(context, best.status, HeldAnswer(transaction)):
+            context.held += 1
+            return
         self._answer(transaction, best, context.challenges, now)
+
+    def release(self, held: FollowedBranch | HeldAnswer, now: float) -> None:
+        """Send on an answer that was held."""
+        if isinstance(held, FollowedBranch):
+            held.is_held = False
+        client, response = held.client, held.response
+        if client is not None and response is not None:
+            held.response = None
+            self._on_success(held.transaction, client, response, now)
+        elif (context := held.transaction.context) is not None and context.held:
+            context.held -= 1
+            self.settle(held.transaction, now)
 
     def _answer(
         self, transaction: ServerTransaction, best: Candidate, challenges: Sequence[Response], now: float
@@ -375,20 +389,6 @@ class Proxy:
         if data is None:
             data = self._answers.build(transaction, status, headers=best.headers).raw
         elif status in CHALLENGES:
-            data = _with_challenges(data, [one for one in challenges if one is not best.response])
+            data = with_challenges(data, [one for one in challenges if one is not best.response])
         self._answers.transmit(transaction, data, status, now)
         self._notices.events.append(Answered(transaction, status))
-
-
-def _with_challenges(data: bytes, others: Sequence[Response]) -> bytes:
-    """Put the challenges of other branches into an answer (RFC 3261 16.7 step 7)."""
-    lines = [
-        f"{name}: {value}"
-        for response in others
-        for name in ("WWW-Authenticate", "Proxy-Authenticate")
-        for value in response.values(name)
-    ]
-    if not lines:
-        return data
-    head, separator, body = data.partition(b"\r\n\r\n")
-    return b"\r\n".join((head, *(line.encode("utf-8", "surrogateescape") for line in lines))) + separator + body

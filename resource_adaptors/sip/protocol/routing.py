@@ -14,7 +14,7 @@ import msgspec
 
 from resource_adaptors.sip.message.message import Request
 from resource_adaptors.sip.message.uri import SipUri, Uri, UriError, parse_uri
-from resource_adaptors.sip.message.values import parse_name_addr
+from resource_adaptors.sip.message.values import Via, parse_name_addr
 from resource_adaptors.sip.protocol.ids import MARK_DIGITS
 from resource_adaptors.sip.protocol.settings import Settings
 from resource_adaptors.sip.protocol.transaction import Address
@@ -176,6 +176,10 @@ class Router:
             and (via.host.strip("[]"), via.port or DEFAULT_PORT) in self._own
             for via in request.via
         )
+
+    def is_own_via(self, via: Via) -> bool:
+        """Whether a Via value has been written by this listener."""
+        return (via.host, via.port) == self.sent_by_address
 
     def _is_maddr_own(self, uri: Uri) -> bool:
         if not isinstance(uri, SipUri):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -43,3 +44,17 @@ def better(one: Candidate | None, other: Candidate) -> Candidate:
 def status_upstream(status: int) -> int:
     """The status that is sent on: a 503 speaks of the branch's target, not of us, so it becomes 500."""
     return 500 if status == 503 else status
+
+
+def with_challenges(data: bytes, others: Sequence[Response]) -> bytes:
+    """Put the challenges of other branches into an answer (RFC 3261 16.7 step 7)."""
+    lines = [
+        f"{name}: {value}"
+        for response in others
+        for name in ("WWW-Authenticate", "Proxy-Authenticate")
+        for value in response.values(name)
+    ]
+    if not lines:
+        return data
+    head, separator, body = data.partition(b"\r\n\r\n")
+    return b"\r\n".join((head, *(line.encode("utf-8", "surrogateescape") for line in lines))) + separator + body

@@ -45,7 +45,7 @@ class Overlap(enum.Enum):
     QUEUE_ONE = "queue_one"
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Everything that was asked of a schedule (TIM-1)."""
 
     name: str
@@ -71,7 +71,7 @@ KINDS: Final[tuple[str, ...]] = ("once", "every", "cron", "calendar")
 RECORD_VERSION: Final = 1
 
 
-class Progress(msgspec.Struct, kw_only=True):
+class Progress(msgspec.Struct, kw_only=True, gc=False):
     """How far a schedule has come; with its plan all that has to survive a restart (TIM-24)."""
 
     created: float
@@ -90,8 +90,8 @@ class Progress(msgspec.Struct, kw_only=True):
     last_index: int = -1
     pending: int = 0
     """Occurrences fired and not yet processed."""
-    before: tuple[int, ...] = ()
-    """Entities that were attached before the last run; others are of that run (TIM-14)."""
+    before: tuple[int, ...] | None = None
+    """Entities that were attached before the last run, of which others are; `None` before the first (TIM-14)."""
 
     def moved(self, seconds: float) -> Progress:
         """The same on another time line."""

@@ -183,6 +183,14 @@ class Scheduler:
         schedule.progress.is_suspended = False
         self.enqueue(schedule)
 
+    def look_ahead(self, schedule: Schedule, now: float) -> None:
+        """What a timing depends on has changed: find the next occurrence anew, unless one is due already."""
+        due, line = schedule.progress.due, self.line(schedule, now)
+        if due is None or due > line:
+            last = schedule.progress.last_due
+            self._set_due(schedule, schedule.occurrences.next_after(line if last is None else max(line, last)))
+            self.enqueue(schedule)
+
     def look_again(self, schedule: Schedule) -> None:
         """The work of the last run may be over: a postponed occurrence fires then (TIM-14)."""
         if schedule in self.postponed and not self._is_busy(schedule):

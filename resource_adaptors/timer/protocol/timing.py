@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final, Protocol, TypeAlias
 
 import msgspec
@@ -21,13 +22,14 @@ LONGEST_PERIOD: Final = 10 * 366 * 86_400.0
 HORIZON: Final = 50 * 366 * 86_400.0
 """Seconds ahead in which an occurrence must lie (TIM-28)."""
 
-Holidays: TypeAlias = Mapping[str, frozenset[datetime.date]]
-"""Days off by the name of their calendar."""
+Holidays: TypeAlias = Callable[[str], frozenset[datetime.date] | None]
+"""Tells the days off of a calendar as they are now; `None` if there is no such calendar."""
 
 _INTERVAL: Final = re.compile(r"R(\d*)/([^/]+)/([^/]+)")
 _DURATION: Final = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _ADJUSTMENTS: Final = ("skip", "shift_before", "shift_after")
 _DAY: Final = datetime.timedelta(days=1)
+_NO_DAYS: Final[frozenset[datetime.date]] = frozenset()
 
 
 class Once(msgspec.Struct, frozen=True, tag="once"):
@@ -116,11 +118,17 @@ def compile_timing(timing: Timing, created: float, holidays: Holidays) -> Occurr
     if isinstance(timing, Once):
         return _Single(_instant(timing))
     if isinstance(timing, Every):
-        return _Interval(timing, created)
+        return _Interval.of(timing, created)
     zone = find_zone(timing.zone)
     if isinstance(timing, Cron):
-        return CronExpression(timing.expression, zone)
+        return _cron(timing.expression, zone)
     return _Calendar(timing, zone, created, holidays)
+
+
+@lru_cache(maxsize=4096)
+def _cron(expression: str, zone: Zone) -> CronExpression:
+    """Many rooms are woken at the same time: equal expressions share what they were read into (TIM-26)."""
+    return CronExpression(expression, zone)
 
 
 def _instant(timing: Once) -> float:
@@ -142,32 +150,35 @@ class _Single:
         return self._at if self._at > instant else None
 
 
-class _Interval:
-    __slots__ = ("_count", "_period", "_start")
+class _Interval(msgspec.Struct, frozen=True, gc=False):
+    start: float
+    period: float
+    count: int
 
-    def __init__(self, timing: Every, created: float) -> None:
+    @classmethod
+    def of(cls, timing: Every, created: float) -> _Interval:
+        """What computes the occurrences of a checked timing."""
         if not SHORTEST_PERIOD <= timing.period <= LONGEST_PERIOD:
             raise LocalProtocolError(f"every: period {timing.period!r} [TIM-3, TIM-28]; allowed is 0.1 s to 10 years")
         if timing.count < 0:
             raise LocalProtocolError(f"every: count {timing.count} [TIM-3]; give 0 for no end, or more")
-        self._period = timing.period
-        self._start = created + timing.period if timing.start is None else timing.start
-        self._count = timing.count
-        if not math.isfinite(self._start):
+        start = created + timing.period if timing.start is None else timing.start
+        if not math.isfinite(start):
             raise LocalProtocolError(f"every: start {timing.start!r} [TIM-9]; give seconds since the epoch")
+        return cls(start, timing.period, timing.count)
 
     def next_after(self, instant: float) -> float | None:
-        start, period = self._start, self._period
+        start, period = self.start, self.period
         number = max(0, math.floor((instant - start) / period))
         while start + number * period <= instant:
             number += 1
-        if self._count and number >= self._count:
+        if self.count and number >= self.count:
             return None
-        return start + number * period
+        return start + number * period if number else start
 
 
 class _Calendar:
-    __slots__ = ("_days_off", "_excluded", "_extra", "_on_holiday", "_recurrence", "_zone")
+    __slots__ = ("_calendar", "_excluded", "_extra", "_holidays", "_on_holiday", "_recurrence", "_zone")
 
     def __init__(self, timing: Calendar, zone: Zone, created: float, holidays: Holidays) -> None:
         rule = parse_rule(timing.rule)
@@ -184,28 +195,28 @@ class _Calendar:
         if timing.on_holiday not in _ADJUSTMENTS:
             raise LocalProtocolError(f"calendar: {timing.on_holiday!r} [TIM-5]; allowed is {', '.join(_ADJUSTMENTS)}")
         self._on_holiday = timing.on_holiday
-        self._days_off: frozenset[datetime.date] = frozenset()
-        if timing.holidays is not None:
-            if timing.holidays not in holidays:
-                raise LocalProtocolError(f"calendar: holidays {timing.holidays!r} are unknown [TIM-5]; configure them")
-            self._days_off = holidays[timing.holidays]
+        self._holidays = holidays
+        self._calendar = timing.holidays
+        if timing.holidays is not None and holidays(timing.holidays) is None:
+            raise LocalProtocolError(f"calendar: holidays {timing.holidays!r} are unknown [TIM-5]; configure them")
 
     def next_after(self, instant: float) -> float | None:
         """The first occurrence; one that was shifted over holidays may have been due some days off."""
         local = self._zone.local(instant)
-        reach = len(self._days_off) * _DAY if self._days_off and self._on_holiday != "skip" else _DAY
+        days_off = (self._holidays(self._calendar) if self._calendar is not None else None) or _NO_DAYS
+        reach = (_longest_run(days_off) + 1) * _DAY if self._on_holiday != "skip" else _DAY
         begin = max(local, datetime.datetime.min + reach) - reach  # noqa: DTZ901
         best: float | None = None
         for match in self._merged(begin):
             if best is not None and match - reach > self._zone.local(best):
                 break
-            shifted = self._adjusted(match)
+            shifted = self._adjusted(match, days_off)
             if shifted is None:
                 continue
             at = float(self._zone.first(shifted))
             if at > instant and (best is None or at < best):
                 best = at
-                if not self._days_off:
+                if not days_off:
                     break
         return best
 
@@ -221,12 +232,25 @@ class _Calendar:
                 yield match
         yield from extra
 
-    def _adjusted(self, match: datetime.datetime) -> datetime.datetime | None:
-        if match.date() not in self._days_off:
+    def _adjusted(self, match: datetime.datetime, days_off: frozenset[datetime.date]) -> datetime.datetime | None:
+        if match.date() not in days_off:
             return match
         if self._on_holiday == "skip":
             return None
         step = _DAY if self._on_holiday == "shift_after" else -_DAY
-        while match.date() in self._days_off:
+        while match.date() in days_off:
             match += step
         return match
+
+
+@lru_cache(maxsize=64)
+def _longest_run(days_off: frozenset[datetime.date]) -> int:
+    """Days off in a row, at most: so far is an occurrence shifted."""
+    longest = 0
+    for day in days_off:
+        if day - _DAY not in days_off:
+            length = 1
+            while day + length * _DAY in days_off:
+                length += 1
+            longest = max(longest, length)
+    return longest

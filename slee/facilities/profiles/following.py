@@ -41,12 +41,16 @@ def journalled_profiles(entries: Mapping[bytes, bytes]) -> JournalledProfiles:
     return JournalledProfiles(
         floor=0 if floor is None else msgspec.msgpack.decode(floor),
         changes={int(key[1:]): value for key, value in entries.items() if _is_change(key)},
-        undo=[value for key, value in entries.items() if key.startswith(_UNDO)],
+        undo=[entries[key] for key in sorted(filter(_is_undo, entries), key=lambda key: -int(key[2:]))],
     )
 
 
 def _is_change(key: bytes) -> bool:
     return key.startswith(KIND) and key[1:].isdigit()
+
+
+def _is_undo(key: bytes) -> bool:
+    return key.startswith(_UNDO)
 
 
 class _Batch:
@@ -163,7 +167,7 @@ class Following:
             return
         self._journalling = journalling
         journalling.join(self)
-        found = [key for key in journalling.journal.recovery.entries if _is_change(key) or key.startswith(_UNDO)]
+        found = [key for key in journalling.journal.recovery.entries if _is_change(key) or _is_undo(key)]
         for key in found:
             journalling.drop_key(key)
         if found or journalled_profiles(journalling.journal.recovery.entries).floor:

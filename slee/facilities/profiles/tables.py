@@ -26,7 +26,7 @@ from slee.facilities.profiles.rows import ResidentRows
 from slee.facilities.profiles.search import search
 from slee.facilities.profiles.session import EditSession, SessionState
 from slee.facilities.profiles.table import Table
-from slee.facilities.profiles.view import TableView, attribute_condition, query_arguments, require_text
+from slee.facilities.profiles.view import TableView, attribute_condition, query_arguments, require_new_name
 from slee.facilities.profiles.work import ProfileWork
 from slee.kernel.profile_storage import RowChange, TableCreated, TableRemoved, TableRenamed
 
@@ -60,6 +60,7 @@ class ProfileTables:
         kernel.find_address_profile = self.find_address_profile
         self.dormant: dict[str, StoredTable] = {}
         """Tables that the database holds and that are not loaded, since their specification is not installed."""
+        facilities.read_profiles = self.read
         self.following = Following(kernel)
         """Brings what is committed to the database."""
         if storage is not None:
@@ -227,7 +228,7 @@ class ProfileTables:
             CreateError: `profile_post_create` raised.
         """
         found = self.table(table)
-        require_text(f"{table}: create", name)
+        require_new_name(f"{table}: create", name)
         tx = self._kernel.begin()
         try:
             work = ProfileWork(tx, self._committed, by_management=True)
@@ -303,6 +304,11 @@ class ProfileTables:
     def profiles(self, table: str) -> tuple[str, ...]:
         """The names of a table's profiles, the default profile not among them (PRF-7)."""
         return tuple(self.table(table).resident.rows)
+
+    def read(self, table: str) -> Mapping[str, Mapping[str, object]]:
+        """The committed profiles of a table: values by attribute, by name (RA-42)."""
+        found = self.table(table)
+        return {name: found.descriptor.values(row) for name, row in found.resident.rows.items() if name is not None}
 
     def find_by(self, table: str, attribute: str, value: object) -> tuple[str, ...]:
         """The names of the profiles with that value (PRF-23, PRF-24)."""

@@ -78,7 +78,11 @@ class Database:
             self._connection.close()
             raise
         self._synchronised = 0
-        self.checkpoint()
+        try:
+            self.checkpoint()
+        except BaseException:
+            self.close()
+            raise
 
     def _take(self, meta: Meta) -> None:
         """Write the new epoch, if the journal is still what was read: its lock may be lost to another process."""
@@ -207,8 +211,10 @@ def create(directory: Path, entries: Mapping[bytes, bytes] | None = None, sequen
     The mark of an empty one is written before, that of one with entries after: without it, they cannot be opened.
     """
     new = directory / f".{DATABASE_FILE}.new"
-    for path in (new, new.with_name(f"{new.name}-wal"), new.with_name(f"{new.name}-shm")):
-        path.unlink(missing_ok=True)
+    new.unlink(missing_ok=True)
+    for name in (new.name, DATABASE_FILE):  # SQLite would take the log of an earlier database for that of the new one
+        for ending in ("-wal", "-shm"):
+            (directory / f"{name}{ending}").unlink(missing_ok=True)
     rows = [(key, sequence, state_checksum(key, sequence, value), value) for key, value in (entries or {}).items()]
     octets = sum(len(key) + len(value) for key, _, _, value in rows)
     meta = Meta(FORMAT, epoch, sequence, len(rows), octets, sum(row[2] for row in rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from slee.stores.sqlite.writer import Pending, Writer
 
 __all__ = ["SqliteJournal"]
 
+_LOG: Final = logging.getLogger(__name__)
 _GATHER: Final = 0.02
 """Seconds from one commit to the next, in which records gather; one that comes alone waits for nothing. A commit costs
 as much processor time as thirty records, so that this decides what journalling costs."""
@@ -85,6 +87,7 @@ class SqliteJournal:
             acknowledge=self._acknowledge,
             tell=self._tell,
         )
+        self._writer.start()
 
     @property
     def recovery(self) -> Recovery:
@@ -136,6 +139,9 @@ class SqliteJournal:
         """Write what was appended, if it can be written, and give the journal up."""
         self._writer.stop()
         self._ownership.close()
+        left, (_, reason) = self._sequence - self._acknowledged, self._condition
+        if left:
+            _LOG.error("the last %d records were not written, and are lost: %s [DUR-13]; make room", left, reason)
 
     def _acknowledge(self, sequence: int, octets: int) -> None:
         self._octets_acknowledged += octets

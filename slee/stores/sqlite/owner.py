@@ -37,8 +37,12 @@ class Ownership:
                 "stop it, or give another --state-dir"
             ) from error
         self.told = f"process {os.getpid()} on {socket.gethostname()} since {_now()}"
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{self.told}\n".encode(), 0)
+        try:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{self.told}\n".encode(), 0)
+        except BaseException:
+            os.close(self._file)
+            raise
 
     def close(self) -> None:
         """Give the directory up; the file stays and says who had it last."""

@@ -30,8 +30,9 @@ from slee.stores.sqlite.reading import decode_records, read, read_log, read_meta
 __all__ = ["Examination", "examine", "repair"]
 
 _WAL: Final = f"{DATABASE_FILE}-wal"
-_SHARED: Final = f"{DATABASE_FILE}-shm"
-_INTERRUPTED: Final = b"a repair was interrupted\n"
+_KEPT: Final = "damaged-"
+_INTERRUPTED: Final = "a repair was interrupted; what it repairs is in "
+"""Stands in the place of the mark, followed by the name of the folder, until there is a whole journal again."""
 _KEYS_TOLD: Final = 20
 
 
@@ -40,6 +41,8 @@ class Examination:
     """What a journal holds, and what of it is lost."""
 
     directory: Path
+    place: Path
+    """Where the files are that are examined: the directory, or what a repair kept that was interrupted."""
     exists: bool = False
     owner: str = ""
     """Who has it, or had it last."""
@@ -63,7 +66,7 @@ class Examination:
     @property
     def octets(self) -> int:
         """Size of the files."""
-        paths = [self.directory / name for name in (DATABASE_FILE, _WAL, MARK_FILE)]
+        paths = [self.place / name for name in (DATABASE_FILE, _WAL, MARK_FILE)]
         return sum(path.stat().st_size for path in paths if path.exists())
 
 
@@ -73,9 +76,12 @@ def examine(directory: Path) -> Examination:
     Raises:
         JournalError: it is of another format, or its files cannot be read.
     """
-    found = Examination(directory, owner=read_owner(directory))
+    found = Examination(directory, directory, owner=read_owner(directory))
     try:
-        contents = read(directory)
+        found.place = _interrupted(directory) or directory
+        contents = read(found.place)
+    except OSError as error:
+        raise JournalError(f"{directory}: it cannot be read: {error} [DUR-5]; run this as the server's user") from error
     except JournalDamagedError as error:
         found.exists = True
         found.problem = str(error)
@@ -110,27 +116,44 @@ def repair(directory: Path) -> tuple[Examination, Path]:
 
 
 def _make_anew(found: Examination) -> Path:
-    """Put a new journal in the place of the damaged one; interrupted anywhere, the next start refuses what it finds."""
-    directory = found.directory
-    number = 1 + len(list(directory.glob("damaged-*")))
-    kept = directory / f"damaged-{number}"
-    kept.mkdir(mode=0o700)
-    for name in (DATABASE_FILE, _WAL, MARK_FILE):
-        if (directory / name).exists():
-            shutil.copy2(directory / name, kept / name)
-    (directory / MARK_FILE).write_bytes(_INTERRUPTED)
-    for name in (_WAL, _SHARED):
-        (directory / name).unlink(missing_ok=True)
+    """Put a new journal in the place of the damaged one.
+
+    Interrupted anywhere, the next start refuses what it finds, and the next repair begins with the damaged files again.
+    """
+    directory, kept = found.directory, found.place
+    if kept == directory:
+        kept = directory / f"{_KEPT}{1 + max(_kept(directory), default=0)}"
+        kept.mkdir(mode=0o700)
+        for name in (DATABASE_FILE, _WAL, MARK_FILE):
+            if (directory / name).exists():
+                shutil.copy2(directory / name, kept / name)
+        (directory / MARK_FILE).write_bytes(f"{_INTERRUPTED}{kept.name}\n".encode())
     create(directory, found.entries, found.sequence, found.epoch)
     return kept
 
 
+def _kept(directory: Path) -> list[int]:
+    """The numbers of the folders of damaged files."""
+    numbers = [path.name.removeprefix(_KEPT) for path in directory.glob(f"{_KEPT}*")]
+    return [int(number) for number in numbers if number.isdecimal()]
+
+
+def _interrupted(directory: Path) -> Path | None:
+    """The folder of damaged files that a repair had kept before it was interrupted."""
+    mark = directory / MARK_FILE
+    text = mark.read_text(errors="replace") if mark.exists() else ""
+    if not text.startswith(_INTERRUPTED):
+        return None
+    kept = directory / Path(text.removeprefix(_INTERRUPTED).strip()).name
+    return kept if kept.is_dir() else None
+
+
 def _salvage(found: Examination) -> None:
     """Read what is whole, and note the rest as dropped."""
-    path = found.directory / DATABASE_FILE
+    path = found.place / DATABASE_FILE
     try:
         require_header(path)
-        connection = connect(found.directory, writing=False)
+        connection = connect(found.place, writing=False)
     except (JournalDamagedError, sqlite3.Error):
         found.dropped.append("everything: the database cannot be opened")
         return
@@ -177,7 +200,7 @@ def _salvage_state(found: Examination, connection: sqlite3.Connection, meta: Met
 
 
 def _salvage_log(found: Examination, connection: sqlite3.Connection, meta: Meta | None) -> None:
-    path = found.directory / DATABASE_FILE
+    path = found.place / DATABASE_FILE
     expected = None if meta is None else meta.folded + 1
     try:
         for first, last, checksum, data in read_log(connection):
@@ -204,7 +227,7 @@ def _salvage_log(found: Examination, connection: sqlite3.Connection, meta: Meta 
 def _tell_gone(found: Examination) -> None:
     """Say how many records the mark knows of that are not kept."""
     try:
-        mark = read_mark(found.directory / MARK_FILE)
+        mark = read_mark(found.place / MARK_FILE)
     except JournalDamagedError:
         found.dropped.append("the high-water mark, and with it the knowledge whether the last records are there")
         return

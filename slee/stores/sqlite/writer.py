@@ -79,6 +79,9 @@ class Writer:
         self._last_commit = 0.0
         self._next_maintenance = 0.0
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+
+    def start(self) -> None:
+        """Begin; from now on the callbacks are called."""
         self._thread.start()
 
     def put(self, record: Pending) -> None:

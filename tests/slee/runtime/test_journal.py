@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+import pytest
 
 from slee import ActivityContext, Cmp, Sbb, Select, cmp, event_type, initial_event
 from slee.api.ids import ServiceID
@@ -16,6 +17,7 @@ from slee.kernel.states import SleeState
 from slee.management.management import Equipment
 from slee.management.store import StateDirectory
 from slee.model.descriptor import Durability, describe_service
+from slee.runtime.journal import FLUSH_INTERVAL
 from slee.runtime.slee import Slee
 from slee.stores import open_store
 from slee.testing import RecordingResource, recording_type
@@ -130,6 +132,28 @@ def test_what_was_recovered_is_not_kept_beside_the_living_state(tmp_path: Path) 
             assert slee.keeper.journal.recovery.entries
             slee.start(Equipment())
             assert slee.keeper.journal.recovery.entries == {}
+        finally:
+            slee.close()
+
+    anyio.run(run)
+
+
+def test_dur_14_a_flush_that_was_due_when_the_journal_was_lost_is_not_tried(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        slee = compose(tmp_path)
+        try:
+            slee.start(Equipment())
+            assert slee.keeper is not None
+            begin(slee, 7)
+            slee.keeper.journal._writer.is_fenced = True
+            lost = JournalStatus(JournalCondition.LOST, "taken over", 0, 0, 0.0)
+            slee.keeper.journal.status = lambda: lost
+            slee.keeper._look()
+            await anyio.sleep(5 * FLUSH_INTERVAL)
+            told = [record.message for record in caplog.records if record.name == "slee.runtime.journal"]
+            assert told == ["journal: taken over [DUR-14]; the process ends"]
         finally:
             slee.close()
 

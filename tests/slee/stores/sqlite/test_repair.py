@@ -17,6 +17,7 @@ from slee.api.errors import JournalError, JournalInUseError
 from slee.kernel.journal import Entry
 from slee.stores import JOURNAL_FOLDER
 from slee.stores.sqlite import SqliteJournal
+from slee.stores.sqlite import repair as repairing
 from slee.stores.sqlite.layout import DATABASE_FILE
 from slee.stores.sqlite.mark import MARK_FILE
 from slee.stores.sqlite.repair import examine, repair
@@ -153,3 +154,48 @@ def test_dur_16_a_journal_that_a_process_writes_to_is_not_taken_for_damaged(tmp_
     assert told.startswith("JournalInUseError")
     assert f"process {os.getpid()}" in told
     assert "[DUR-16]; stop it first" in told
+
+
+def test_dur_5_damaged_files_of_an_earlier_repair_are_never_in_the_way(sample: Sample, tmp_path: Path) -> None:
+    directory = place(sample, tmp_path, **{MARK_FILE: b"nonsense"})
+    (directory / "damaged-2").mkdir()  # and an operator has deleted the first
+    _, kept = repair(directory)
+    assert kept.name == "damaged-3"
+
+
+def test_dur_5_a_repair_that_was_interrupted_begins_again_with_the_same_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = make(tmp_path / "made", closed=False)
+    directory = place(killed, tmp_path, **{MARK_FILE: b"nonsense"})
+    before = examine(directory)
+    assert before.sequence == 400
+
+    class Kill(BaseException):
+        """The process ends here."""
+
+    def die(*_: object) -> None:
+        raise Kill
+
+    with monkeypatch.context() as patch:
+        patch.setattr(repairing, "create", die)
+        with pytest.raises(Kill):
+            repair(directory)
+    with pytest.raises(JournalError, match="slee journal repair"):
+        SqliteJournal(directory)
+    assert examine(directory).entries == before.entries
+    done, kept = repair(directory)
+    assert (done.sequence, done.entries) == (400, killed.states[400])
+    assert [path.name for path in directory.glob("damaged-*")] == [kept.name]
+    assert (kept / MARK_FILE).read_bytes() == b"nonsense"
+    journal = SqliteJournal(directory)
+    assert journal.recovery.entries == killed.states[400]
+    journal.close()
+
+
+def test_dur_5_a_file_that_cannot_be_read_is_told_in_a_line(sample: Sample, tmp_path: Path) -> None:
+    directory = place(sample, tmp_path)
+    (directory / MARK_FILE).unlink()
+    (directory / MARK_FILE).mkdir()
+    with pytest.raises(JournalError, match=r"it cannot be read: .*directory.* \[DUR-5\]; run this as"):
+        examine(directory)
