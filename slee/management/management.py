@@ -27,8 +27,8 @@ from slee.management.sources import Sources
 from slee.management.state import SleeStates
 from slee.management.store import StateDirectory
 from slee.management.tracing import Tracing
+from slee.management.upgrade_alarms import SOURCE as UPGRADE
 from slee.management.upgrade_plan import Planner
-from slee.management.upgrades import SOURCE as UPGRADE
 from slee.management.upgrades import Upgrades
 from slee.management.usage import Usage
 from slee.model.repository import BundleDescriptor, Repository

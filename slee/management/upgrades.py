@@ -15,16 +15,15 @@ from typing import Any, Final
 
 import msgspec
 
-from slee.api.alarm import AlarmLevel
 from slee.api.errors import SleeError, UpgradeError
 from slee.api.ids import BundleID, ServiceID
-from slee.api.source import SubsystemSource
 from slee.facilities.notifications import UpgradeNotification
 from slee.facilities.profiles.remaking import TableRemaking
 from slee.management.engine import Engine, Host
 from slee.management.services import Services
 from slee.management.steps import Pauses, Steps, advance
 from slee.management.store import StateDirectory, UpgradeRecord
+from slee.management.upgrade_alarms import DRAIN, ROLLBACK, SOURCE, UpgradeAlarms
 from slee.management.upgrade_migration import Migration
 from slee.management.upgrade_plan import Planned, Planner, Request
 from slee.management.upgrade_progress import Pair, Progress, info, listed, trees_left, turn
@@ -32,11 +31,6 @@ from slee.management.upgrade_results import UpgradeInfo, UpgradePlan
 from slee.management.upgrade_tables import UpgradeTables, abandoned_if_failed, table_records, written
 
 _LOG = logging.getLogger(__name__)
-SOURCE: Final = SubsystemSource("upgrade")
-DRAIN: Final = "slee.upgrade-drain"
-"""Type of the alarm for trees that are left for longer than expected."""
-ROLLBACK: Final = "slee.upgrade-rollback"
-"""Type of the alarm for a rollback that is due and cannot be made."""
 _PLANS: Final = 16
 """Plans remembered for `apply`."""
 _RETRY: Final = 5.0
@@ -59,6 +53,7 @@ class Upgrades:
         self._plans: dict[str, Request] = {}
         self._progress: dict[str, Progress] = {}
         self._tables = UpgradeTables(host.profiles)
+        self._alarms = UpgradeAlarms(host.facilities)
         self._is_turning = False
 
     # What operators call.
@@ -216,7 +211,7 @@ class Upgrades:
                 with self._store.changing(self._rolled_back(upgrade, record, "the server was restarted")):
                     self._tell(upgrade, "rolled-back", "the server was restarted while it was tentative")
         for upgrade, error in self._tables.settle(self._store.desired.upgrades):
-            self._raise_rollback(upgrade, f"its profile tables stay in the newer version: {error}")
+            self._alarms.raise_rollback(upgrade, f"its profile tables stay in the newer version: {error}")
 
     def resume(self) -> None:
         """Go on with drains and migrations that a restart has interrupted; services are Active as desired.
@@ -356,35 +351,24 @@ class Upgrades:
         try:
             pause = advance(work, self._engine.ticks)
         except SleeError as error:
-            self._raise_rollback(upgrade, f"{reason}: {error}")
+            self._alarms.raise_rollback(upgrade, f"{reason}: {error}")
             pause, work = _RETRY, None
         if pause is None:
-            self._clear(upgrade, ROLLBACK)
+            self._alarms.clear(upgrade, ROLLBACK)
         else:
             again = partial(self._try_rollback, upgrade, reason, work)
             self._at(upgrade, "rollback", self._engine.now + pause, again)
-
-    def _raise_rollback(self, upgrade: str, message: str) -> None:
-        _LOG.error("%s", message, extra={"component": upgrade})
-        alarms = self._host.facilities.alarms
-        alarms.raise_alarm(SOURCE, ROLLBACK, upgrade, level=AlarmLevel.CRITICAL, message=message)
 
     def _overdue(self, upgrade: str) -> None:
         """Tell of a drain beyond its expected duration until it is over (UPG-16)."""
         record = self._record(upgrade)
         left = trees_left(record, self._engine.services)
         if not left:
-            self._clear(upgrade, DRAIN)
+            self._alarms.clear(upgrade, DRAIN)
             return
         message = f"{left} entity trees are left after the {record.expected_drain:g} seconds that were expected"
-        self._host.facilities.alarms.raise_alarm(SOURCE, DRAIN, upgrade, level=AlarmLevel.WARNING, message=message)
+        self._alarms.raise_drain(upgrade, message)
         self._at(upgrade, "drain", self._engine.now + _LOOK, partial(self._overdue, upgrade))
-
-    def _clear(self, upgrade: str, alarm_type: str) -> None:
-        alarms = self._host.facilities.alarms
-        for alarm in alarms.active(SOURCE):
-            if (alarm.alarm_type, alarm.instance_id) == (alarm_type, upgrade):
-                alarms.clear(alarm.id)
 
     def _tell(self, upgrade: str, step: str, message: str) -> None:
         """One notification for each step; it goes to the log too (UPG-16)."""

@@ -194,7 +194,7 @@ def test_calls_pass_between_the_steps_and_what_they_write_is_brought_along(start
     assert count > 3
     assert person(server)["age"] == 1_000 + count
     assert server.database is not None
-    assert server.database.flush(5.0)
+    assert server.database.flush(15.0)
     server.management.upgrades.make_permanent(steps.result.id)
     assert person(server.restart())["age"] == 1_000 + count
 

@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -203,7 +204,9 @@ class Postgresql:
         """The tables that `keep` puts away are the backup."""
 
     def keep(self, connection: sa.Connection, table: str, label: str) -> str:
-        schema = f"slee_backup_{label}"
+        tries = (f"slee_backup_{label}" + (f"_{number}" if number > 1 else "") for number in count(1))
+        is_free = "SELECT to_regclass(%s) IS NULL"  # the same upgrade may have been applied, and rolled back, before
+        schema = next(s for s in tries if connection.exec_driver_sql(is_free, (f"{s}.{table}",)).scalar_one())
         connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         connection.exec_driver_sql(f"ALTER TABLE {table} SET SCHEMA {schema}")
         return f"{schema}.{table}"

@@ -193,7 +193,7 @@ def test_a_profile_that_stops_to_fit_meanwhile_is_named_at_the_exchange(site: Si
         remaking.judge()
     remaking.abandon()
     site.put("p5", age=5)
-    assert site.database.flush(5.0)
+    assert site.database.flush(15.0)
     assert site.database.status().reason == ""
     rows = site.rows()
     site.restart()
@@ -205,7 +205,7 @@ def test_the_way_back_takes_from_the_backup_what_the_version_between_did_not_kno
     site.exchange(site.prepared("2.0"))
     site.put("p1", phone="new")
     site.put("later", phone="l")
-    assert site.database.flush(5.0)
+    assert site.database.flush(15.0)
     earlier = site.database.backup("up1", "people", site.tables.descriptor(identity("1.0")))
     assert earlier["p1"] == ("1", 77, Mood.GOOD)
     remaking = site.prepared("1.0", earlier=earlier, mends=True)
@@ -231,7 +231,7 @@ def test_a_reference_from_before_the_exchange_is_refused(site: Site) -> None:
 
 def test_a_table_of_another_version_is_not_loaded_unseen(site: Site) -> None:
     site.exchange(site.prepared("1.1"))
-    assert site.database.flush(5.0)
+    assert site.database.flush(15.0)
     with pytest.raises(SchemaMismatchError):
         list(site.database.load("people", site.tables.descriptor(identity("1.0"))))
 
@@ -255,7 +255,7 @@ def test_upg_10_what_is_gone_or_of_another_type_needs_a_declaration() -> None:
 def test_the_old_table_is_kept_as_a_backup(site: Site, database: DatabaseUnderTest, tmp_path: Path) -> None:
     site.database.back_up("up1")
     site.exchange(site.prepared("2.0"))
-    assert site.database.flush(5.0)
+    assert site.database.flush(15.0)
     [(kept,)] = database.outside("SELECT sql_name FROM slee_profile_remakes WHERE state = 'backup'")
     assert database.outside(f"SELECT count(*) FROM {kept}") == [(300,)]
     copy = tmp_path / "profiles.sqlite.up1.backup"
@@ -264,6 +264,6 @@ def test_the_old_table_is_kept_as_a_backup(site: Site, database: DatabaseUnderTe
         assert len(dict(again.load("people", site.tables.descriptor(identity("1.0"))))) == 301
         again.close()
     site.database.forget_backup("up1")
-    assert site.database.flush(5.0)
+    assert site.database.flush(15.0)
     assert site.database.status().reason == ""
     assert database.outside("SELECT * FROM slee_profile_remakes") == []
