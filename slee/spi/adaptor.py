@@ -252,6 +252,9 @@ class ResourceAdaptorContext(Protocol):
     def pump(self) -> None:
         """Let the SLEE process what has been fired; call it after each batch of input from outside."""
 
+    def pump_soon(self) -> None:
+        """The same once the input that is ready has been read: for adaptors with many readers, to share the work."""
+
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         """Call `ready` on the kernel's thread whenever `fileno` can be read; the result stops that."""
         ...
