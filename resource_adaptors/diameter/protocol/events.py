@@ -53,6 +53,12 @@ class Restarted(msgspec.Struct, frozen=True):
     state: int
 
 
+class Impostor(msgspec.Struct, frozen=True):
+    """Somebody has introduced himself by our own name (DIA-53)."""
+
+    host: str
+
+
 class RequestReceived(msgspec.Struct, frozen=True, eq=False):
     """A request for us, judged; answer it with `Node.answer`."""
 
@@ -79,4 +85,4 @@ class Unanswered(msgspec.Struct, frozen=True):
     reason: str
 
 
-Event: TypeAlias = Up | Down | Restarted | RequestReceived | Answered | Unanswered
+Event: TypeAlias = Up | Down | Restarted | Impostor | RequestReceived | Answered | Unanswered

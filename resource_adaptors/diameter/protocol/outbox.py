@@ -27,6 +27,14 @@ class Entry(msgspec.Struct, frozen=True):
     """The message, encoded."""
 
 
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A request that was refused for good: operators may look at it."""
+
+    entry: Entry
+    result: int
+    """Result-Code of the refusal."""
+
+
 class OutboxStore(Protocol):
     """Keeps entries."""
 
@@ -40,6 +48,13 @@ class OutboxStore(Protocol):
     def remove(self, key: str) -> None:
         """Forget an entry; without effect if there is none."""
 
+    def bury(self, letter: DeadLetter) -> None:
+        """Keep an entry among the dead letters, and no longer among those to be sent."""
+
+    def dead_letters(self) -> Iterable[DeadLetter]:
+        """The entries that were refused for good, oldest first."""
+        ...
+
     def close(self) -> None:
         """Let go of what it holds."""
 
@@ -49,6 +64,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
+        self._dead: list[DeadLetter] = []
 
     def load(self) -> Iterable[Entry]:
         """Nothing, at first."""
@@ -61,6 +77,15 @@ class MemoryStore:
     def remove(self, key: str) -> None:
         """Forget an entry."""
         self._entries.pop(key, None)
+
+    def bury(self, letter: DeadLetter) -> None:
+        """Keep it until the process ends."""
+        self.remove(letter.entry.key)
+        self._dead.append(letter)
+
+    def dead_letters(self) -> Iterable[DeadLetter]:
+        """Those of this process."""
+        return tuple(self._dead)
 
     def close(self) -> None:
         """There is nothing to let go of."""
@@ -91,8 +116,16 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
     def add(self, key: str, message: Message, now: float, *, was_sent: bool) -> None:
-        """Keep a request, to be sent when its turn comes; `was_sent` if that has been tried already."""
+        """Keep a request, to be sent when its turn comes; `was_sent` if that has been tried already.
+
+        One that is there already stays as it is.
+        """
+        if key in self._entries:
+            return
         if was_sent:
             self._sent.add(key)
         entry = Entry(key, message.session_id, now, message.encode())
@@ -117,13 +150,26 @@ class Outbox:
     def answered(self, key: str) -> None:
         """An entry is done with: the next one of its session has its turn."""
         entry = self._entries.pop(key, None)
-        if entry is None:
-            return
-        self._sent.discard(key)
-        self._waits.pop(key, None)
-        self._store.remove(key)
+        if entry is not None:
+            self._store.remove(key)
+            self._go_on(entry)
+
+    def bury(self, key: str, result: int) -> None:
+        """An entry was refused for good: it is kept as a dead letter, and its session goes on."""
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._store.bury(DeadLetter(entry, result))
+            self._go_on(entry)
+
+    def dead_letters(self) -> tuple[DeadLetter, ...]:
+        """The entries that were refused for good, oldest first."""
+        return tuple(self._store.dead_letters())
+
+    def _go_on(self, entry: Entry) -> None:
+        self._sent.discard(entry.key)
+        self._waits.pop(entry.key, None)
         keys = self._sessions[entry.session]
-        keys.remove(key)
+        keys.remove(entry.key)
         if keys:
             self._wait(keys[0], 0.0)
         else:

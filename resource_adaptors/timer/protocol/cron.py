@@ -62,6 +62,8 @@ class _Days(msgspec.Struct, frozen=True):
     def of(self, year: int, month: int) -> list[int]:
         """The matching days of a month, rising."""
         first, length = calendar.monthrange(year, month)
+        if not self.by_day and not self.by_weekday:
+            return list(range(1, length + 1))
         return [day for day in range(1, length + 1) if self._matches(day, (first + day) % 7, length)]
 
     def _matches(self, day: int, weekday: int, length: int) -> bool:

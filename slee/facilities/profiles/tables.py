@@ -25,7 +25,7 @@ from slee.facilities.profiles.reference import reference_class, referrer
 from slee.facilities.profiles.search import search
 from slee.facilities.profiles.session import EditSession, SessionState
 from slee.facilities.profiles.table import Table
-from slee.facilities.profiles.view import TableView, attribute_condition, query_arguments, require_text
+from slee.facilities.profiles.view import TableView, attribute_condition, query_arguments, require_new_name
 from slee.facilities.profiles.work import ProfileWork
 from slee.kernel.profile_storage import RowChange, TableCreated, TableRemoved, TableRenamed
 
@@ -210,7 +210,7 @@ class ProfileTables:
             CreateError: `profile_post_create` raised.
         """
         found = self.table(table)
-        require_text(f"{table}: create", name)
+        require_new_name(f"{table}: create", name)
         tx = self._kernel.begin()
         try:
             work = ProfileWork(tx, self._committed, by_management=True)

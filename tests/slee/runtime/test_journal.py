@@ -153,9 +153,7 @@ def test_dur_14_a_flush_that_was_due_when_the_journal_was_lost_is_not_tried(
             slee.keeper._look()
             await anyio.sleep(5 * FLUSH_INTERVAL)
             told = [record.message for record in caplog.records if record.name == "slee.runtime.journal"]
-            assert told == [
-                "journal: taken over [DUR-14]; the process ends"
-            ]
+            assert told == ["journal: taken over [DUR-14]; the process ends"]
         finally:
             slee.close()
 
