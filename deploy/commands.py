@@ -7,7 +7,7 @@ import json
 import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 from pydantic import ValidationError
@@ -145,7 +145,7 @@ def parameter(name: str, field: FieldInfo) -> click.Parameter:
     repeated = origin in (tuple, dict)
     if field.is_required() and origin is not dict:
         return click.Argument([name], nargs=-1 if repeated else 1, required=True, metavar=name.upper())
-    if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("x-positional"):
+    if _is_positional(field):
         many = "..." if repeated else ""
         return click.Argument([name], nargs=-1 if repeated else 1, required=False, metavar=f"[{name.upper()}]{many}")
     kind = click.FLOAT if field.annotation == float | None else click.STRING
@@ -157,6 +157,11 @@ def parameter(name: str, field: FieldInfo) -> click.Parameter:
             ["--set", name], multiple=True, required=field.is_required(), metavar="KEY=VALUE", help=field.description
         )
     return click.Option([flag, name], type=kind, multiple=repeated, help=field.description)
+
+
+def _is_positional(field: FieldInfo) -> bool:
+    extra = cast("dict[str, object] | None", field.json_schema_extra)
+    return bool(extra and extra.get("x-positional"))
 
 
 def _plain(field: FieldInfo, value: Any) -> Any:

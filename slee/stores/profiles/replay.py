@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from slee.stores.profiles.dialect import Dialect
     from slee.stores.profiles.schema import StoredRows
 
-_TOLD: Final = ("specification", "schema_hash", "columns", "default_row")
+_TOLD: Final[tuple[str, ...]] = ("specification", "schema_hash", "columns", "default_row")
 _FEW: Final = 500
 """Names in one SELECT: SQLite of old admits 999 parameters."""
 
