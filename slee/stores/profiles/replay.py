@@ -135,7 +135,7 @@ class Replay:
         found = catalogue.remake(self._connection, name, label)
         if found is None or found.state != catalogue.BESIDE:
             raise KeyError(f"profile table {name}, made anew as {label}")
-        given = dict(zip(_TOLD, values, strict=True))
+        given: dict[str, str] = dict(zip(_TOLD, values, strict=True))
         made = catalogue.stored_rows(found.serial, found.sql_name, catalogue.columns_of(given["columns"]))
         tables = (self._tables[name], made)
         catalogue.exchange(self._dialect, self._connection, name, label, tables, given)
