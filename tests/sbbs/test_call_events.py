@@ -154,6 +154,25 @@ def test_the_first_of_two_telephones_is_told_once(world: World) -> None:
     assert world.kinds() == ["call.offered", "call.answered", "call.ended"]
 
 
+def test_a_second_telephone_that_answers_too_is_not_told() -> None:
+    with SleeHarness(leftovers_allowed=True) as slee:  # the caller leaves the second dialog as it is
+        world = World(slee)
+        alice, bob = world.phones()
+        other = world.sip.phone("bob")
+        other.register(call_id="other")
+        call = alice.request("INVITE", bob.aor)
+        other.answer(200)
+        slee.run()
+        call.ack()
+        bye = call.bye()
+        bob.answer(200)
+        slee.advance(1)
+        other.answer(200, to="BYE")
+        slee.run()
+        assert bye.final.status == 200
+        assert world.kinds() == ["call.offered", "call.answered", "call.ended"]
+
+
 def test_ringing_is_told_once_where_it_is_asked_for() -> None:
     with SleeHarness() as slee:
         world = World(slee, kinds=["ringing"])

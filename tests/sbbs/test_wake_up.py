@@ -160,6 +160,7 @@ def test_an_order_is_changed_and_cancelled(world: World) -> None:
     client = world.http.client()
     assert [one["text"] for one in client.get("/v1/wake-ups").json()["wake_ups"]] == ["Later"]
     assert client.request("DELETE", "/v1/wake-ups/114").status == 204
+    assert world.slee.kernel.resources["timer-main"].contexts == {}
     assert client.request("DELETE", "/v1/wake-ups/114").status == 404
     world.slee.advance(20)
     assert bob.methods == []
