@@ -79,4 +79,6 @@ def _cell(value: Json) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return "\n".join(map(_cell, value))
+    if isinstance(value, dict):  # a table in a cell of a list: what it is of, and how that is
+        return ", ".join(f"{key.replace('_', ' ')} {_cell(one)}" for key, one in value.items())
     return str(value)

@@ -90,7 +90,7 @@ def _state(entity: SbbEntity, new: SbbEnvironment) -> dict[str, object]:
     made = given if function is None else function(types.MappingProxyType(given))
     if not isinstance(made, Mapping):
         raise UpgradeError(
-            f"{entity}: the migration to {new.descriptor.id} returned {made!r}, which is no mapping of fields to values "
+            f"{entity}: the migration to {new.descriptor.id} returned {made!r}, which is no mapping of fields "
             "[UPG-11]; mend the migration"
         )
     state = dict(new.initial)

@@ -337,7 +337,7 @@ class _Recovery:
         return tuple(s.initial[firing.cls] for s in found if s is not None and firing.cls in s.initial)
 
     def _outputs(self, values: dict[bytes, Any]) -> None:
-        """Keep outputs in doubt for their adaptors, in the order of the calls; nobody else can tell of them (OUT-16)."""
+        """Keep outputs in doubt for their adaptors, in the order of the calls (OUT-16); those that have none go."""
         orphans: Counter[str] = Counter()
         for key, (_, name, command, octets) in sorted(values.items(), key=lambda item: int(item[0][1:])):
             if name in self._kernel.resources:

@@ -44,3 +44,11 @@ def test_one_result_is_shown_whole_and_no_line_ends_in_blanks(capsys: pytest.Cap
         "digest",
     ]
     assert lines[2].split() == ["installed", "at", "2001-09-09T01:46:40Z"]
+
+
+def test_a_table_in_a_list_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    pair: Json = {"old": "One", "new": "Two", "old_trees": 3, "problems": []}
+    show([{"id": "3f9c", "pairs": [pair]}])
+    assert capsys.readouterr().out.splitlines()[-1].split("   ") == [
+        "3f9c", "old One, new Two, old trees 3, problems -",
+    ]  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from pathlib import Path
@@ -19,7 +18,7 @@ from tests.slee.stores.storages import SqliteStorage
 
 
 def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def test_dur_14_a_writer_that_fails_at_once_tells_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
