@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from slee.kernel.ports import AdaptorFacilities
     from slee.kernel.resource import ResourceEntity
     from slee.kernel.transaction import Transaction
-    from slee.spi.adaptor import ReceivableService
     from slee.spi.kept import KeptRecords
+    from slee.spi.receivable import ReceivableService
 
 U = TypeVar("U", bound="UsageParameters")
 

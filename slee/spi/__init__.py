@@ -1,8 +1,6 @@
 """What authors of resource adaptors use."""
 
 from slee.spi.adaptor import (
-    ReceivableEvent,
-    ReceivableService,
     ResourceAdaptor,
     ResourceAdaptorContext,
     SleeEndpoint,
@@ -12,6 +10,7 @@ from slee.spi.interface import ResourceInterface, command, opening_command, quer
 from slee.spi.kept import KeptRecords
 from slee.spi.marshaller import Marshaller
 from slee.spi.properties import ConfigurationProperties, ConfigurationProperty
+from slee.spi.receivable import ReceivableEvent, ReceivableService
 from slee.spi.timer import SharedTimer, TimerTask
 from slee.spi.transactions import Outcome, Transactions
 

@@ -6,8 +6,6 @@ from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
-import msgspec
-
 from slee.api.address import Address
 from slee.api.alarm import AlarmFacility
 from slee.api.facilities import Tracer
@@ -18,7 +16,7 @@ from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 from slee.spi.interface import ResourceInterface
 from slee.spi.kept import KeptRecords
 from slee.spi.marshaller import Marshaller
-from slee.spi.scheduling import DeclaredSchedule
+from slee.spi.receivable import ReceivableService
 from slee.spi.timer import SharedTimer
 from slee.spi.transactions import Transactions
 
@@ -28,24 +26,6 @@ if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
 
 U = TypeVar("U", bound=UsageParameters)
-
-
-class ReceivableEvent(msgspec.Struct, frozen=True):
-    """An event type that a service receives, with the resource option of its handler (RA-37)."""
-
-    event_type: EventTypeID
-    event_class: type
-    option: str | None
-    initial: bool
-
-
-class ReceivableService(msgspec.Struct, frozen=True):
-    """A service and the event types of this adaptor that it receives (RA-37, RA-38)."""
-
-    id: ServiceID
-    events: tuple[ReceivableEvent, ...]
-    schedules: tuple[DeclaredSchedule, ...] = ()
-    """What its bundle declares (TIM-23)."""
 
 
 class SleeEndpoint:
