@@ -122,7 +122,14 @@ SHIPPED: Final = Shipment(
         "resource_adaptors.timer.adaptor:TimerAdaptor",
     ),
     root=Path(__file__).resolve().parent.parent,
-    bundles=("profiles/location", "sbbs/registrar", "sbbs/proxy"),
+    bundles=(
+        "profiles/location",
+        "sbbs/registrar",
+        "sbbs/proxy",
+        "sbbs/message_api",
+        "sbbs/wake_up",
+        "sbbs/call_events",
+    ),
     entities=(
         EntityEquipment("sip", "sip", "sip", ("sip-main",)),
         EntityEquipment("http", "http", "http", ("http-main",)),

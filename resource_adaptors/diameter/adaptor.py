@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import ClassVar, Final, Protocol
 
 from pydantic import BaseModel
 
 from resource_adaptors.diameter import api
-from resource_adaptors.diameter.clients import LOST, Clients, RequestToken, SilentToken, StoredToken
+from resource_adaptors.diameter.accounting import AccountingClients
+from resource_adaptors.diameter.clients import LOST, Clients, StoredToken
+from resource_adaptors.diameter.commands import RECOVERED, Command, SessionCommand
 from resource_adaptors.diameter.config import DiameterConfiguration
 from resource_adaptors.diameter.inbound import Inbound, peer_handle
+from resource_adaptors.diameter.message.codes import UNABLE_TO_COMPLY
 from resource_adaptors.diameter.message.dictionary import Dictionary, base_dictionary
 from resource_adaptors.diameter.message.errors import LocalProtocolError
 from resource_adaptors.diameter.metrics import DiameterStatistics
@@ -19,23 +22,12 @@ from resource_adaptors.diameter.protocol.capabilities import REBOOTING
 from resource_adaptors.diameter.protocol.events import Close, Open, Write
 from resource_adaptors.diameter.protocol.node import Node
 from resource_adaptors.diameter.protocol.outbox import MemoryStore, Outbox, OutboxStore
-from resource_adaptors.diameter.provider import (
-    Ask,
-    Begin,
-    ChargeEvent,
-    DiameterProvider,
-    Disconnect,
-    End,
-    Record,
-    Reply,
-    ReplyCredit,
-    Report,
-    Send,
-)
+from resource_adaptors.diameter.provider import DiameterProvider
 from resource_adaptors.diameter.servers import Servers
 from resource_adaptors.diameter.transport.outbox_file import FileStore
 from resource_adaptors.diameter.transport.tcp import Streams
-from slee.api.alarm import AlarmLevel
+from resource_adaptors.diameter.user_data import UserDataClients
+from resource_adaptors.diameter.watch import Watch
 from slee.api.errors import InvalidConfigurationError
 from slee.api.ids import ResourceAdaptorID, ServiceID
 from slee.api.resource import ResourceAdaptorType
@@ -50,8 +42,6 @@ from slee.spi import (
 
 _PROCESSED: Final = int(EventFlags.SBB_PROCESSED)
 _ROLLED_BACK: Final = int(EventFlags.SBB_ROLLED_BACK)
-_OLD: Final = 900.0
-"""Age of the oldest entry of the outbox at which an alarm is raised (DIA-39)."""
 
 
 class Carrier(Protocol):
@@ -65,20 +55,32 @@ class Carrier(Protocol):
     def close_all(self) -> None: ...
 
 
+class Restorer(Protocol):
+    """Owns activities that outlive a restart."""
+
+    def restore(self, handle: str, state: bytes) -> object | None:
+        """Take one up; `None` if it is over."""
+        ...
+
+
 class DiameterAdaptor(ResourceAdaptor):
     """One Diameter resource adaptor entity."""
 
     id: ClassVar[ResourceAdaptorID] = ResourceAdaptorID("diameter", "slee", "1.0")
     ra_types = (api.DIAMETER,)
     configuration: ClassVar[type[BaseModel] | None] = DiameterConfiguration
+    recovers: ClassVar[tuple[type, ...]] = RECOVERED
 
     context: ResourceAdaptorContext
     settings: DiameterConfiguration
     node: Node
     outbox: Outbox
     clients: Clients
+    accounting: AccountingClients
+    user_data: UserDataClients
     servers: Servers
     inbound: Inbound
+    watch: Watch
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -88,18 +90,6 @@ class DiameterAdaptor(ResourceAdaptor):
         self._services: dict[ServiceID, frozenset[type]] = {}
         self._tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None
         self._sessions = 0
-        self._commands: dict[type, Callable[..., None]] = {
-            Begin: self._begin,
-            ChargeEvent: self._charge_event,
-            Report: self._report,
-            End: self._end_session,
-            Record: self._record,
-            Send: self._send_request,
-            Reply: self._reply,
-            ReplyCredit: self._reply_credit,
-            Ask: self._ask,
-            Disconnect: self._disconnect,
-        }
 
     # Life cycle.
 
@@ -133,8 +123,11 @@ class DiameterAdaptor(ResourceAdaptor):
         )
         self.outbox = Outbox(self.open_store())
         self.clients = Clients(self)
+        self.accounting = AccountingClients(self)
+        self.user_data = UserDataClients(self)
         self.servers = Servers(self, context.random_bytes(6).hex())
         self.inbound = Inbound(self)
+        self.watch = Watch(self)
         if settings.tls is not None:
             self._tls = _contexts(settings)
         self._carrier = self.open_carrier()
@@ -180,10 +173,10 @@ class DiameterAdaptor(ResourceAdaptor):
 
     # The wire.
 
-    def accepted(self) -> int:
-        """Somebody has connected."""
+    def accepted(self, names: frozenset[str] | None) -> int:
+        """Somebody has connected; over TLS, with the names of his certificate."""
         self.now = self.context.now
-        return self.node.accept(self.now)
+        return self.node.accept(self.now, names)
 
     def connected(self, number: int) -> None:
         """A connection of ours is there."""
@@ -206,7 +199,7 @@ class DiameterAdaptor(ResourceAdaptor):
     def next_deadline(self) -> float | None:
         if self._carrier is None:
             return None
-        parts = (self.node, self.clients, self.servers, self.outbox)
+        parts = (self.node, self.clients, self.accounting, self.user_data, self.servers, self.outbox)
         return min((due for part in parts if (due := part.next_deadline()) is not None), default=None)
 
     def tick(self, now: float) -> None:
@@ -215,9 +208,12 @@ class DiameterAdaptor(ResourceAdaptor):
         self.now = now
         self.node.tick(now)
         self.clients.tick(now)
+        self.accounting.tick(now)
+        self.user_data.tick(now)
         self.servers.tick(now)
         self.drain()
-        self._watch_outbox()
+        self.watch.outbox()
+        self.watch.certificate()
 
     def _work(self) -> None:
         self.drain()
@@ -262,17 +258,6 @@ class DiameterAdaptor(ResourceAdaptor):
                 within=self.settings.cer_timeout,
             )
 
-    def _watch_outbox(self) -> None:
-        if self.outbox.oldest(self.now) > _OLD:
-            self.context.alarms.raise_alarm(
-                "dia.outbox_old",
-                self.context.entity_name,
-                level=AlarmLevel.MAJOR,
-                message=f"{len(self.outbox)} charging requests wait, the oldest for over {_OLD / 60:.0f} minutes",
-            )
-        elif not len(self.outbox):
-            self.context.alarms.clear_type("dia.outbox_old")
-
     # To the SLEE.
 
     def fire(self, handle: str, event: object) -> None:
@@ -289,12 +274,46 @@ class DiameterAdaptor(ResourceAdaptor):
         if self.context.activity_context(handle) is not None:
             self.context.endpoint.end_activity(handle)
 
+    def try_again(self, key: str, result: int) -> None:
+        """Send an entry of the outbox later; with another End-to-End if its server knows that one and says no more."""
+        if result == UNABLE_TO_COMPLY:
+            self.outbox.renew(key, self.node.new_end_to_end())
+        self.outbox.failed(key, self.now)
+
     def new_session_id(self) -> str:
         """A Session-Id that no other process mints; `sh` names the shard (DIA-49; RFC 6733 8.8)."""
         self._sessions += 1
         high = self.node.settings.origin_state
         low = int.from_bytes(self.context.random_bytes(4), "big")
         return f"{self.settings.identity};{high};{low}{self._sessions};sh=00"
+
+    # Over restarts.
+
+    def save(self, handle: str, kind: bytes, state: bytes) -> None:
+        """Have an activity kept over a restart, with what its owner is to be given of it; `kind` names the owner."""
+        self.context.endpoint.save_activity(handle, kind + state)
+
+    def restore_activity(self, handle: Hashable, state: bytes) -> object | None:
+        self.now = self.context.now
+        owners: dict[bytes, Restorer] = {
+            b"C": self.clients,
+            b"A": self.accounting,
+            b"N": self.user_data,
+            b"S": self.servers,
+        }
+        found = owners[state[:1]].restore(str(handle), state[1:])
+        self.drain()
+        return found
+
+    def recover_output(self, command: object) -> bool:
+        self.now = self.context.now
+        if isinstance(command, SessionCommand):
+            self.clients.recover(command)
+        else:
+            assert isinstance(command, Command)
+            command.perform(self)
+        self.drain()
+        return True
 
     # What the SLEE tells.
 
@@ -312,11 +331,16 @@ class DiameterAdaptor(ResourceAdaptor):
     def activity_unreferenced(self, handle: Hashable) -> None:
         self.now = self.context.now
         self.servers.unreferenced(str(handle))
+        self.clients.unreferenced(str(handle))
+        self.accounting.remove(str(handle))
+        self.user_data.give_up(str(handle))
         self.drain()
 
     def administrative_remove(self, handle: Hashable) -> None:
         self.now = self.context.now
         self.clients.remove(str(handle))
+        self.accounting.remove(str(handle))
+        self.user_data.give_up(str(handle))
         self.servers.remove(str(handle))
         self.drain()
 
@@ -338,39 +362,10 @@ class DiameterAdaptor(ResourceAdaptor):
         return DiameterProvider(self)
 
     def perform(self, command: object) -> None:
+        assert isinstance(command, Command)
         self.now = self.context.now
-        self._commands[type(command)](command)
+        command.perform(self)
         self.drain()
-
-    def _begin(self, command: Begin) -> None:
-        command.session.begin(command.services, self.now)
-
-    def _charge_event(self, command: ChargeEvent) -> None:
-        command.session.event(command.action, command.services, self.now, command.correlation)
-
-    def _report(self, command: Report) -> None:
-        command.session.report(command.services, self.now)
-
-    def _end_session(self, command: End) -> None:
-        command.session.end(command.services, command.cause, self.now)
-
-    def _record(self, command: Record) -> None:
-        self.clients.record(command.accounting, command.kind, command.avps)
-
-    def _send_request(self, command: Send) -> None:
-        self.node.send(command.message, RequestToken(command.key), self.now)
-
-    def _reply(self, command: Reply) -> None:
-        self.servers.answer_other(command.served, command.result, command.avps)
-
-    def _reply_credit(self, command: ReplyCredit) -> None:
-        self.servers.answer_credit(command.served, command.answer)
-
-    def _ask(self, command: Ask) -> None:
-        self.node.send(self.servers.ask(command.served, command.command), SilentToken(), self.now)
-
-    def _disconnect(self, command: Disconnect) -> None:
-        self.node.disconnect(command.host, command.cause, self.now)
 
     def statistics(self) -> DiameterStatistics:
         """A frozen picture of all counters (DIA-52)."""

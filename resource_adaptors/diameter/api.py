@@ -6,10 +6,12 @@ that keeps balances is told of requests and answers them (server). Names follow 
 
 from __future__ import annotations
 
+import datetime
 from typing import Final
 
 import msgspec
 
+from resource_adaptors.diameter.message import codes
 from resource_adaptors.diameter.message.avp import Avp
 from resource_adaptors.diameter.message.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from resource_adaptors.diameter.message.message import Message
@@ -22,7 +24,16 @@ from resource_adaptors.diameter.protocol.charging import (
     Subscription,
     SubscriptionKind,
 )
+from resource_adaptors.diameter.protocol.ims import ImsInformation, NodeFunctionality, RoleOfNode
+from resource_adaptors.diameter.protocol.sh_document import RepositoryData, UserData, next_sequence
 from resource_adaptors.diameter.protocol.units import FinalUnit, Grant, Money, PoolShare, Service, Units
+from resource_adaptors.diameter.protocol.user_data import (
+    DataReference,
+    ShReply,
+    ShRequest,
+    ShResult,
+    UserIdentity,
+)
 from slee.api.activity import ActivityContext
 from slee.api.event import event_type
 from slee.api.resource import ResourceAdaptorType
@@ -56,6 +67,15 @@ class DiameterTransaction(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"{self.command} {self.key}"
+
+
+class ShSubscription(msgspec.Struct, frozen=True):
+    """Activity of one subscription to user data; ends when it expires, is refused, or is given up."""
+
+    user: UserIdentity
+    reference: DataReference
+    service: str
+    """Service-Indication, of repository data."""
 
 
 class PeerActivity(msgspec.Struct, frozen=True):
@@ -123,7 +143,11 @@ class SessionAborted:
 
 @event_type("diameter.FailureHandled", vendor="slee", version="1.0")
 class FailureHandled:
-    """No server could be asked; `action` says whether the service goes on uncharged or ends (DIA-32)."""
+    """No server could be asked; `action` says whether the service goes on or ends (DIA-32).
+
+    After the failure of an INITIAL or EVENT the session is over. After that of an UPDATE it is there until it is
+    closed: what was used meanwhile is charged when a server can be reached.
+    """
 
     session_id: str
     kind: RequestType
@@ -173,6 +197,37 @@ class Undeliverable:
 
     key: str
     reason: str
+
+
+@event_type("diameter.ShAnswer", vendor="slee", version="1.0")
+class ShAnswer:
+    """The answer to a request for user data, an update of it, a subscription, or a notification (DIA-41)."""
+
+    kind: str
+    """`UDA`, `PUA`, `SNA` or `PNA`."""
+    user: UserIdentity
+    reply: ShReply
+    """Its result, and the data where they were asked for."""
+
+
+@event_type("diameter.ShNotification", vendor="slee", version="1.0")
+class ShNotification:
+    """User data have changed; on the activity of the subscription, and answered by the adaptor (DIA-43)."""
+
+    user: UserIdentity
+    data: UserData
+
+
+@event_type("diameter.AccountingUndelivered", vendor="slee", version="1.0")
+class AccountingUndelivered:
+    """An accounting record did not reach its server when it was sent first (DIA-38; RFC 6733 9.8.7)."""
+
+    session_id: str
+    number: int
+    goes_on: bool
+    """Whether the service may be given all the same: not where the server said DELIVER_AND_GRANT."""
+    is_kept: bool
+    """Whether the record is sent until it is answered: not where the server said GRANT_AND_LOSE."""
 
 
 @event_type("diameter.PeerUp", vendor="slee", version="1.0")
@@ -232,6 +287,30 @@ class EventRequest:
     message: Message
 
 
+@event_type("diameter.UserDataRequest", vendor="slee", version="1.0")
+class UserDataRequest:
+    """UDR; answer it with `answer_user_data`."""
+
+    request: ShRequest
+    message: Message
+
+
+@event_type("diameter.ProfileUpdateRequest", vendor="slee", version="1.0")
+class ProfileUpdateRequest:
+    """PUR: `request.data.repository` is to be kept, if its number is the next one (`next_sequence`)."""
+
+    request: ShRequest
+    message: Message
+
+
+@event_type("diameter.SubscribeRequest", vendor="slee", version="1.0")
+class SubscribeRequest:
+    """SNR: tell `request.origin_host` of changes by `notify`, or no more where `request.is_end`."""
+
+    request: ShRequest
+    message: Message
+
+
 @event_type("diameter.DiameterRequest", vendor="slee", version="1.0")
 class DiameterRequest:
     """Any other request of an application served; answer it with `answer`."""
@@ -251,6 +330,7 @@ class Diameter(ResourceInterface):
         realm: str,
         context: str | None = None,
         failure_handling: FailureHandling | None = None,
+        information: ImsInformation | None = None,
     ) -> ActivityContext:
         """Ask for credit for a session; `CreditGranted`, `CreditDenied` or `FailureHandled` follows on its activity.
 
@@ -260,6 +340,7 @@ class Diameter(ResourceInterface):
             realm: Destination-Realm.
             context: Service-Context-Id; the configured one unless given.
             failure_handling: what to do when no server can be asked; configured unless given, an answer's wins.
+            information: of the call or message, for Service-Information.
 
         Raises:
             LocalProtocolError: there is no service, or a value does not fit.
@@ -292,6 +373,7 @@ class Diameter(ResourceInterface):
         realm: str,
         context: str | None = None,
         correlation: bytes = b"",
+        information: ImsInformation | None = None,
     ) -> ActivityContext:
         """Debit, refund, check a balance or ask a price, once; the answer comes on the activity returned (DIA-33)."""
         raise NotImplementedError
@@ -300,6 +382,7 @@ class Diameter(ResourceInterface):
     def open_accounting(self, avps: tuple[Avp, ...] = (), *, realm: str, is_event: bool = False) -> ActivityContext:
         """Begin an accounting session with a START record, or make a single EVENT record.
 
+        Where the server wants interim records, they are made at its interval with the AVPs of the last record (DIA-38).
         Records are kept until they are answered; `AccountingAccepted` or `AccountingRejected` tells of each (DIA-39).
         """
         raise NotImplementedError
@@ -317,6 +400,80 @@ class Diameter(ResourceInterface):
 
         Raises:
             LocalProtocolError: it is no request, or breaks the grammar of its command (DIA-7).
+        """
+        raise NotImplementedError
+
+    @opening_command
+    def user_data(
+        self,
+        user: UserIdentity,
+        references: tuple[DataReference, ...],
+        *,
+        realm: str,
+        host: str = "",
+        services: tuple[str, ...] = (),
+    ) -> ActivityContext:
+        """Ask for data of a user (UDR); `ShAnswer` follows, or `AnswerTimeout` or `Undeliverable`.
+
+        Args:
+            user: whose.
+            references: which data.
+            realm: Destination-Realm.
+            host: Destination-Host, where the server of the user is known.
+            services: Service-Indications, of repository data.
+
+        Raises:
+            LocalProtocolError: nothing is asked for, or a value does not fit.
+        """
+        raise NotImplementedError
+
+    @opening_command
+    def profile_update(
+        self, user: UserIdentity, data: RepositoryData, *, realm: str, host: str = ""
+    ) -> ActivityContext:
+        """Write what a service keeps of a user (PUR); `ShAnswer` follows, with 5105 if its number is not the next."""
+        raise NotImplementedError
+
+    @opening_command
+    def subscribe(
+        self,
+        user: UserIdentity,
+        reference: DataReference,
+        *,
+        realm: str,
+        host: str = "",
+        service: str = "",
+        wants_data: bool = False,
+        expires: datetime.datetime | None = None,
+    ) -> ActivityContext:
+        """Ask to be told of changes (SNR): `ShAnswer`, then `ShNotification` on the activity while it lives.
+
+        The activity ends when the subscription expires, and the subscription when no entity is attached any more.
+        """
+        raise NotImplementedError
+
+    @command
+    def unsubscribe(self, subscription: ActivityContext) -> None:
+        """End a subscription; its activity ends with the answer."""
+        raise NotImplementedError
+
+    @opening_command
+    def notify(self, user: UserIdentity, data: UserData, *, realm: str, host: str) -> ActivityContext:
+        """As a server of user data, tell a subscriber of a change (PNR); `ShAnswer` follows."""
+        raise NotImplementedError
+
+    @command
+    def answer_user_data(
+        self,
+        aci: ActivityContext,
+        result: int,
+        data: UserData | None = None,
+        *,
+        expires: datetime.datetime | None = None,
+    ) -> None:
+        """Answer a `UserDataRequest`, `ProfileUpdateRequest` or `SubscribeRequest`.
+
+        A member of `ShResult` is sent as Experimental-Result, any other number as Result-Code.
         """
         raise NotImplementedError
 
@@ -367,6 +524,12 @@ SERVER_EVENTS: Final[dict[RequestType, type]] = {
     RequestType.EVENT: EventRequest,
 }
 
+SH_EVENTS: Final[dict[int, type]] = {
+    codes.USER_DATA: UserDataRequest,
+    codes.PROFILE_UPDATE: ProfileUpdateRequest,
+    codes.SUBSCRIBE_NOTIFICATIONS: SubscribeRequest,
+}
+
 DIAMETER: Final[ResourceAdaptorType[Diameter]] = ResourceAdaptorType(
     "Diameter",
     vendor="slee",
@@ -382,6 +545,9 @@ DIAMETER: Final[ResourceAdaptorType[Diameter]] = ResourceAdaptorType(
         FailureHandled,
         AccountingAccepted,
         AccountingRejected,
+        AccountingUndelivered,
+        ShAnswer,
+        ShNotification,
         DiameterAnswer,
         AnswerTimeout,
         Undeliverable,
@@ -389,17 +555,20 @@ DIAMETER: Final[ResourceAdaptorType[Diameter]] = ResourceAdaptorType(
         PeerDown,
         PeerRestarted,
         *SERVER_EVENTS.values(),
+        *SH_EVENTS.values(),
         DiameterRequest,
     ),
-    activities=(CreditControlSession, AccountingSession, DiameterTransaction, PeerActivity),
+    activities=(CreditControlSession, AccountingSession, DiameterTransaction, ShSubscription, PeerActivity),
 )
 
 __all__ = [
     "DIAMETER",
     "SERVER_EVENTS",
+    "SH_EVENTS",
     "AccountingAccepted",
     "AccountingRejected",
     "AccountingSession",
+    "AccountingUndelivered",
     "Action",
     "AnswerTimeout",
     "Avp",
@@ -408,6 +577,7 @@ __all__ = [
     "CreditDenied",
     "CreditGranted",
     "CreditRequest",
+    "DataReference",
     "Diameter",
     "DiameterAnswer",
     "DiameterRequest",
@@ -418,26 +588,42 @@ __all__ = [
     "FinalUnit",
     "FinalUnitGranted",
     "Grant",
+    "ImsInformation",
     "InitialRequest",
     "LocalProtocolError",
     "Message",
     "Money",
+    "NodeFunctionality",
     "PeerActivity",
     "PeerDown",
     "PeerRestarted",
     "PeerUp",
     "PoolShare",
+    "ProfileUpdateRequest",
     "ProtocolError",
     "QuotaExhausted",
     "ReauthRequested",
     "RemoteProtocolError",
+    "RepositoryData",
     "RequestType",
+    "RoleOfNode",
     "Service",
     "SessionAborted",
+    "ShAnswer",
+    "ShNotification",
+    "ShReply",
+    "ShRequest",
+    "ShResult",
+    "ShSubscription",
+    "SubscribeRequest",
     "Subscription",
     "SubscriptionKind",
     "TerminationRequest",
     "Undeliverable",
     "Units",
     "UpdateRequest",
+    "UserData",
+    "UserDataRequest",
+    "UserIdentity",
+    "next_sequence",
 ]

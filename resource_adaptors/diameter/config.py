@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -15,7 +16,19 @@ from resource_adaptors.diameter.protocol.settings import PeerSettings, RealmSett
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Identity = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?$")]
+TCP_PORT: Final = 3868
+TLS_PORT: Final = 5868
+"""RFC 6733 11.4, erratum 3997."""
+
 Application = Annotated[int, Field(ge=0, le=0xFFFF_FFFF)]
+
+
+def _with_port(given: object, key: str, value: object) -> object:
+    """The port of TLS, where TLS is asked for and no port is given."""
+    if not isinstance(given, Mapping):
+        return given
+    keys = cast("Mapping[str, object]", given)
+    return {**keys, "port": TLS_PORT} if keys.get(key) == value and "port" not in keys else keys
 
 
 class ListenerConfiguration(BaseModel):
@@ -24,11 +37,16 @@ class ListenerConfiguration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = "127.0.0.1"
-    port: Port = 3868
-    """3868 is the port of TCP, 5868 that of TLS; 0 picks a free one."""
+    port: Port = TCP_PORT
+    """The port of TLS, 5868, unless given where `tls` is set; 0 picks a free one."""
     tls: bool = False
     allow_plain: bool = False
     """Listen without TLS on an address that is not of this machine alone (DIA-55)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_port(cls, given: object) -> object:
+        return _with_port(given, "tls", True)
 
     @model_validator(mode="after")
     def _is_private_or_safe(self) -> ListenerConfiguration:
@@ -46,6 +64,8 @@ class TlsConfiguration(BaseModel):
     key: Path
     authorities: Path
     """Certificates of those who may sign a peer's."""
+    warn_days: Annotated[int, Field(ge=0)] = 30
+    """Days before the end of our certificate at which an alarm is raised."""
 
 
 class PeerConfiguration(BaseModel):
@@ -57,11 +77,21 @@ class PeerConfiguration(BaseModel):
     """Its Origin-Host."""
     address: str = ""
     """Name or address to connect to; the host unless given."""
-    port: Port = 3868
+    port: Port = TCP_PORT
+    """The port of TLS, 5868, unless given where the transport is `tls`."""
     transport: Literal["tcp", "tls"] = "tcp"
     mode: Literal["initiator", "responder", "both"] = "both"
     """Who connects: `responder` waits for the peer."""
     weight: Annotated[int, Field(ge=1)] = 1
+    realms: frozenset[Identity] = frozenset()
+    """Realms whose requests may come through it; any unless given (DIA-18)."""
+    refusal: Literal[3002, 5003] = 3002
+    """Result-Code of requests from elsewhere."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_port(cls, given: object) -> object:
+        return _with_port(given, "transport", "tls")
 
     def settings(self) -> PeerSettings:
         """What the core needs."""
@@ -72,6 +102,8 @@ class PeerConfiguration(BaseModel):
             tls=self.transport == "tls",
             opens=self.mode != "responder",
             weight=self.weight,
+            realms=frozenset(realm.lower() for realm in self.realms),
+            refusal=self.refusal,
         )
 
 
@@ -122,8 +154,18 @@ class DiameterConfiguration(BaseModel):
     """Failure handling of credit control where the server says nothing (RFC 8506 8.14)."""
     session_failover: bool = False
     """Whether another server may go on with a session where the first one says nothing (RFC 8506 8.4)."""
-    stores_events: bool = True
-    """Whether debits that reach no server are stored, and sent when one is back (DIA-33)."""
+    ddfh: Literal["TERMINATE_OR_BUFFER", "CONTINUE"] = "TERMINATE_OR_BUFFER"
+    """What becomes of a service whose debit reaches no server: CONTINUE gives it (RFC 8506 8.15; DIA-33).
+
+    A debit that may have been made is repeated until that is known, either way.
+    """
+    realtime: Literal["DELIVER_AND_GRANT", "GRANT_AND_STORE", "GRANT_AND_LOSE"] = "GRANT_AND_STORE"
+    """What holds for accounting where the server says nothing (RFC 6733 9.8.7; DIA-38)."""
+    rejected_records: dict[Annotated[int, Field(ge=3000, le=5999)], Literal["dead_letter", "retry", "drop"]] = {}
+    """What becomes of accounting records by Result-Code of their refusal, such as 5002 or 5030 (DIA-40).
+
+    Unless given, protocol errors, transient failures and 5012 are tried again; other refusals are dead letters.
+    """
     context: str = "32260@3gpp.org"
     """Service-Context-Id (DIA-37)."""
     answer_deadline: Seconds = 8.0
@@ -132,6 +174,12 @@ class DiameterConfiguration(BaseModel):
     """File that keeps what has to be sent until it is answered; in memory, and lost at the end, unless given."""
     accept_unknown: bool = False
     """Let peers in that are not configured."""
+    follow_redirect: bool = False
+    """Send a request on to the configured peer that an answer redirects it to (DIA-20)."""
+    rate: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Requests that begin something a second and peer; more get 3004. Without limit if 0 (DIA-55)."""
+    burst: Annotated[int, Field(ge=1)] = 100
+    """How many of them may come at once."""
     max_message: Annotated[int, Field(ge=1024, le=0xFF_FFFC)] = 65_536
     dictionary_files: tuple[Path, ...] = ()
 
@@ -148,6 +196,11 @@ class DiameterConfiguration(BaseModel):
         if needs_tls and self.tls is None:
             raise ValueError("tls: a peer or listener needs certificates; give certificate, key and authorities")
         return self
+
+    def fate_of_record(self, result: int) -> str:
+        """`retry`, `dead_letter` or `drop`: what becomes of an accounting record that was refused (DIA-39, DIA-40)."""
+        is_passing = result // 1000 in (0, 1, 3, 4) or result == codes.UNABLE_TO_COMPLY
+        return self.rejected_records.get(result, "retry" if is_passing else "dead_letter")
 
     @property
     def failure_handling(self) -> FailureHandling:
@@ -174,6 +227,9 @@ class DiameterConfiguration(BaseModel):
             queue=self.queue,
             largest_message=self.max_message,
             accept_unknown=self.accept_unknown,
+            follow_redirect=self.follow_redirect,
+            rate=self.rate,
+            burst=self.burst,
         )
 
     def routes(self) -> tuple[RealmSettings, ...]:

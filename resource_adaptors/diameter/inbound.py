@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any
 from resource_adaptors.diameter import api
 from resource_adaptors.diameter.message import codes
 from resource_adaptors.diameter.message.avp import text, u32
-from resource_adaptors.diameter.protocol.events import Answered, Down, RequestReceived, Restarted, Unanswered, Up
-from slee.api.alarm import AlarmLevel
+from resource_adaptors.diameter.protocol.events import (
+    Answered,
+    Down,
+    Impostor,
+    RequestReceived,
+    Restarted,
+    Unanswered,
+    Up,
+)
+from resource_adaptors.diameter.protocol.user_data import ShReply
+from resource_adaptors.diameter.user_data import ShToken
 
 if TYPE_CHECKING:
     from resource_adaptors.diameter.adaptor import DiameterAdaptor
@@ -29,6 +38,7 @@ class Inbound:
             Up: self._on_up,
             Down: self._on_down,
             Restarted: self._on_restarted,
+            Impostor: self._on_impostor,
             RequestReceived: self._on_request,
             Answered: self._on_answered,
             Unanswered: self._on_unanswered,
@@ -41,29 +51,14 @@ class Inbound:
     def _on_up(self, event: Up) -> None:
         self._adaptor.outbox.hasten()
         self._adaptor.fire(peer_handle(event.host), api.PeerUp(event.host))
-        for alarm in ("dia.peer_down", "dia.realm_unreachable", "dia.ccfh_continue"):
-            self._adaptor.context.alarms.clear_type(alarm)
-        self._watch_peers()
+        self._adaptor.watch.peer_up()
 
     def _on_down(self, event: Down) -> None:
         self._adaptor.fire(peer_handle(event.host), api.PeerDown(event.host, event.reason))
-        self._watch_peers()
+        self._adaptor.watch.peers()
 
-    def _watch_peers(self) -> None:
-        peers = self._adaptor.node.peers
-        for host, peer in peers.items():
-            if not peer.is_up and not peer.is_dynamic and not self._adaptor.node.is_stopping:
-                self._adaptor.context.alarms.raise_alarm(
-                    "dia.peer_down", host, level=AlarmLevel.MAJOR, message=f"peer {host} takes no requests"
-                )
-        for realm in self._adaptor.settings.realms:
-            if not self._adaptor.node.is_stopping and not any(peers[host.lower()].is_up for host in realm.peers):
-                self._adaptor.context.alarms.raise_alarm(
-                    "dia.realm_unreachable",
-                    f"{realm.realm}/{realm.application}",
-                    level=AlarmLevel.CRITICAL,
-                    message=f"no peer of realm {realm.realm} takes requests of application {realm.application}",
-                )
+    def _on_impostor(self, event: Impostor) -> None:
+        self._adaptor.watch.impostor(event.host)
 
     def _on_restarted(self, event: Restarted) -> None:
         self._adaptor.fire(peer_handle(event.host), api.PeerRestarted(event.host))
@@ -83,11 +78,30 @@ class Inbound:
                 text(codes.ORIGIN_REALM, settings.realm),
             )
             self._adaptor.node.answer(message, event.host, event.connection, avps)
+        elif message.command == codes.PUSH_NOTIFICATION:
+            self._on_notification(event)
         else:
             self._adaptor.servers.request(event)
 
+    def _on_notification(self, event: RequestReceived) -> None:
+        settings = self._adaptor.node.settings
+        avps = (
+            text(codes.SESSION_ID, event.message.session_id),
+            self._adaptor.user_data.notified(event),
+            text(codes.ORIGIN_HOST, settings.identity),
+            text(codes.ORIGIN_REALM, settings.realm),
+            *ShReply(result=codes.SUCCESS).avps(),
+        )
+        self._adaptor.node.answer(event.message, event.host, event.connection, avps)
+
     def _on_answered(self, event: Answered) -> None:
-        self._adaptor.clients.answered(event)
+        if isinstance(event.token, ShToken):
+            self._adaptor.user_data.answered(event.token, event)
+        else:
+            self._adaptor.clients.answered(event)
 
     def _on_unanswered(self, event: Unanswered) -> None:
-        self._adaptor.clients.unanswered(event)
+        if isinstance(event.token, ShToken):
+            self._adaptor.user_data.unanswered(event.token, event)
+        else:
+            self._adaptor.clients.unanswered(event)

@@ -12,8 +12,9 @@ from resource_adaptors.diameter.protocol.watchdog import STATES
 if TYPE_CHECKING:
     from resource_adaptors.diameter.adaptor import DiameterAdaptor
 
-Figure: TypeAlias = tuple[str, str, str, Mapping[str, str], float]
-"""Name, type, help, labels and value."""
+Histogram: TypeAlias = tuple[tuple[tuple[float, int], ...], float]
+Figure: TypeAlias = tuple[str, str, str, Mapping[str, str], float | Histogram]
+"""Name, type, help, labels and value; a histogram's value is its cumulated buckets and the sum."""
 
 
 class DiameterStatistics(msgspec.Struct, frozen=True):
@@ -26,13 +27,17 @@ class DiameterStatistics(msgspec.Struct, frozen=True):
     dropped: Mapping[str, int]
     timeouts: Mapping[int, int]
     """By application."""
+    answers: Mapping[int, Histogram]
+    """How long answers took, by application."""
+    rate_limited: int
     peers: Mapping[str, tuple[str, int]]
     """Watchdog state and requests owed, by host."""
     retransmissions: int
     duplicates: int
     failovers: int
-    client_sessions: int
-    server_activities: int
+    sessions: Mapping[tuple[str, str], int]
+    """Live sessions by application and role."""
+    lost_records: int
     unanswered: int
     outbox: int
 
@@ -46,12 +51,19 @@ class DiameterStatistics(msgspec.Struct, frozen=True):
             results=dict(counted.results),
             dropped=dict(counted.dropped),
             timeouts=dict(counted.timeouts),
+            answers={number: found.histogram() for number, found in counted.answers.items()},
+            rate_limited=counted.rate_limited,
             peers={host: (peer.watch, len(peer.pending)) for host, peer in node.peers.items() if not peer.is_dynamic},
             retransmissions=counted.retransmissions,
             duplicates=counted.duplicates,
             failovers=counted.failovers,
-            client_sessions=len(adaptor.clients.sessions),
-            server_activities=len(adaptor.servers.activities),
+            sessions={
+                ("credit control", "client"): len(adaptor.clients.sessions),
+                ("credit control", "server"): len(adaptor.servers.activities),
+                ("accounting", "client"): len(adaptor.accounting.sessions),
+                ("user data", "client"): len(adaptor.user_data.subscriptions),
+            },
+            lost_records=adaptor.accounting.lost,
             unanswered=adaptor.servers.unanswered,
             outbox=len(adaptor.outbox),
         )
@@ -78,11 +90,17 @@ class DiameterStatistics(msgspec.Struct, frozen=True):
             ("slee_dia_retransmissions", "Requests sent once more, to another peer.", self.retransmissions),
             ("slee_dia_duplicates", "Requests that came once more.", self.duplicates),
             ("slee_dia_failovers", "Requests taken from a peer that was lost.", self.failovers),
+            ("slee_dia_rate_limited", "Requests refused because their peer sent too many.", self.rate_limited),
+            ("slee_dia_lost_records", "Accounting records given up, as their server allowed.", self.lost_records),
             ("slee_dia_unanswered", "Requests answered 5012 because no service did.", self.unanswered),
         ):
             yield name, "counter", text, {}, value
-        for role, sessions in (("client", self.client_sessions), ("server", self.server_activities)):
-            yield "slee_dia_sessions", "gauge", "Live sessions.", {"role": role}, sessions
+        for (kind, role), sessions in self.sessions.items():
+            labels = {"application": kind, "role": role}
+            yield "slee_dia_sessions", "gauge", "Live sessions.", labels, sessions
+        for number, histogram in self.answers.items():
+            labels = {"application": str(number)}
+            yield "slee_dia_answer_seconds", "histogram", "How long answers took.", labels, histogram
         yield "slee_dia_outbox", "gauge", "Requests stored until they are answered.", {}, self.outbox
 
     def _label(self, peer: str) -> str:

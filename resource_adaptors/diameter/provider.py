@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from resource_adaptors.diameter.api import AccountingSession, CreditControlSession, Diameter, DiameterTransaction
+from resource_adaptors.diameter.api import AccountingSession, CreditControlSession, DiameterTransaction
+from resource_adaptors.diameter.commands import (
+    Ask,
+    Begin,
+    ChargeEvent,
+    Disconnect,
+    End,
+    Record,
+    Reply,
+    ReplyCredit,
+    Report,
+    Send,
+)
 from resource_adaptors.diameter.message import codes
 from resource_adaptors.diameter.message.avp import Avp, text
 from resource_adaptors.diameter.message.errors import LocalProtocolError, RemoteProtocolError
@@ -19,98 +31,22 @@ from resource_adaptors.diameter.protocol.charging import (
     FailureHandling,
     Subscription,
 )
+from resource_adaptors.diameter.protocol.ims import ImsInformation
 from resource_adaptors.diameter.protocol.session import CreditSession
 from resource_adaptors.diameter.protocol.units import Grant, Service
 from resource_adaptors.diameter.protocol.validation import check_request
+from resource_adaptors.diameter.user_data_provider import UserDataProvider
+from slee.spi import ActivityFlags
 
 if TYPE_CHECKING:
-    from resource_adaptors.diameter.adaptor import DiameterAdaptor
     from resource_adaptors.diameter.servers import Served
     from slee.api.activity import ActivityContext
 
 _LARGEST_RESULT: Final = 5999
 
 
-class Begin(msgspec.Struct, frozen=True):
-    """Ask for credit."""
-
-    session: CreditSession
-    services: tuple[Service, ...]
-
-
-class ChargeEvent(msgspec.Struct, frozen=True):
-    """Charge once."""
-
-    session: CreditSession
-    action: Action
-    services: tuple[Service, ...]
-    correlation: bytes
-
-
-class Report(msgspec.Struct, frozen=True):
-    """Tell what was used."""
-
-    session: CreditSession
-    services: tuple[Service, ...]
-
-
-class End(msgspec.Struct, frozen=True):
-    """End a session."""
-
-    session: CreditSession
-    services: tuple[Service, ...]
-    cause: int
-
-
-class Record(msgspec.Struct, frozen=True):
-    """Make an accounting record."""
-
-    accounting: Accounting
-    kind: RecordType
-    avps: tuple[Avp, ...]
-
-
-class Send(msgspec.Struct, frozen=True):
-    """Send a request of a service."""
-
-    key: str
-    message: Message
-
-
-class ReplyCredit(msgspec.Struct, frozen=True):
-    """Answer a CCR."""
-
-    served: Any
-    answer: CreditAnswer
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """Answer another request."""
-
-    served: Any
-    result: int
-    avps: tuple[Avp, ...]
-
-
-class Ask(msgspec.Struct, frozen=True):
-    """Send a RAR or ASR."""
-
-    served: Any
-    command: int
-
-
-class Disconnect(msgspec.Struct, frozen=True):
-    """Say goodbye to a peer."""
-
-    host: str
-    cause: int
-
-
-class DiameterProvider(Diameter):
+class DiameterProvider(UserDataProvider):
     """The interface of one Diameter resource adaptor entity."""
-
-    def __init__(self, adaptor: DiameterAdaptor) -> None:
-        self._adaptor = adaptor
 
     def open_session(
         self,
@@ -120,12 +56,13 @@ class DiameterProvider(Diameter):
         realm: str,
         context: str | None = None,
         failure_handling: FailureHandling | None = None,
+        information: ImsInformation | None = None,
     ) -> ActivityContext:
-        session = self._session(subscriptions, services, realm, context)
+        session = self._session(subscriptions, services, realm, context, information)
         if failure_handling is not None:
             session.failure_handling = failure_handling
         activity = self._start(session)
-        self._adaptor.context.enlist(Begin(session, services))
+        self._adaptor.context.enlist(Begin(session.session_id, session.new_serial(), services))
         return activity
 
     def charge_event(
@@ -137,10 +74,13 @@ class DiameterProvider(Diameter):
         realm: str,
         context: str | None = None,
         correlation: bytes = b"",
+        information: ImsInformation | None = None,
     ) -> ActivityContext:
-        session = self._session(subscriptions, services, realm, context)
+        session = self._session(subscriptions, services, realm, context, information)
         activity = self._start(session)
-        self._adaptor.context.enlist(ChargeEvent(session, action, services, correlation))
+        self._adaptor.context.enlist(
+            ChargeEvent(session.session_id, session.new_serial(), action, services, correlation)
+        )
         return activity
 
     def report(self, session: ActivityContext, services: tuple[Service, ...]) -> None:
@@ -148,32 +88,39 @@ class DiameterProvider(Diameter):
         _encode(services)
         if found.queued_end:
             raise LocalProtocolError(f"report: session {found.session_id} is ending [DIA-28]; give use with close")
-        self._adaptor.context.enlist(Report(found, services))
+        self._adaptor.context.enlist(Report(found.session_id, found.new_serial(), services))
 
     def close(self, session: ActivityContext, services: tuple[Service, ...] = (), *, cause: int = 1) -> None:
         found = self._client(session, "close")
         _encode(services)
         found.check(table.END)
-        self._adaptor.context.enlist(End(found, services, cause))
+        self._adaptor.context.enlist(End(found.session_id, found.new_serial(), services, cause))
 
     def open_accounting(self, avps: tuple[Avp, ...] = (), *, realm: str, is_event: bool = False) -> ActivityContext:
         if not realm:
             raise LocalProtocolError("accounting without realm [DIA-19]; give the Destination-Realm")
         adaptor = self._adaptor
-        accounting = Accounting(adaptor.new_session_id(), realm)
-        sessions, handle = adaptor.clients.accounting, accounting.session_id
-        sessions[handle] = accounting
-        adaptor.context.on_rollback(sessions.pop, handle, None)
-        activity = adaptor.context.endpoint.start_activity_transacted(handle, AccountingSession(handle))
-        adaptor.context.enlist(Record(accounting, RecordType.EVENT if is_event else RecordType.START, avps))
+        accounting = adaptor.accounting.new(realm)
+        handle = accounting.session_id
+        adaptor.context.on_rollback(adaptor.accounting.sessions.pop, handle, None)
+        activity = adaptor.context.endpoint.start_activity_transacted(
+            handle, AccountingSession(handle), ActivityFlags.UNREFERENCED
+        )
+        adaptor.accounting.save(accounting)
+        self._record(accounting, RecordType.EVENT if is_event else RecordType.START, avps)
         return activity
 
     def record(self, accounting: ActivityContext, avps: tuple[Avp, ...] = (), *, is_last: bool = False) -> None:
         adaptor = self._adaptor
-        found = adaptor.clients.accounting.get(str(adaptor.context.handle_of(accounting)))
-        if found is None or found.is_over:
+        found = adaptor.accounting.sessions.get(str(adaptor.context.handle_of(accounting)))
+        if found is None or found.is_closing:
             raise LocalProtocolError(f"record: {accounting!r} is no accounting session that goes on [DIA-38]")
-        adaptor.context.enlist(Record(found, RecordType.STOP if is_last else RecordType.INTERIM, avps))
+        self._record(found, RecordType.STOP if is_last else RecordType.INTERIM, avps)
+
+    def _record(self, accounting: Accounting, kind: RecordType, avps: tuple[Avp, ...]) -> None:
+        self._adaptor.context.on_rollback(accounting.take_back, accounting.next_number)
+        number = accounting.ask(kind)
+        self._adaptor.context.enlist(Record(accounting.session_id, number, kind, avps))
 
     def send(self, message: Message) -> ActivityContext:
         if not message.is_request:
@@ -210,13 +157,13 @@ class DiameterProvider(Diameter):
 
     def answer(self, aci: ActivityContext, result: int, avps: tuple[Avp, ...] = ()) -> None:
         served = self._served(aci, "answer")
-        self._adaptor.context.enlist(Reply(served, result, avps))
+        self._adaptor.context.enlist(Reply(served.handle, result, avps))
 
     def reauthorise(self, session: ActivityContext) -> None:
-        self._adaptor.context.enlist(Ask(self._open_served(session, "reauthorise"), codes.RE_AUTH))
+        self._adaptor.context.enlist(Ask(self._open_served(session, "reauthorise").handle, codes.RE_AUTH))
 
     def abort(self, session: ActivityContext) -> None:
-        self._adaptor.context.enlist(Ask(self._open_served(session, "abort"), codes.ABORT_SESSION))
+        self._adaptor.context.enlist(Ask(self._open_served(session, "abort").handle, codes.ABORT_SESSION))
 
     def disconnect(self, host: str, cause: int = 0) -> None:
         if host.lower() not in self._adaptor.node.peers or cause not in (0, 1, 2):
@@ -235,6 +182,7 @@ class DiameterProvider(Diameter):
         services: tuple[Service, ...],
         realm: str,
         context: str | None,
+        information: ImsInformation | None,
     ) -> CreditSession:
         adaptor = self._adaptor
         if not services:
@@ -253,8 +201,9 @@ class DiameterProvider(Diameter):
             context=context or settings.context,
             realm=realm,
             failure_handling=settings.failure_handling,
-            stores_events=settings.stores_events,
+            debits_anyway=settings.ddfh == "CONTINUE",
             fails_over=settings.session_failover,
+            extra=() if information is None else (information.avp(),),
         )
 
     def _start(self, session: CreditSession) -> ActivityContext:
@@ -262,7 +211,11 @@ class DiameterProvider(Diameter):
         sessions, context = self._adaptor.clients.sessions, self._adaptor.context
         sessions[handle] = session
         context.on_rollback(sessions.pop, handle, None)
-        return context.endpoint.start_activity_transacted(handle, CreditControlSession(handle, True))
+        activity = context.endpoint.start_activity_transacted(
+            handle, CreditControlSession(handle, True), ActivityFlags.UNREFERENCED
+        )
+        self._adaptor.clients.save(session)
+        return activity
 
     def _client(self, aci: ActivityContext, what: str) -> CreditSession:
         session = self._adaptor.clients.sessions.get(str(self._adaptor.context.handle_of(aci)))
@@ -270,15 +223,10 @@ class DiameterProvider(Diameter):
             raise LocalProtocolError(f"{what}: {aci!r} is no session of ours that goes on [DIA-28]")
         return session
 
-    def _served(self, aci: ActivityContext, what: str) -> Served:
-        served = self._adaptor.servers.served(self._adaptor.context.handle_of(aci), what)
-        served.answered = True
-        self._adaptor.context.on_rollback(served.forget_answer)
-        return served
-
     def _answer_credit(self, aci: ActivityContext, what: str, answer: CreditAnswer) -> None:
         served = self._served(aci, what)
-        self._adaptor.context.enlist(ReplyCredit(served, answer))
+        self._adaptor.servers.save(served, answer)
+        self._adaptor.context.enlist(ReplyCredit(served.handle, answer))
 
     def _open_served(self, aci: ActivityContext, what: str) -> Served:
         handle = str(self._adaptor.context.handle_of(aci))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from resource_adaptors.diameter import api
+from resource_adaptors.diameter.clients import SilentToken
 from resource_adaptors.diameter.message import codes
 from resource_adaptors.diameter.message.avp import Avp, find, i32, text, u32
 from resource_adaptors.diameter.message.errors import LocalProtocolError, RemoteProtocolError
-from resource_adaptors.diameter.message.message import Message, P, R
-from resource_adaptors.diameter.protocol.capabilities import error_answer
+from resource_adaptors.diameter.message.message import Message, P, R, decode
+from resource_adaptors.diameter.protocol.capabilities import error_answer, result_avp
 from resource_adaptors.diameter.protocol.charging import CreditAnswer, RequestType, SubscriptionKind, read_request
 from resource_adaptors.diameter.protocol.events import RequestReceived
+from resource_adaptors.diameter.protocol.user_data import UserIdentity, read_sh_request
 from slee.api.address import Address, AddressPlan
 from slee.api.errors import FireEventError, InvalidStateError
 from slee.spi import ActivityFlags, EventFlags
@@ -31,6 +35,20 @@ _PLANS: Final = {
     SubscriptionKind.PRIVATE: AddressPlan.UNDEFINED,
 }
 _FINAL_KINDS: Final = (RequestType.TERMINATION, RequestType.EVENT)
+
+
+class _Kept(msgspec.Struct, frozen=True, array_like=True):
+    """What is kept of a session over a restart."""
+
+    session_id: str
+    origin: str
+    realm: str
+    number: int
+    answer: bytes
+    supervised_until: float | None
+
+
+_decoder: Final = msgspec.msgpack.Decoder(_Kept)
 
 
 class Served:
@@ -62,6 +80,10 @@ class Served:
         self.last_number: int | None = None
         self.last_answer: Message | None = None
         self.timer: Timer[Served] | None = None
+
+    def is_last(self, result: int) -> bool:
+        """Whether the session is over with an answer of this result to the request that waits."""
+        return self.kind in _FINAL_KINDS or (self.kind is RequestType.INITIAL and result // 1000 != 2)
 
     def forget_answer(self) -> None:
         """The delivery that answered rolled back."""
@@ -101,17 +123,24 @@ class Servers:
         """A sound request has come."""
         message = event.message
         try:
+            sh_event = api.SH_EVENTS.get(message.command)
             if message.command == codes.CREDIT_CONTROL:
                 self._credit_request(event)
+            elif sh_event is not None and sh_event in self.received:
+                request = read_sh_request(message)
+                self._single(event, sh_event(request, message), user_address(request.user))
             elif api.DiameterRequest in self.received:
-                self._count += 1
-                handle = f"r {self._boot} {self._count}"
-                served = Served(handle, api.DiameterTransaction(handle, message.name))
-                self._begin(served, event, api.DiameterRequest(message), None)
+                self._single(event, api.DiameterRequest(message), None)
             else:
                 raise RemoteProtocolError(codes.COMMAND_UNSUPPORTED, f"no service answers {message.name}")
         except RemoteProtocolError as error:
             self._refuse_at_once(event, error)
+
+    def _single(self, event: RequestReceived, told: object, address: Address | None) -> None:
+        """A request outside a session of credit control."""
+        self._count += 1
+        handle = f"r {self._boot} {self._count}"
+        self._begin(Served(handle, api.DiameterTransaction(handle, event.message.name)), event, told, address)
 
     def _credit_request(self, event: RequestReceived) -> None:
         request = read_request(event.message)
@@ -166,17 +195,22 @@ class Servers:
             raise LocalProtocolError(f"{what}: {handle} has no request that waits for its answer [DIA-35]")
         return served
 
-    def answer_credit(self, served: Served, answer: CreditAnswer) -> None:
-        """Answer a CCR."""
-        event = served.waiting
-        if event is None:
+    def answer_credit(self, handle: str, answer: CreditAnswer) -> None:
+        """Answer a CCR, if it waits for that."""
+        served = self.activities.get(handle)
+        if served is None or served.waiting is None:
             return
-        message = event.message
+        avps = self._credit_avps(served.waiting.message, answer)
+        self._reply(served, avps, supervision=_supervision(answer))
+        if served.is_last(answer.result):
+            self._end(served)
+
+    def _credit_avps(self, message: Message, answer: CreditAnswer) -> tuple[Avp, ...]:
         settings = self._adaptor.node.settings
         kind, number = find(message.avps, codes.CC_REQUEST_TYPE), find(message.avps, codes.CC_REQUEST_NUMBER)
         assert kind is not None
         assert number is not None
-        avps = (
+        return (
             text(codes.SESSION_ID, message.session_id),
             u32(codes.RESULT_CODE, answer.result),
             text(codes.ORIGIN_HOST, settings.identity),
@@ -186,24 +220,20 @@ class Servers:
             number,
             *answer.avps(),
         )
-        validities = [grant.validity for grant in answer.grants if grant.validity]
-        self._reply(served, avps, supervision=2.0 * min(validities) if validities else None)
-        if served.kind in _FINAL_KINDS or (served.kind is RequestType.INITIAL and answer.result // 1000 != 2):
-            self._end(served)
 
-    def answer_other(self, served: Served, result: int, avps: tuple[Avp, ...]) -> None:
-        """Answer any other request."""
-        event = served.waiting
-        if event is None:
+    def answer_other(self, handle: str, result: int, avps: tuple[Avp, ...], vendor: int) -> None:
+        """Answer any other request, if it waits for that."""
+        served = self.activities.get(handle)
+        if served is None or served.waiting is None:
             return
         settings = self._adaptor.node.settings
-        session = find(event.message.avps, codes.SESSION_ID)
+        session = find(served.waiting.message.avps, codes.SESSION_ID)
         head = () if session is None else (session,)
         self._reply(
             served,
             (
                 *head,
-                u32(codes.RESULT_CODE, result),
+                result_avp(result, vendor),
                 text(codes.ORIGIN_HOST, settings.identity),
                 text(codes.ORIGIN_REALM, settings.realm),
                 *avps,
@@ -211,12 +241,41 @@ class Servers:
         )
         self._end(served)
 
+    # Over restarts.
+
+    def save(self, served: Served, answer: CreditAnswer) -> None:
+        """Have a session kept with the answer that a delivery gives, from its commit on (DIA-24, DIA-50)."""
+        event = served.waiting
+        if event is None or served.is_last(answer.result):
+            return
+        supervision = _supervision(answer)
+        kept = _Kept(
+            event.message.session_id,
+            served.origin,
+            served.realm,
+            served.last_number or 0,
+            event.message.answer(self._credit_avps(event.message, answer)).encode(),
+            None if supervision is None else self._adaptor.context.now + supervision,
+        )
+        self._adaptor.save(served.handle, b"S", msgspec.msgpack.encode(kept))
+
+    def restore(self, handle: str, state: bytes) -> api.CreditControlSession:
+        """Take up a session of a peer: it knows the last request and its answer, and when the next one is overdue."""
+        kept = _decoder.decode(state)
+        activity = api.CreditControlSession(kept.session_id, is_client=False)
+        served = self.activities[handle] = Served(handle, activity)
+        served.kind, served.origin, served.realm = RequestType.UPDATE, kept.origin, kept.realm
+        served.last_number, served.last_answer = kept.number, decode(kept.answer)
+        if kept.supervised_until is not None:
+            self._arm(served, max(0.0, kept.supervised_until - self._adaptor.now))
+        return activity
+
     def refuse(self, served: Served, result: int, reason: str) -> None:
         """Answer with an error, and end the activity where nothing of it goes on."""
         event = served.waiting
         if event is None:
             return
-        answer = error_answer(self._adaptor.node.settings, event.message, result, reason)
+        served.last_answer = answer = error_answer(self._adaptor.node.settings, event.message, result, reason)
         served.waiting = None
         self._disarm(served)
         self._adaptor.node.arrivals.answer(event.message, event.host, event.connection, answer)
@@ -225,7 +284,9 @@ class Servers:
 
     def _refuse_at_once(self, event: RequestReceived, error: RemoteProtocolError) -> None:
         node = self._adaptor.node
-        answer = error_answer(node.settings, event.message, error.result, error.reason, failed=error.failed)
+        answer = error_answer(
+            node.settings, event.message, error.result, error.reason, failed=error.failed, vendor=error.vendor
+        )
         node.arrivals.answer(event.message, event.host, event.connection, answer)
 
     def _reply(self, served: Served, avps: tuple[Avp, ...], *, supervision: float | None = None) -> None:
@@ -279,8 +340,11 @@ class Servers:
                 self._adaptor.fire(served.handle, api.PeerRestarted(host))
                 self._end(served)
 
-    def ask(self, served: Served, command: int) -> Message:
-        """A RAR or ASR for a session."""
+    def ask(self, handle: str, command: int) -> None:
+        """Send a RAR or ASR for a session, if it is still there."""
+        served = self.activities.get(handle)
+        if served is None:
+            return
         settings = self._adaptor.node.settings
         avps = [
             text(codes.SESSION_ID, served.handle.removeprefix("@")),
@@ -292,7 +356,8 @@ class Servers:
         ]
         if command == codes.RE_AUTH:
             avps.append(i32(codes.RE_AUTH_REQUEST_TYPE, 0))
-        return Message(command, codes.CREDIT_CONTROL_APPLICATION, R | P, 0, 0, tuple(avps))
+        request = Message(command, codes.CREDIT_CONTROL_APPLICATION, R | P, 0, 0, tuple(avps))
+        self._adaptor.node.send(request, SilentToken(), self._adaptor.now)
 
     def _end(self, served: Served) -> None:
         self._disarm(served)
@@ -313,3 +378,16 @@ def _address(request: CreditRequest) -> Address | None:
     """The default address of a request's event: who is charged (DIA-45)."""
     first = next(iter(request.subscriptions), None)
     return None if first is None or not first.data else Address(_PLANS[first.kind], first.data)
+
+
+def user_address(user: UserIdentity) -> Address:
+    """The default address of a request for user data: whose data (DIA-45)."""
+    if user.public_identity:
+        return Address(AddressPlan.SIP, user.public_identity)
+    return Address(AddressPlan.E164, user.msisdn)
+
+
+def _supervision(answer: CreditAnswer) -> float | None:
+    """Seconds after which the next request of a session is overdue: twice the validity of what was granted (DIA-35)."""
+    validities = [grant.validity for grant in answer.grants if grant.validity]
+    return 2.0 * min(validities) if validities else None

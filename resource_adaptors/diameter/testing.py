@@ -60,13 +60,15 @@ class ServerDouble:
         """Seconds reported, by Session-Id."""
         self.script: Callable[[CreditRequest], CreditAnswer | None] | None = None
         """Chooses the answer of a CCR; `None` leaves it unanswered."""
+        self.on_credit: Callable[[CreditRequest], object] | None = None
+        """Is told of every CCR, before it is answered."""
         self.on_request: Callable[[Message], Message | None] | None = None
         """Chooses the answer of any other request."""
         self.is_silent = False
         """Whether it hears and says nothing, though its connection stands."""
         self.is_dead = False
         """Whether connections to it are refused."""
-        self._simulator = simulator
+        self.simulator = simulator
         self._state = 1
         self._granted: dict[str, int] = {}
         self.node = self._new_node()
@@ -84,7 +86,7 @@ class ServerDouble:
     def kill(self) -> None:
         """Drop its connections, and refuse others."""
         self.is_dead = True
-        self._simulator.wire.drop(self)
+        self.simulator.wire.drop(self)
 
     def restart(self) -> None:
         """Come back with a higher Origin-State-Id; the ledger has survived."""
@@ -102,7 +104,7 @@ class ServerDouble:
 
     def ask(self, request: Message) -> None:
         """Send a request to the adaptor; its answer is in `answers`."""
-        now = self._simulator.now_there
+        now = self.simulator.now_there
         self.node.send(request, None, now)
         self.work()
 
@@ -121,12 +123,12 @@ class ServerDouble:
             node.actions.clear()
             for action in actions:
                 if isinstance(action, Write):
-                    self._simulator.wire.from_double(self, action.connection, action.data)
+                    self.simulator.wire.from_double(self, action.connection, action.data)
                 elif isinstance(action, Close):
-                    self._simulator.wire.closed_by_double(self, action.connection)
+                    self.simulator.wire.closed_by_double(self, action.connection)
 
     def _new_node(self) -> Node:
-        simulator = self._simulator
+        simulator = self.simulator
         settings = Settings(identity=self.host, realm=self.realm, origin_state=self._state)
         ours = simulator.identity
         return Node(
@@ -149,6 +151,8 @@ class ServerDouble:
             return
         request = read_request(message)
         self.requests.append(request)
+        if self.on_credit is not None:
+            self.on_credit(request)
         chosen = self._credit(request) if self.script is None else self.script(request)
         if chosen is None:
             return
@@ -192,7 +196,7 @@ class ServerDouble:
         return CreditAnswer(result=codes.SUCCESS, grants=grants)
 
     def _ask(self, command: int, session_id: str) -> None:
-        simulator = self._simulator
+        simulator = self.simulator
         avps = [
             text(codes.SESSION_ID, session_id),
             text(codes.ORIGIN_HOST, self.host),
@@ -210,7 +214,7 @@ class MemoryWire:
     """Carries octets between the adaptor and its doubles; each takes `LATENCY`."""
 
     def __init__(self, simulator: DiameterSimulator) -> None:
-        self._simulator = simulator
+        self.simulator = simulator
         self.flying: deque[tuple[float, Callable[[], None]]] = deque()
         self._links: dict[int, tuple[ServerDouble, int]] = {}
         """By number of the adaptor's end: the double, and the number of its end."""
@@ -221,7 +225,7 @@ class MemoryWire:
 
     def write(self, number: int, data: bytes) -> None:
         """Carry octets to the double."""
-        self._simulator.sent.append(data)
+        self.simulator.sent.append(data)
         self._later(lambda: self._deliver(number, data))
 
     def close(self, number: int) -> None:
@@ -238,7 +242,7 @@ class MemoryWire:
         """Carry octets to the adaptor."""
         number = self._near(double, far)
         if number is not None:
-            self._later(lambda: self._simulator.received(number, data) if number in self._links else None)
+            self._later(lambda: self.simulator.received(number, data) if number in self._links else None)
 
     def closed_by_double(self, double: ServerDouble, far: int) -> None:
         """The double closes."""
@@ -255,15 +259,15 @@ class MemoryWire:
         return next((n for n, (other, number) in self._links.items() if other is double and number == far), None)
 
     def _later(self, happens: Callable[[], None]) -> None:
-        self.flying.append((self._simulator.now_there + LATENCY, happens))
+        self.flying.append((self.simulator.now_there + LATENCY, happens))
 
     def _connect(self, number: int, name: str) -> None:
-        double = self._simulator.doubles.get(name.lower())
+        double = self.simulator.doubles.get(name.lower())
         if double is None or double.is_dead:
-            self._simulator.lost(number)
+            self.simulator.lost(number)
             return
-        self._links[number] = double, double.node.accept(self._simulator.now_there)
-        self._simulator.connected(number)
+        self._links[number] = double, double.node.accept(self.simulator.now_there)
+        self.simulator.connected(number)
 
     def _deliver(self, number: int, data: bytes) -> None:
         found = self._links.get(number)
@@ -271,18 +275,18 @@ class MemoryWire:
             return
         double, far = found
         double.messages.append(decode(data))
-        double.node.receive(far, data, self._simulator.now_there)
+        double.node.receive(far, data, self.simulator.now_there)
         double.work()
 
     def _closed_by_adaptor(self, number: int) -> None:
         found = self._links.pop(number, None)
         if found is not None:
-            found[0].node.closed(found[1], self._simulator.now_there)
+            found[0].node.closed(found[1], self.simulator.now_there)
             found[0].work()
 
     def _lose(self, number: int) -> None:
         if self._links.pop(number, None) is not None:
-            self._simulator.lost(number)
+            self.simulator.lost(number)
 
 
 class DiameterSimulator(DiameterAdaptor):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar, cast,
 from slee.api.declaration import UNSET
 from slee.api.errors import ComponentDefinitionError, InvalidStateError, Issue
 from slee.api.ids import ProfileSpecificationID
+from slee.api.local import ProfileLocal
 from slee.api.query import AttributeName, Query
 from slee.api.query_check import SEARCHABLE, query_issues, scalar_type
 from slee.api.values import ValueType, default_issue, resolved, value_type
@@ -153,7 +154,7 @@ class _Nowhere:
         raise InvalidStateError(f"{name} of a profile without its context [PRF-38]; use it from profile_load on")
 
 
-class Profile:
+class Profile(ProfileLocal):
     """A profile specification: subclass it, with one annotated line for each attribute.
 
         class Subscriber(Profile, vendor="example.net", version="1.0"):

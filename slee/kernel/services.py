@@ -13,7 +13,7 @@ from slee.api.event import ServiceStarted
 from slee.kernel.environment import InitialHandler, ServiceRuntime, require_inactive, require_service
 from slee.kernel.states import SERVICE, ContextState, ServiceState, SleeState, next_state
 from slee.kernel.succession import forget, heir, name_rivals
-from slee.spi.receivable import ReceivableEvent, ReceivableService
+from slee.spi.adaptor import ReceivableEvent, ReceivableService
 
 if TYPE_CHECKING:
     from slee.api.ids import SbbID, ServiceID

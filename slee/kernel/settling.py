@@ -58,7 +58,8 @@ def settle_resource(resource: ResourceEntity) -> None:
     journalling = resource.kernel.journalling
     if journalling is None:
         return
-    for context in journalling.unsettled.pop(resource, ()):
+    contexts = journalling.unsettled.pop(resource, ())
+    for context in contexts:
         try:
             activity = resource.adaptor.restore_activity(context.handle, context.saved or b"")
         except Exception as error:
@@ -71,6 +72,8 @@ def settle_resource(resource: ResourceEntity) -> None:
     for key, name, octets in journalling.offers.pop(resource.name, ()):
         _offer(resource, journalling, name, octets)
         journalling.drop_key(key)
+    for context in contexts:  # those that were attached to an activity may not have come back (AC-14)
+        resource.kernel.judge_context(context)
 
 
 def _not_restored(resource: ResourceEntity, context: Context, error: Exception | None) -> None:

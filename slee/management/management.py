@@ -17,6 +17,7 @@ from slee.management.alarms import ActiveAlarms
 from slee.management.bundle import BundleLoader
 from slee.management.bundles import Bundles
 from slee.management.engine import Engine, Host
+from slee.management.letters import DeadLetters
 from slee.management.namespace import Importer
 from slee.management.profiles import Profiles
 from slee.management.resources import Properties, Resources
@@ -102,6 +103,7 @@ class Management:
         )
         self.services = Services(engine=engine, store=store, resources=self.resources, host=host, sources=self.sources)
         self.activities = ActivityOperations(engine=engine, host=host)
+        self.letters = DeadLetters(engine=engine, host=host)
         self.schedules = Schedules(engine=engine, host=host)
         self.tracing = Tracing(sources=self.sources, store=store)
         self.alarms = ActiveAlarms(sources=self.sources)

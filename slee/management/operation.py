@@ -14,6 +14,7 @@ from slee.management.activities import ActivityOperations
 from slee.management.alarms import ActiveAlarms
 from slee.management.arguments import Arguments
 from slee.management.bundles import Bundles
+from slee.management.letters import DeadLetters
 from slee.management.profiles import Profiles
 from slee.management.resources import Resources
 from slee.management.schedules import Schedules
@@ -100,6 +101,7 @@ _PARTS: Final[dict[str, Callable[[Management], object]]] = {
     Services.__name__: lambda management: management.services,
     Resources.__name__: lambda management: management.resources,
     ActivityOperations.__name__: lambda management: management.activities,
+    DeadLetters.__name__: lambda management: management.letters,
     Schedules.__name__: lambda management: management.schedules,
     Tracing.__name__: lambda management: management.tracing,
     ActiveAlarms.__name__: lambda management: management.alarms,

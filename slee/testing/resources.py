@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from slee.api.ids import ResourceAdaptorID
 from slee.api.resource import ResourceAdaptorType
-from slee.spi.adaptor import ResourceAdaptor, ResourceAdaptorContext, SleeEndpoint
+from slee.spi.adaptor import ReceivableService, ResourceAdaptor, ResourceAdaptorContext
+from slee.spi.endpoint import SleeEndpoint
 from slee.spi.flags import FailureReason
 from slee.spi.interface import ResourceInterface, command, opening_command, query
-from slee.spi.receivable import ReceivableService
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -184,6 +184,9 @@ class Server:
             for entity, command in self.kernel.take_outputs():
                 entity.perform(command)
 
+    def pump_soon(self) -> None:
+        self.pump()
+
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         raise AssertionError("the test adaptor has no socket")
 

@@ -52,7 +52,7 @@ class Slee:
         self.state_dir = folder / "state"
         self.sip: Final = (HOST, free_port())
         self.metrics: Final = (HOST, free_port())
-        self._http: Final = (HOST, free_port())
+        self.http: Final = (HOST, free_port())
         self._timers: Final = timers
         self._core: Final = core
         self._prefix: Final = tuple(prefix)
@@ -67,7 +67,7 @@ class Slee:
         command += ["--state-dir", str(self.state_dir)]
         if self._config is not None:
             command += ["--config", str(self._config)]
-        for option, (host, port) in (("--sip", self.sip), ("--http", self._http), ("--metrics", self.metrics)):
+        for option, (host, port) in (("--sip", self.sip), ("--http", self.http), ("--metrics", self.metrics)):
             command += [option, f"{host}:{port}"]
         if self._timers:
             command += ["--set", f"sip.t1={self._timers.t1:g}", "--set", f"sip.timer_c={self._timers.timer_c:g}"]
@@ -78,6 +78,11 @@ class Slee:
         self.child = Child(self.argv, core=self._core, cwd=ROOT, env={"PYTHONUNBUFFERED": "1"})
         self.child.wait_line(re.escape(READY))
         return self
+
+    @property
+    def http(self) -> str:
+        """Where HTTP is served, as the beginning of a URL."""
+        return f"http://{self._http[0]}:{self._http[1]}"
 
     def cli(self, *arguments: str) -> tuple[int, str]:
         """Run a management command of the product against this server; exit status and output."""

@@ -19,7 +19,7 @@ P: Final = 0x20
 _RESERVED: Final = 0x1F
 DEEPEST: Final = 16
 MOST: Final = 4096
-"""AVPs of one level; with the length of a message that bounds the work it can cause."""
+"""AVPs of a message, all levels together."""
 
 _HEAD: Final = struct.Struct("!II")
 _VENDOR: Final = struct.Struct("!III")
@@ -164,9 +164,11 @@ def decode_avps(data: bytes, offset: int = 0) -> tuple[Avp, ...]:
         if flags & V:
             if length < 12 or stop > end:
                 raise _overrun(data[offset : offset + 12])
-            add(
-                Avp(code, data[offset + 12 : stop], int.from_bytes(data[offset + 8 : offset + 12], "big"), flags & 0x60)
-            )
+            vendor = int.from_bytes(data[offset + 8 : offset + 12], "big")
+            if not vendor:
+                reason = f"AVP {code} has the V bit and no vendor"
+                raise RemoteProtocolError(codes.INVALID_AVP_BIT_COMBO, reason, failed=data[offset:stop])
+            add(Avp(code, data[offset + 12 : stop], vendor, flags & 0x60))
         else:
             if length < 8 or stop > end:
                 raise _overrun(data[offset : offset + 8])

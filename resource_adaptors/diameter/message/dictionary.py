@@ -88,6 +88,8 @@ class Grammar(msgspec.Struct, frozen=True):
     single: frozenset[int]
     """Keys of AVPs that may occur once."""
     forbidden: frozenset[int]
+    contradictions: tuple[tuple[int, int], ...] = ()
+    """Pairs of AVPs that exclude each other."""
 
 
 class _AvpEntry(BaseModel):
@@ -111,7 +113,10 @@ class _CommandEntry(BaseModel):
     request: bool
     required: tuple[str, ...] = ()
     single: tuple[str, ...] = ()
+    repeats: tuple[str, ...] = ()
+    """Of those required: may occur several times."""
     forbidden: tuple[str, ...] = ()
+    contradictions: tuple[tuple[str, str], ...] = ()
 
 
 class DictionaryFile(BaseModel):
@@ -177,8 +182,9 @@ class Dictionary:
             self._grammars[where] = Grammar(
                 command.name,
                 tuple(self.named(name) for name in command.required),
-                frozenset(self._key(name) for name in (*command.required, *command.single)),
+                frozenset(self._key(name) for name in {*command.required, *command.single} - {*command.repeats}),
                 frozenset(self._key(name) for name in command.forbidden),
+                tuple((self._key(one), self._key(other)) for one, other in command.contradictions),
             )
 
     def _add_avp(self, entry: _AvpEntry, file: str) -> None:

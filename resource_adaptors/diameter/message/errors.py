@@ -21,7 +21,7 @@ class LocalProtocolError(ProtocolError, ValueError):
 class RemoteProtocolError(ProtocolError):
     """The peer sent something that the protocol forbids."""
 
-    def __init__(self, result: int, reason: str, *, failed: bytes = b"", closes: bool = False) -> None:
+    def __init__(self, result: int, reason: str, *, failed: bytes = b"", closes: bool = False, vendor: int = 0) -> None:
         super().__init__(f"{result}: {reason}")
         self.result = result
         """Result-Code of the answer that it deserves."""
@@ -31,3 +31,5 @@ class RemoteProtocolError(ProtocolError):
         """The AVP at fault as Failed-AVP holds it, encoded; empty if none is."""
         self.closes = closes
         """Whether the stream cannot be followed any further, so that the connection is closed."""
+        self.vendor = vendor
+        """Whose result it is, if it is no Result-Code but an Experimental-Result."""

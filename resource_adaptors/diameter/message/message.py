@@ -175,33 +175,57 @@ def _readable(data: bytes) -> tuple[Avp, ...]:
 class Stream:
     """Cuts the octets of a connection into messages."""
 
-    __slots__ = ("_buffer", "_largest", "is_broken")
+    __slots__ = ("_buffer", "_largest", "_offset", "is_broken")
 
     def __init__(self, largest: int = LARGEST) -> None:
         self._buffer = bytearray()
+        self._offset = 0
+        """How many octets of the buffer have been read."""
         self._largest = largest
         self.is_broken = False
         """Whether it cannot be followed any further: its owner closes the connection."""
 
     def receive(self, data: bytes) -> Iterator[Message | Unreadable]:
-        """The messages that are complete now; read them all before the next call."""
-        buffer = self._buffer
-        buffer += data
-        offset = 0
-        while not self.is_broken and len(buffer) - offset >= HEADER:
-            length = int.from_bytes(buffer[offset + 1 : offset + 4], "big")
-            if buffer[offset] != 1 or length < HEADER or length % 4 or length > self._largest:
-                self.is_broken = True
-                head = bytes(buffer[offset : offset + HEADER])
-                found = read_message(head)
-                if isinstance(found, Message) or found.error.result == codes.INVALID_MESSAGE_LENGTH:
-                    said = RemoteProtocolError(codes.INVALID_MESSAGE_LENGTH, f"length {length} is wrong", closes=True)
-                    found = Unreadable(found if isinstance(found, Message) else found.head, said)
-                yield found
-                break
-            if len(buffer) - offset < length:
-                break
-            found = read_message(bytes(buffer[offset : offset + length]))
-            offset += length
+        """The messages that are complete now."""
+        self.feed(data)
+        while (found := self.next()) is not None:
             yield found
-        del buffer[: len(buffer) if self.is_broken else offset]
+
+    def feed(self, data: bytes) -> None:
+        """Take octets."""
+        if self._offset:
+            del self._buffer[: self._offset]
+            self._offset = 0
+        self._buffer += data
+
+    def next(self) -> Message | Unreadable | None:
+        """The next message, `None` until there are more octets."""
+        buffer, offset = self._buffer, self._offset
+        if self.is_broken or len(buffer) - offset < HEADER:
+            return None
+        length = int.from_bytes(buffer[offset + 1 : offset + 4], "big")
+        if buffer[offset] != 1 or length < HEADER or length % 4 or length > self._largest:
+            return self._break(bytes(buffer[offset : offset + HEADER]), length)
+        if len(buffer) - offset < length:
+            return None
+        self._offset = offset + length
+        return read_message(bytes(buffer[offset : offset + length]))
+
+    @property
+    def has_more(self) -> bool:
+        """Whether `next` has another message."""
+        left = len(self._buffer) - self._offset
+        if self.is_broken or left < HEADER:
+            return False
+        return left >= int.from_bytes(self._buffer[self._offset + 1 : self._offset + 4], "big")
+
+    def _break(self, head: bytes, length: int) -> Message | Unreadable:
+        """A header that cannot be followed: nothing after it can be read."""
+        self.is_broken = True
+        self._buffer.clear()
+        self._offset = 0
+        found = read_message(head)
+        if isinstance(found, Message) or found.error.result == codes.INVALID_MESSAGE_LENGTH:
+            said = RemoteProtocolError(codes.INVALID_MESSAGE_LENGTH, f"length {length} is wrong", closes=True)
+            found = Unreadable(found if isinstance(found, Message) else found.head, said)
+        return found

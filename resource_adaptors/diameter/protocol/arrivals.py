@@ -10,7 +10,9 @@ from resource_adaptors.diameter.message import codes
 from resource_adaptors.diameter.message.avp import find_all, text
 from resource_adaptors.diameter.message.errors import RemoteProtocolError
 from resource_adaptors.diameter.message.message import Message, P
+from resource_adaptors.diameter.protocol.accounting import RecordType
 from resource_adaptors.diameter.protocol.capabilities import error_answer
+from resource_adaptors.diameter.protocol.charging import RequestType
 from resource_adaptors.diameter.protocol.events import RequestReceived
 from resource_adaptors.diameter.protocol.requests import Duplicates, Pending
 from resource_adaptors.diameter.protocol.validation import check_request
@@ -28,6 +30,9 @@ _REASONS: Final = {
 }
 
 
+_GOES_ON: Final = frozenset({codes.RE_AUTH, codes.ABORT_SESSION, codes.SESSION_TERMINATION, codes.PUSH_NOTIFICATION})
+
+
 class Arrivals:
     """Requests on their way in."""
 
@@ -41,6 +46,8 @@ class Arrivals:
         """A request has come on an open connection."""
         node = self._node
         try:
+            self._check_origin(peer, message)
+            self._limit(peer, message)
             if self._is_for_others(message):
                 self._relay(message, connection)
                 return
@@ -102,6 +109,20 @@ class Arrivals:
         self._node.statistics.results[peer.host if peer else "", answer.result // 1000, "out"] += 1
         self._node.write(connection, answer)
 
+    def _check_origin(self, peer: Peer, message: Message) -> None:
+        """May requests of this realm come through that peer (DIA-18)?"""
+        realms = peer.settings.realms
+        if realms and message.text(codes.ORIGIN_REALM).lower() not in realms:
+            reason = f"requests from {message.text(codes.ORIGIN_REALM)} may not come through {peer.host}"
+            raise RemoteProtocolError(peer.settings.refusal, reason)
+
+    def _limit(self, peer: Peer, message: Message) -> None:
+        """Refuse what begins something new, where a peer sends too much of it (DIA-55, COM-11)."""
+        settings = self._node.settings
+        if settings.rate and _begins(message) and not peer.bucket.take(self._node.now, settings.rate, settings.burst):
+            self._node.statistics.rate_limited += 1
+            raise RemoteProtocolError(codes.TOO_BUSY, "this peer sends too many requests")
+
     def _is_for_others(self, message: Message) -> bool:
         settings = self._node.settings
         host = message.text(codes.DESTINATION_HOST).lower()
@@ -146,3 +167,12 @@ class Arrivals:
         record = text(codes.ROUTE_RECORD, connection.peer.settings.host)
         passed = msgspec.structs.replace(message, avps=(*message.avps, record))
         node.outgoing.send(passed, None, node.now, relayed_for=connection.number)
+
+
+def _begins(message: Message) -> bool:
+    """Whether a request begins something, rather than going on with it or ending it."""
+    if message.command == codes.CREDIT_CONTROL:
+        return message.number(codes.CC_REQUEST_TYPE) in (RequestType.INITIAL, RequestType.EVENT)
+    if message.command == codes.ACCOUNTING:
+        return message.number(codes.ACCOUNTING_RECORD_TYPE) in (RecordType.START, RecordType.EVENT)
+    return message.command not in _GOES_ON

@@ -112,15 +112,22 @@ def disconnect_answer(settings: Settings, request: Message) -> Message:
 
 
 def error_answer(
-    settings: Settings, request: Message, result: int, reason: str, *, failed: bytes = b"", session: bool = True
+    settings: Settings,
+    request: Message,
+    result: int,
+    reason: str,
+    *,
+    failed: bytes = b"",
+    session: bool = True,
+    vendor: int = 0,
 ) -> Message:
     """The answer that a broken or refused request gets: with E for protocol errors, and Failed-AVP (DIA-51)."""
     avps: list[Avp] = []
     session_id = find(request.avps, codes.SESSION_ID)
     if session and session_id is not None:
         avps.append(session_id)
-    avps += [u32(codes.RESULT_CODE, result), *origin(settings)]
-    is_protocol_error = result in _PROTOCOL_ERRORS
+    avps += [result_avp(result, vendor), *origin(settings)]
+    is_protocol_error = result in _PROTOCOL_ERRORS and not vendor
     if not is_protocol_error:
         # The command's own answer names its application and, of credit control, the request (RFC 8506 3.2).
         for code in (
@@ -149,3 +156,11 @@ def error_answer(
         answer.end_to_end,
         answer.avps,
     )
+
+
+def result_avp(result: int, vendor: int = 0) -> Avp:
+    """Result-Code; Experimental-Result if the code is a vendor's."""
+    if not vendor:
+        return u32(codes.RESULT_CODE, result)
+    members = (u32(codes.VENDOR_ID, vendor), u32(codes.EXPERIMENTAL_RESULT_CODE, result))
+    return group(codes.EXPERIMENTAL_RESULT, members)

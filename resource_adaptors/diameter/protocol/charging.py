@@ -167,6 +167,8 @@ class CreditAnswer(msgspec.Struct, frozen=True, kw_only=True):
     failure_handling: FailureHandling | None = None
     session_failover: bool | None = None
     cost: Money | None = None
+    debits_anyway: bool | None = None
+    """Direct-Debiting-Failure-Handling: whether a service goes on though its debit cannot be delivered."""
     has_balance: bool | None = None
     """Check-Balance-Result: enough credit, of a balance check."""
 
@@ -175,6 +177,8 @@ class CreditAnswer(msgspec.Struct, frozen=True, kw_only=True):
         avps = [grant.avp() for grant in self.grants]
         if self.failure_handling is not None:
             avps.append(i32(codes.CREDIT_CONTROL_FAILURE_HANDLING, self.failure_handling))
+        if self.debits_anyway is not None:
+            avps.append(i32(codes.DIRECT_DEBITING_FAILURE_HANDLING, int(self.debits_anyway)))
         if self.session_failover is not None:
             avps.append(i32(codes.CC_SESSION_FAILOVER, int(self.session_failover)))
         if self.cost is not None:
@@ -193,6 +197,7 @@ def read_answer(message: Message) -> CreditAnswer:
         grants = (Grant.read(avps),)
     handling, failover = find(avps, codes.CREDIT_CONTROL_FAILURE_HANDLING), find(avps, codes.CC_SESSION_FAILOVER)
     cost, balance = find(avps, codes.COST_INFORMATION), find(avps, codes.CHECK_BALANCE_RESULT)
+    debit = find(avps, codes.DIRECT_DEBITING_FAILURE_HANDLING)
     number = None if handling is None else handling.unsigned32()
     return CreditAnswer(
         result=message.result,
@@ -200,5 +205,6 @@ def read_answer(message: Message) -> CreditAnswer:
         failure_handling=FailureHandling(number) if number is not None and number in _HANDLINGS else None,
         session_failover=None if failover is None else failover.unsigned32() == 1,
         cost=None if cost is None else Money.read(cost),
+        debits_anyway=None if debit is None else debit.unsigned32() == 1,
         has_balance=None if balance is None else balance.unsigned32() == 0,
     )

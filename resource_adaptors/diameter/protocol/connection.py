@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Connection:
     """One connection."""
 
-    __slots__ = ("deadline", "is_closed", "number", "peer", "stream", "was_opened")
+    __slots__ = ("deadline", "is_closed", "names", "number", "peer", "stream", "was_opened")
 
     def __init__(self, number: int, largest: int, *, peer: Peer | None, deadline: float) -> None:
         self.number = number
@@ -25,3 +25,5 @@ class Connection:
         self.deadline = deadline
         """When it is closed unless a CER has come (DIA-13)."""
         self.is_closed = False
+        self.names: frozenset[str] | None = None
+        """The names, in lower case, in the certificate of who opened it; `None` without TLS (DIA-17)."""

@@ -53,6 +53,12 @@ class Restarted(msgspec.Struct, frozen=True):
     state: int
 
 
+class Impostor(msgspec.Struct, frozen=True):
+    """Somebody has introduced himself by our own name (DIA-53)."""
+
+    host: str
+
+
 class RequestReceived(msgspec.Struct, frozen=True, eq=False):
     """A request for us, judged; answer it with `Node.answer`."""
 
@@ -70,6 +76,8 @@ class Answered(msgspec.Struct, frozen=True):
     host: str
     error: int
     """0, or the Result-Code that what is wrong with the answer deserves (DIA-5)."""
+    is_repeated: bool = False
+    """Whether the request was sent with T: it may have been answered before, and some servers then say 5012."""
 
 
 class Unanswered(msgspec.Struct, frozen=True):
@@ -79,4 +87,4 @@ class Unanswered(msgspec.Struct, frozen=True):
     reason: str
 
 
-Event: TypeAlias = Up | Down | Restarted | RequestReceived | Answered | Unanswered
+Event: TypeAlias = Up | Down | Restarted | Impostor | RequestReceived | Answered | Unanswered

@@ -51,6 +51,8 @@ class Node:
         self.peers: dict[str, Peer] = {peer.host.lower(): Peer(self, peer) for peer in peers}
         self.routes = Routes(realms, self.peers)
         self._connections: dict[int, Connection] = {}
+        self._unread: dict[Connection, None] = {}
+        """Connections that have sent more than was read in their turn, in the order of their next turns."""
         self._count = 0
         self.outgoing = Outgoing(self)
         self.arrivals = Arrivals(self)
@@ -77,10 +79,12 @@ class Node:
         self.now = now
         self.peers[host.lower()].stop(cause)
 
-    def accept(self, now: float) -> int:
-        """The number of a connection that somebody has opened to us."""
+    def accept(self, now: float, names: frozenset[str] | None = None) -> int:
+        """The number of a connection that somebody has opened to us; over TLS, with the names that he has shown."""
         self.now = now
-        return self._new_connection(None).number
+        connection = self._new_connection(None)
+        connection.names = names
+        return connection.number
 
     def connected(self, number: int, now: float) -> None:
         """A connection that we opened is there."""
@@ -113,19 +117,32 @@ class Node:
         connection = self._connections.get(number)
         if connection is None:
             return
-        for found in connection.stream.receive(data):
-            if connection.is_closed:
-                self.statistics.dropped["closed_connection"] += 1
-                return
+        connection.stream.feed(data)
+        self._read(connection)
+
+    def _read(self, connection: Connection) -> None:
+        """Take a turn's worth of messages; the rest has its turn after the other connections' (DIA-55)."""
+        stream = connection.stream
+        for _ in range(self.settings.turn):
+            found = stream.next()
+            if found is None:
+                break
             if isinstance(found, Unreadable):
                 self._reception.unreadable(found, connection)
             else:
                 self._reception.take(found, connection)
-        if connection.stream.is_broken and not connection.is_closed:
+            if connection.is_closed:
+                self.statistics.dropped["closed_connection"] += stream.has_more
+                return
+        if stream.is_broken:
             self._drop(connection)
+        elif stream.has_more:
+            self._unread[connection] = None
 
     def next_deadline(self) -> float | None:
         """When to call `tick` next, `None` if nothing is waited for."""
+        if self._unread:
+            return self.now
         soonest = min((peer.next_deadline for peer in self.peers.values()), default=math.inf)
         for connection in self._connections.values():
             if connection.peer is None and connection.deadline < soonest:
@@ -138,6 +155,11 @@ class Node:
     def tick(self, now: float) -> None:
         """Do what is due."""
         self.now = now
+        if self._unread:
+            unread, self._unread = self._unread, {}
+            for connection in unread:
+                if not connection.is_closed:
+                    self._read(connection)
         for peer in list(self.peers.values()):
             if peer.next_deadline <= now:
                 peer.tick(now)
@@ -148,13 +170,13 @@ class Node:
 
     # Messages.
 
-    def send(self, message: Message, token: object, now: float) -> None:
+    def send(self, message: Message, token: object, now: float, *, is_repeated: bool = False) -> None:
         """Send a request to where it belongs; `Answered` or `Unanswered` comes with the token.
 
-        Hop-by-Hop is set here; End-to-End too where it is 0.
+        Hop-by-Hop is set here; End-to-End too where it is 0. One that is repeated has T set, and waits for a peer.
         """
         self.now = now
-        self.outgoing.send(message, token, now)
+        self.outgoing.send(message, token, now, is_repeated=is_repeated)
 
     def answer(self, request: Message, host: str, connection: int, avps: Iterable[Avp], *, error: bool = False) -> None:
         """Answer a request that came as `RequestReceived`; Proxy-Info goes back by itself."""

@@ -27,6 +27,14 @@ class Entry(msgspec.Struct, frozen=True):
     """The message, encoded."""
 
 
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A request that was refused for good: operators may look at it."""
+
+    entry: Entry
+    result: int
+    """Result-Code of the refusal."""
+
+
 class OutboxStore(Protocol):
     """Keeps entries."""
 
@@ -37,8 +45,18 @@ class OutboxStore(Protocol):
     def put(self, entry: Entry) -> None:
         """Keep an entry; it is durable when this returns, as far as the store makes it so."""
 
+    def renew(self, entry: Entry) -> None:
+        """Keep other data of an entry; its place among the others stays."""
+
     def remove(self, key: str) -> None:
         """Forget an entry; without effect if there is none."""
+
+    def bury(self, letter: DeadLetter) -> None:
+        """Keep an entry among the dead letters, and no longer among those to be sent."""
+
+    def dead_letters(self) -> Iterable[DeadLetter]:
+        """The entries that were refused for good, oldest first."""
+        ...
 
     def close(self) -> None:
         """Let go of what it holds."""
@@ -49,6 +67,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
+        self._dead: list[DeadLetter] = []
 
     def load(self) -> Iterable[Entry]:
         """Nothing, at first."""
@@ -61,6 +80,19 @@ class MemoryStore:
     def remove(self, key: str) -> None:
         """Forget an entry."""
         self._entries.pop(key, None)
+
+    def renew(self, entry: Entry) -> None:
+        """Keep other data of an entry."""
+        self._entries[entry.key] = entry
+
+    def bury(self, letter: DeadLetter) -> None:
+        """Keep it until the process ends."""
+        self.remove(letter.entry.key)
+        self._dead.append(letter)
+
+    def dead_letters(self) -> Iterable[DeadLetter]:
+        """Those of this process."""
+        return tuple(self._dead)
 
     def close(self) -> None:
         """There is nothing to let go of."""
@@ -91,8 +123,16 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
     def add(self, key: str, message: Message, now: float, *, was_sent: bool) -> None:
-        """Keep a request, to be sent when its turn comes; `was_sent` if that has been tried already."""
+        """Keep a request, to be sent when its turn comes; `was_sent` if that has been tried already.
+
+        One that is there already stays as it is.
+        """
+        if key in self._entries:
+            return
         if was_sent:
             self._sent.add(key)
         entry = Entry(key, message.session_id, now, message.encode())
@@ -117,13 +157,26 @@ class Outbox:
     def answered(self, key: str) -> None:
         """An entry is done with: the next one of its session has its turn."""
         entry = self._entries.pop(key, None)
-        if entry is None:
-            return
-        self._sent.discard(key)
-        self._waits.pop(key, None)
-        self._store.remove(key)
+        if entry is not None:
+            self._store.remove(key)
+            self._go_on(entry)
+
+    def bury(self, key: str, result: int) -> None:
+        """An entry was refused for good: it is kept as a dead letter, and its session goes on."""
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._store.bury(DeadLetter(entry, result))
+            self._go_on(entry)
+
+    def dead_letters(self) -> tuple[DeadLetter, ...]:
+        """The entries that were refused for good, oldest first."""
+        return tuple(self._store.dead_letters())
+
+    def _go_on(self, entry: Entry) -> None:
+        self._sent.discard(entry.key)
+        self._waits.pop(entry.key, None)
         keys = self._sessions[entry.session]
-        keys.remove(key)
+        keys.remove(entry.key)
         if keys:
             self._wait(keys[0], 0.0)
         else:
@@ -133,6 +186,14 @@ class Outbox:
         """An entry was not answered: it is sent again later."""
         if key in self._entries:
             self._wait(key, now + self.retry_after)
+
+    def renew(self, key: str, end_to_end: int) -> None:
+        """Give an entry another End-to-End: its server knows the old one, and has no answer for it any more."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            message = msgspec.structs.replace(decode(entry.data), end_to_end=end_to_end)
+            self._entries[key] = entry = msgspec.structs.replace(entry, data=message.encode())
+            self._store.renew(entry)
 
     def hasten(self) -> None:
         """A peer has come up: what waits is due now."""

@@ -10,6 +10,7 @@ from resource_adaptors.diameter.message.message import Message
 from resource_adaptors.diameter.protocol import capabilities, tables, watchdog
 from resource_adaptors.diameter.protocol.connection import Connection
 from resource_adaptors.diameter.protocol.events import Down, Restarted, Up
+from resource_adaptors.diameter.protocol.restraint import Bucket, Penalty
 from resource_adaptors.diameter.protocol.settings import PeerSettings
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ _OPEN: Final = (tables.R_OPEN, tables.I_OPEN)
 _JITTER: Final = 2.0
 """Seconds that the watchdog interval differs at most (RFC 3539 3.4.1)."""
 _NEVER: Final = math.inf
-_PENALTY: Final = 5.0
-_LONGEST_PENALTY: Final = 60.0
 
 
 class Peer:
@@ -32,16 +31,16 @@ class Peer:
         "_dwas",
         "_is_dwa_pending",
         "_node",
-        "_penalty",
         "_said_goodbye",
         "applications",
-        "busy_until",
+        "bucket",
         "cer",
         "initiated",
         "is_dynamic",
         "is_unwanted",
         "is_up",
         "origin_state",
+        "penalty",
         "pending",
         "reconnect_at",
         "responded",
@@ -76,8 +75,8 @@ class Peer:
         self.timeout_at = _NEVER
         self.silence_at = _NEVER
         self.reconnect_at = _NEVER
-        self.busy_until = 0.0
-        self._penalty = _PENALTY
+        self.penalty = Penalty()
+        self.bucket = Bucket(node.settings.burst)
         self._dwas = 0
         self._is_dwa_pending = False
         self._said_goodbye = False
@@ -176,14 +175,13 @@ class Peer:
             self._node.events.append(Restarted(self.host, state))
         self.origin_state = state
 
-    def penalise(self) -> None:
-        """It said that it is too busy: spare it for a while (DIA-25)."""
-        self.busy_until = self._node.now + self._penalty
-        self._penalty = min(self._penalty * 2, _LONGEST_PENALTY)
-
-    def relieve(self) -> None:
-        """It answers: it is busy no more."""
-        self._penalty = _PENALTY
+    def wake(self) -> bool:
+        """Connect where that is done on demand only; whether it is, or has been begun."""
+        if not self.is_unwanted or not self.settings.opens or self._node.is_stopping:
+            return False
+        if self.state == tables.CLOSED:
+            self.step(tables.START)
+        return True
 
     def stop(self, cause: int) -> None:
         """Say goodbye, or give up connecting."""

@@ -13,6 +13,7 @@ from resource_adaptors.diameter.message.message import Message, P, Unreadable
 from resource_adaptors.diameter.protocol import tables
 from resource_adaptors.diameter.protocol.capabilities import capabilities_answer, judge_capabilities
 from resource_adaptors.diameter.protocol.connection import Connection
+from resource_adaptors.diameter.protocol.events import Impostor
 from resource_adaptors.diameter.protocol.peer import Peer
 from resource_adaptors.diameter.protocol.settings import PeerSettings
 from resource_adaptors.diameter.protocol.validation import check_request
@@ -80,10 +81,13 @@ class Reception:
         """A CER has come on a connection that was opened to us."""
         host = message.text(codes.ORIGIN_HOST)
         peer = self._node.peers.get(host.lower())
-        if peer is None and self._node.settings.accept_unknown and host:
+        is_impostor = host.lower() == self._node.settings.identity.lower()
+        if peer is None and self._node.settings.accept_unknown and host and not is_impostor:
             peer = self._node.peers[host.lower()] = Peer(
                 self._node, PeerSettings(host=host, opens=False), is_dynamic=True
             )
+        if is_impostor:
+            self._node.events.append(Impostor(host))
         result, reason, failed = codes.SUCCESS, "", b""
         try:
             check_request(message, self._node.dictionary)
@@ -93,6 +97,13 @@ class Reception:
             result, reason = codes.UNKNOWN_PEER, f"{host or 'a peer without name'} is not known here"
         if result == codes.SUCCESS:
             result, reason = judge_capabilities(self._node.settings, message)
+        if peer is not None and not _is_proven(peer, connection):
+            # DIA-17: nothing is answered to somebody who shows another's name.
+            self._node.statistics.dropped["wrong_certificate"] += 1
+            self._node.close(connection)
+            if peer.is_dynamic and not peer.is_open:
+                self._node.peers.pop(peer.host, None)
+            return
         if result != codes.SUCCESS or peer is None:
             self._node.write(
                 connection, _with_failed(capabilities_answer(self._node.settings, message, result, reason), failed)
@@ -112,6 +123,12 @@ class Reception:
             self._node.arrivals.refuse(head, connection, found.error)
         else:
             self._node.statistics.dropped["unreadable_answer"] += 1
+
+
+def _is_proven(peer: Peer, connection: Connection) -> bool:
+    """Whether the certificate of a connection is the peer's; one that is to use TLS must have shown one (DIA-17)."""
+    names = connection.names
+    return not peer.settings.tls if names is None else peer.host in names
 
 
 def _with_failed(answer: Message, failed: bytes) -> Message:

@@ -19,20 +19,23 @@ _RANDOM_BITS: Final = 20
 
 
 class Pending:
-    """A request that waits for its answer; it may be owed by several peers after a failover."""
+    """A request that is to be answered; it may be owed by several peers after a failover."""
 
     __slots__ = (
         "at",
         "ends_at",
         "host",
+        "is_repeated",
         "message",
         "origin_hop",
         "realm",
         "refused",
+        "sent_at",
         "relayed_for",
         "timer",
         "token",
         "tried",
+        "was_sent",
     )
 
     def __init__(
@@ -50,6 +53,12 @@ class Pending:
         """Hop-by-Hop by peer that owes the answer."""
         self.tried: set[str] = set()
         """Hosts that have had it."""
+        self.was_sent = False
+        """Whether somebody may have had it: it is sent with T from then on."""
+        self.is_repeated = False
+        """Whether it has been sent with T."""
+        self.sent_at = 0.0
+        """When it was sent last."""
         self.timer: Timer[Pending] | None = None
         self.refused: Message | None = None
         """The last answer of a peer that could not deliver it."""

@@ -26,19 +26,22 @@ class Routes:
         found = self._realms.get((realm.lower(), application))
         return found is not None and found.relay
 
+    def known(self, realm: str, application: int, host: str) -> list[Peer]:
+        """The peers that requests go to, whether or not they can take any now, in the order of the table."""
+        direct = self._peers.get(host.lower()) if host else None
+        if direct is not None:
+            return [direct]
+        row = self._realms.get((realm.lower(), application))
+        hosts = () if row is None else row.peers
+        return [self._peers[h.lower()] for h in hosts if h.lower() in self._peers]
+
     def candidates(self, realm: str, application: int, host: str, *, now: float, tried: set[str]) -> list[Peer]:
         """The peers that can take a request now, best first.
 
         A direct peer that is the destination goes first; of the others those that are up, in the order of the table;
         busy ones after them; one whose watchdog has not yet shown it to be well is the last resort.
         """
-        direct = self._peers.get(host.lower()) if host else None
-        if direct is not None:
-            found = [direct]
-        else:
-            row = self._realms.get((realm.lower(), application))
-            hosts = () if row is None else row.peers
-            found = [self._peers[h.lower()] for h in hosts if h.lower() in self._peers]
+        found = self.known(realm, application, host)
         able = [p for p in found if p.is_open and p.host not in tried and application in p.applications]
-        able.sort(key=lambda peer: (not peer.is_up, peer.busy_until > now))
+        able.sort(key=lambda peer: (not peer.is_up, peer.penalty.until > now))
         return able

@@ -1,7 +1,7 @@
 """The client side of one credit-control session: its requests, and the table run on it (DIA-28 to DIA-33).
 
-It sends one request at a time. Use that is reported meanwhile is kept for the next request; so is use of a request that
-failed, until the session ends.
+It sends one request at a time. Use that is reported meanwhile is kept for the next request; an update or termination
+that failed is kept itself, in the owner's outbox.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Final, Protocol
 import msgspec
 
 from resource_adaptors.diameter.message import codes
+from resource_adaptors.diameter.message.avp import Avp
 from resource_adaptors.diameter.message.errors import LocalProtocolError
-from resource_adaptors.diameter.message.message import Message
+from resource_adaptors.diameter.message.message import Message, T
 from resource_adaptors.diameter.protocol import credit_table as table
 from resource_adaptors.diameter.protocol.charging import (
     Action,
@@ -22,8 +23,8 @@ from resource_adaptors.diameter.protocol.charging import (
     RequestType,
     Subscription,
 )
-from resource_adaptors.diameter.protocol.quota import Key, Quota, summed
-from resource_adaptors.diameter.protocol.units import Service, Units
+from resource_adaptors.diameter.protocol.quota import Key, Quotas
+from resource_adaptors.diameter.protocol.units import Service
 
 _DENIALS: Final = frozenset(
     {
@@ -35,6 +36,8 @@ _DENIALS: Final = frozenset(
         codes.UNKNOWN_SESSION_ID,
     }
 )
+_MAYBE_DONE: Final = frozenset({"timeout"})
+"""Why a request failed that may have reached its server all the same."""
 LOGOUT: Final = 1
 """Termination-Cause DIAMETER_LOGOUT."""
 
@@ -52,11 +55,13 @@ class Told(msgspec.Struct, frozen=True):
 class Owner(Protocol):
     """Who keeps sessions."""
 
-    def send(self, session: CreditSession, message: Message) -> None:
-        """Send a request; what comes of it is told to `answered` or `failed`."""
+    def send(self, session: CreditSession, message: Message) -> Message:
+        """Send a request, returned as it is sent; what comes of it is told to `answered` or `failed`."""
+        ...
 
-    def store(self, session: CreditSession, message: Message) -> None:
-        """Send a request until it is answered, whatever happens."""
+    def store(self, session: CreditSession, message: Message, *, was_sent: bool) -> Message:
+        """Send a request, returned as it is sent, until it is answered; `was_sent` if that has been tried."""
+        ...
 
     def tell(self, session: CreditSession, told: Told) -> None:
         """The service is to know."""
@@ -70,13 +75,13 @@ class CreditSession:
 
     __slots__ = (
         "_owner",
-        "_quotas",
-        "_sent",
         "action",
         "cause",
         "context",
         "correlation",
-        "expires_at",
+        "debits_anyway",
+        "done",
+        "extra",
         "fails_over",
         "failure_handling",
         "host",
@@ -84,13 +89,15 @@ class CreditSession:
         "last",
         "now",
         "number",
+        "is_repeated",
         "origin",
         "queued_end",
         "queued_update",
+        "quotas",
         "realm",
+        "serial",
         "session_id",
         "state",
-        "stores_events",
         "subscriptions",
     )
 
@@ -104,8 +111,9 @@ class CreditSession:
         context: str,
         realm: str,
         failure_handling: FailureHandling,
-        stores_events: bool = False,
+        debits_anyway: bool = False,
         fails_over: bool = False,
+        extra: tuple[Avp, ...] = (),
     ) -> None:
         self._owner = owner
         self.session_id = session_id
@@ -117,10 +125,12 @@ class CreditSession:
         self.host = ""
         """The server that answered first; later requests name it."""
         self.failure_handling = failure_handling
-        self.stores_events = stores_events
-        """Whether debits that cannot be delivered are stored (DIA-33)."""
+        self.debits_anyway = debits_anyway
+        """Whether the service is given though its debit cannot be delivered (Direct-Debiting-Failure-Handling)."""
         self.fails_over = fails_over
         """Whether another server may go on with the session: its requests then name none (RFC 8506 8.4)."""
+        self.extra = extra
+        """What every request says besides, such as Service-Information."""
         self.state = table.IDLE
         self.number = 0
         self.kind = RequestType.INITIAL
@@ -130,42 +140,52 @@ class CreditSession:
         self.correlation = b""
         self.cause = LOGOUT
         self.now = 0.0
-        self.expires_at: float | None = None
         self.queued_update = self.queued_end = False
-        self._quotas: dict[Key, Quota] = {}
-        self._sent: dict[Key, int] = {}
-        """How many reports of use the request under way carries, by service."""
+        self.quotas = Quotas()
+        self.serial = 0
+        """Number of the last command that a service gave."""
+        self.done = 0
+        """Number of the last command that was carried out."""
+        self.is_repeated = False
+        """Whether the next request may have been sent before a crash, and says so."""
+
+    def new_serial(self) -> int:
+        """The number of the next command of a service."""
+        self.serial += 1
+        return self.serial
 
     # What services do.
 
     def begin(self, services: tuple[Service, ...], now: float) -> None:
         """Ask for credit."""
         self.now = now
-        self._note(services)
+        self.quotas.note(services, now)
         self._step(table.BEGIN)
 
     def event(self, action: Action, services: tuple[Service, ...], now: float, correlation: bytes = b"") -> None:
         """Debit, give back, or ask."""
         self.now = now
         self.action, self.correlation = action, correlation
-        self._note(services)
+        self.quotas.note(services, now)
         self._step(table.EVENT)
 
     def report(self, services: tuple[Service, ...], now: float) -> None:
         """Units were used, or other ones are wanted; asks for more where that is due (DIA-31)."""
         self.now = now
-        wants = self._note(services)
-        exhausted = [key for key, quota in self._quotas.items() if quota.is_exhausted]
+        wants = self.quotas.note(services, now)
+        exhausted = self.quotas.exhausted()
         for key in exhausted:
             self._tell_exhausted(key)
-        if wants or any(not self._is_final(key) for key in exhausted):
+        if wants or any(not self.quotas.entries[key].is_final for key in exhausted):
             self._step(table.REPORT)
+        elif self.state == table.OPEN:
+            self._await()
 
     def end(self, services: tuple[Service, ...], cause: int, now: float) -> None:
         """The service is over."""
         self.now = now
         self.cause = cause
-        self._note(services)
+        self.quotas.note(services, now)
         self._step(table.END)
 
     def check(self, event: str) -> None:
@@ -182,10 +202,10 @@ class CreditSession:
         return self._step(table.REAUTH) and before == table.OPEN
 
     def validity_over(self, now: float) -> None:
-        """The time of the grant is over: report what was used (DIA-31)."""
+        """The time of a grant is over, or it was not used for too long: report what was used (DIA-31)."""
         self.now = now
-        self.expires_at = None
         if self.state == table.OPEN:
+            self.quotas.give_back(now)
             self._step(table.REPORT)
 
     def answered(self, answer: CreditAnswer, host: str, now: float) -> None:
@@ -193,15 +213,19 @@ class CreditSession:
         self.now = now
         if answer.failure_handling is not None:
             self.failure_handling = answer.failure_handling
+        if answer.debits_anyway is not None:
+            self.debits_anyway = answer.debits_anyway
         if answer.result // 1000 == 2:
             self.host = self.host or host
             if answer.session_failover is not None:
                 self.fails_over = answer.session_failover
-            self._take(answer)
+            self.quotas.take(answer.grants, now)
+            if self.kind is not RequestType.TERMINATION:
+                self._await()
             self._step(table.GRANTED, answer)
         elif answer.result == codes.CREDIT_CONTROL_NOT_APPLICABLE:
             self._step(table.NOT_APPLICABLE, answer)
-        elif answer.result in _DENIALS or answer.result // 1000 in (4, 5):
+        elif answer.result in _DENIALS or (answer.result // 1000 in (4, 5) and answer.result != codes.UNABLE_TO_COMPLY):
             self._step(table.DENIED, answer)
         else:
             self.failed(f"result {answer.result}", now)
@@ -209,9 +233,12 @@ class CreditSession:
     def failed(self, reason: str, now: float) -> None:
         """No answer that decides has come: do as the failure handling says (DIA-32)."""
         self.now = now
-        is_stored = self.kind is RequestType.EVENT and self.action is Action.DEBIT and self.stores_events
-        if is_stored:
-            event = table.FAILED_BUFFER
+        is_debit = self.kind is RequestType.EVENT and self.action is Action.DEBIT
+        if is_debit:
+            # RFC 8506 8.15: a debit that may have been made is repeated until that is known; one that has surely not
+            # been made ends the service, unless the service goes on whatever becomes of its debits.
+            may_be_done = reason in _MAYBE_DONE or self.debits_anyway
+            event = table.FAILED_BUFFER if may_be_done else table.FAILED_STOP
         elif self.failure_handling is FailureHandling.CONTINUE:
             event = table.FAILED_GO_ON
         else:
@@ -229,61 +256,20 @@ class CreditSession:
             _ACTIONS[action](self, answer, reason)
         return True
 
-    def _note(self, services: tuple[Service, ...]) -> bool:
-        """Keep what was used and is wanted; whether something is wanted anew."""
-        wants = False
-        for service in services:
-            key = service.rating_group, service.service_ids
-            quota = self._quotas.get(key)
-            if quota is None:
-                quota = self._quotas[key] = Quota(service.requested)
-                wants = True
-            elif service.requested is not None:
-                quota.requested = service.requested
-                wants = True
-            quota.used += service.used
-        return wants
-
-    def _take(self, answer: CreditAnswer) -> None:
-        """Units that were reported are done with, those granted begin."""
-        for key, count in self._sent.items():
-            quota = self._quotas[key]
-            quota.used = quota.used[count:]
-        self._sent = {}
-        for grant in answer.grants:
-            key = grant.rating_group, grant.service_ids
-            quota = self._quotas.get(key) or self._quotas.setdefault(key, Quota(None))
-            quota.grant = grant
-            quota.used_up = False
-        validities = [g.validity for g in answer.grants if g.validity]
-        self.expires_at = (
-            self.now + min(validities) if validities and self.kind is not RequestType.TERMINATION else None
-        )
-        self._owner.await_until(self, self.expires_at)
-
-    def _is_final(self, key: Key) -> bool:
-        grant = self._quotas[key].grant
-        return grant is not None and grant.final is not None
-
     def _tell_exhausted(self, key: Key) -> None:
-        quota = self._quotas[key]
-        if not quota.used_up:
-            quota.used_up = True
+        quota = self.quotas.entries[key]
+        if not quota.is_told:
+            quota.is_told = True
             self._owner.tell(self, Told("exhausted", key=key))
 
-    def _request(self, kind: RequestType) -> None:
-        asks = kind in (RequestType.INITIAL, RequestType.UPDATE, RequestType.EVENT)
-        services: list[Service] = []
-        for key, quota in self._quotas.items():
-            self._sent[key] = len(quota.used)
-            requested = (quota.requested or Units()) if asks and not self._is_final(key) else None
-            if requested is None and not quota.used and kind is not RequestType.TERMINATION:
-                continue
-            if requested is None and not quota.used and quota.grant is None:
-                continue
-            services.append(
-                Service(rating_group=key[0], service_ids=key[1], requested=requested, used=summed(quota.used))
-            )
+    def _await(self) -> None:
+        """Have the owner call when use is to be reported in any case."""
+        self._owner.await_until(self, self.quotas.deadline)
+
+    def _build(self, kind: RequestType) -> Message:
+        services = self.quotas.services(
+            asks=kind is not RequestType.TERMINATION, is_last=kind is RequestType.TERMINATION
+        )
         self.kind = kind
         request = CreditRequest(
             session_id=self.session_id,
@@ -295,14 +281,21 @@ class CreditSession:
             realm=self.realm,
             host="" if self.fails_over else self.host,
             subscriptions=self.subscriptions if kind in (RequestType.INITIAL, RequestType.EVENT) else (),
-            services=tuple(services),
+            services=services,
             action=self.action if kind is RequestType.EVENT else None,
             cause=self.cause if kind is RequestType.TERMINATION else None,
             correlation=self.correlation,
+            extra=self.extra,
         )
         self.number += 1
-        self.last = request.message()
-        self._owner.send(self, self.last)
+        message = request.message()
+        if self.is_repeated:
+            self.is_repeated = False
+            message = msgspec.structs.replace(message, flags=message.flags | T)
+        return message
+
+    def _request(self, kind: RequestType) -> None:
+        self.last = self._owner.send(self, self._build(kind))
 
     # Actions of the table.
 
@@ -328,7 +321,13 @@ class CreditSession:
     def store(self, answer: CreditAnswer | None, reason: str) -> None:
         """Let the outbox send the last request until it is answered."""
         assert self.last is not None
-        self._owner.store(self, self.last)
+        self.last = self._owner.store(self, self.last, was_sent=True)
+        self.quotas.stored()
+
+    def store_termination(self, answer: CreditAnswer | None, reason: str) -> None:
+        """Let the outbox report for the last time."""
+        self._owner.await_until(self, None)
+        self.last = self._owner.store(self, self._build(RequestType.TERMINATION), was_sent=False)
 
     def queue_update(self, answer: CreditAnswer | None, reason: str) -> None:
         """Report once the answer has come."""
@@ -359,10 +358,10 @@ class CreditSession:
         self._owner.tell(self, Told("terminate", None, reason))
 
     def next(self, answer: CreditAnswer | None, reason: str) -> None:
-        """Do what was queued."""
+        """Do what was queued; an update that waits in the outbox goes first."""
         if self.queued_end:
             self._step(table.END)
-        elif self.queued_update:
+        elif self.queued_update and self.state not in table.STORED:
             self._step(table.REPORT)
 
     def finish(self, answer: CreditAnswer | None, reason: str) -> None:
@@ -377,6 +376,7 @@ _ACTIONS: Final = {
     table.SEND_TERMINATION: CreditSession.send_termination,
     table.SEND_EVENT: CreditSession.send_event,
     table.STORE: CreditSession.store,
+    table.STORE_TERMINATION: CreditSession.store_termination,
     table.QUEUE_UPDATE: CreditSession.queue_update,
     table.QUEUE_END: CreditSession.queue_end,
     table.TELL_GRANTED: CreditSession.tell_granted,

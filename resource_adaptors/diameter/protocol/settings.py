@@ -39,6 +39,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Requests that wait for a peer to come up, at most."""
     largest_message: int = 65_536
     accept_unknown: bool = False
+    follow_redirect: bool = False
+    """Whether a request goes on to the peer that an answer redirects it to (DIA-20)."""
+    rate: float = 0.0
+    """Requests that begin something new a second and peer, without limit if 0 (DIA-55)."""
+    burst: int = 100
+    """How many of them may come at once."""
+    turn: int = 64
+    """Messages of one connection that are read before others have their turn (DIA-55)."""
     duplicate_time: float = 240.0
     """How long answers are kept for requests that come again (DIA-24)."""
 
@@ -61,8 +69,10 @@ class PeerSettings(msgspec.Struct, frozen=True, kw_only=True):
     opens: bool = True
     """Whether we connect to it; it may connect to us either way."""
     weight: int = 1
-    realm: str = ""
-    """Its Origin-Realm; anything if empty (DIA-18)."""
+    realms: frozenset[str] = frozenset()
+    """Realms, in lower case, of those whose requests may come through it; anybody's if empty (DIA-18)."""
+    refusal: int = codes.UNABLE_TO_DELIVER
+    """Result-Code of requests from elsewhere."""
 
 
 class RealmSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
-from resource_adaptors.diameter.protocol.outbox import Entry
+from resource_adaptors.diameter.protocol.outbox import DeadLetter, Entry
 
 
 class FileStore:
@@ -21,6 +21,11 @@ class FileStore:
             "CREATE TABLE IF NOT EXISTS entry "
             "(number INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, session TEXT NOT NULL, since REAL NOT NULL, "
             "data BLOB NOT NULL)"
+        )
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS dead "
+            "(number INTEGER PRIMARY KEY, key TEXT NOT NULL, session TEXT NOT NULL, since REAL NOT NULL, "
+            "data BLOB NOT NULL, result INTEGER NOT NULL)"
         )
 
     def load(self) -> Iterable[Entry]:
@@ -38,6 +43,26 @@ class FileStore:
     def remove(self, key: str) -> None:
         """Forget an entry; without effect if there is none."""
         self._database.execute("DELETE FROM entry WHERE key = ?", (key,))
+
+    def renew(self, entry: Entry) -> None:
+        """Keep other data of an entry."""
+        self._database.execute("UPDATE entry SET data = ? WHERE key = ?", (entry.data, entry.key))
+
+    def bury(self, letter: DeadLetter) -> None:
+        """Move an entry to the dead letters."""
+        entry = letter.entry
+        self._database.execute("BEGIN")
+        self._database.execute(
+            "INSERT INTO dead (key, session, since, data, result) VALUES (?, ?, ?, ?, ?)",
+            (entry.key, entry.session, entry.since, entry.data, letter.result),
+        )
+        self.remove(entry.key)
+        self._database.execute("COMMIT")
+
+    def dead_letters(self) -> Iterable[DeadLetter]:
+        """What was refused for good, oldest first."""
+        rows = self._database.execute("SELECT key, session, since, data, result FROM dead ORDER BY number")
+        return [DeadLetter(Entry(*row[:4]), row[4]) for row in rows]
 
     def close(self) -> None:
         """Close the file."""

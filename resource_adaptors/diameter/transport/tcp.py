@@ -6,15 +6,15 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Protocol
 
 
 class Wire(Protocol):
     """Who is told what happens on connections; numbers are the core's."""
 
-    def accepted(self) -> int:
-        """Somebody has connected to us; returns the number of the connection."""
+    def accepted(self, names: frozenset[str] | None) -> int:
+        """Somebody has connected to us, over TLS with the names of his certificate; returns the connection's number."""
         ...
 
     def connected(self, number: int) -> None:
@@ -39,7 +39,7 @@ class _Link(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         if self._number is None:
-            self._number = self._streams.wire.accepted()
+            self._number = self._streams.wire.accepted(_names(transport))
             self._streams.links[self._number] = transport
             return
         if self._number not in self._streams.opening:
@@ -147,3 +147,11 @@ class Streams:
         self._tasks.discard(task)
         with contextlib.suppress(asyncio.CancelledError):
             task.result()  # what nobody foresaw goes to the loop's exception handler
+
+
+def _names(transport: asyncio.Transport) -> frozenset[str] | None:
+    """The DNS names in the certificate that the other side has shown, `None` without TLS (DIA-17)."""
+    certificate: Mapping[str, Iterable[tuple[str, str]]] | None = transport.get_extra_info("peercert")
+    if certificate is None:
+        return None
+    return frozenset(value.lower() for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS")

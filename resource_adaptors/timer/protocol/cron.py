@@ -129,7 +129,7 @@ class CronExpression:
                 for minute in minutes[bisect_left(minutes, local.minute) :] if same_hour else minutes:
                     after = local.second + 1 if same_hour and minute == local.minute else 0
                     for second in self._seconds[bisect_left(self._seconds, after) :]:
-                        yield datetime.datetime(day.year, day.month, day.day, hour, minute, second)  # noqa: DTZ001
+                        yield datetime.datetime(day.year, day.month, day.day, hour, minute, second)
 
     def _dates(self, start: datetime.date) -> Iterator[tuple[datetime.date, bool]]:
         """Matching days from `start` on, and whether it is that one."""

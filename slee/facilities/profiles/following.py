@@ -191,6 +191,13 @@ class Following:
                 f"alarms, and try again when journal and database are written"
             )
 
+    def note_references(self) -> None:
+        """A table has another name: have entities that may refer to its profiles recorded anew (CMP-9)."""
+        if self._journalling is not None:
+            roots = (root for service in self._kernel.services.values() for root in service.roots)
+            entities = (entity for root in roots for entity in root.tree())
+            self._kernel.dirty.update((e, None) for e in entities if e.env.references and e.env.rank)
+
     # What takes effect as a whole.
 
     def hold(self) -> None:

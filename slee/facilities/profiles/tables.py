@@ -25,7 +25,7 @@ from slee.facilities.profiles.reference import reference_class, referrer
 from slee.facilities.profiles.search import search
 from slee.facilities.profiles.session import EditSession, SessionState
 from slee.facilities.profiles.table import Table
-from slee.facilities.profiles.view import TableView, attribute_condition, query_arguments, require_text
+from slee.facilities.profiles.view import TableView, attribute_condition, query_arguments, require_new_name
 from slee.facilities.profiles.work import ProfileWork
 from slee.kernel.profile_storage import RowChange, TableCreated, TableRemoved, TableRenamed
 
@@ -68,6 +68,8 @@ class ProfileTables:
     def follow_with(self, storage: ProfileStorage, journalling: Journalling | None = None) -> None:
         """Have a database follow what is committed from now on, by way of the journal if there is one (PRF-46)."""
         self.following.begin(storage, journalling)
+        if journalling is not None:
+            journalling.find_profile = self.find_profile
 
     # Specifications.
 
@@ -176,6 +178,7 @@ class ProfileTables:
         table.facilities = self._facilities.of(source)
         del self.by_name[name]
         table.name = renamed
+        self.following.note_references()
         self.by_name[renamed] = table
         self.following.take([TableRenamed(name, renamed)])
 
@@ -210,7 +213,7 @@ class ProfileTables:
             CreateError: `profile_post_create` raised.
         """
         found = self.table(table)
-        require_text(f"{table}: create", name)
+        require_new_name(f"{table}: create", name)
         tx = self._kernel.begin()
         try:
             work = ProfileWork(tx, self._committed, by_management=True)
@@ -314,6 +317,11 @@ class ProfileTables:
     def view(self, name: str) -> TableView:
         """The table of that name as an SBB uses it; it need not exist yet."""
         return TableView(self._kernel, self.by_name, name, self._committed)
+
+    def find_profile(self, table: str, name: str, is_locked: bool) -> object:
+        """A reference as it was stored in a CMP field; `None` if its profile is gone (CMP-17)."""
+        found = self.by_name.get(table)
+        return None if found is None or name not in found.resident.rows else found.refer(found, name, is_locked)
 
     def find_address_profile(self, table: str, address: Address) -> ProfileID | None:
         """The profile of an address, for initial event selection (IES-11): by the index of type `Address`."""

@@ -19,7 +19,8 @@ from slee.api.errors import (
 )
 from slee.management.provisioning.fields import FieldError, Fields
 from slee.management.provisioning.records import NAME, Reader, Record, Unreadable
-from slee.management.provisioning.rejects import LONGEST_NAME, Reject, rejected
+from slee.management.provisioning.rejects import Reject, rejected
+from slee.model.profile_text import LONGEST_NAME, is_name_short
 
 if TYPE_CHECKING:
     from slee.facilities.profiles.following import Whole
@@ -130,8 +131,8 @@ class Import:
         if self.reader.is_text and not self._header_is_judged:
             self._judge_header(record)
         name = record.name
-        if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
-            problem = f"{NAME} is no text of 1 to {LONGEST_NAME} characters"
+        if not isinstance(name, str) or not name or not is_name_short(name):
+            problem = f"{NAME} is no text of 1 to {LONGEST_NAME} characters and 2048 octets"
             self._reject(rejected(record, NAME, problem, "name the profile"))
             return
         if name in self._seen:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -30,6 +31,11 @@ class Dialect(Protocol):
     engine: sa.Engine
     where: str
     """The URL without its password, for messages."""
+
+    @property
+    def driver(self) -> Any:
+        """The driver's module: its errors come through where SQLAlchemy does not stand between."""
+        ...
 
     def own(self, connection: sa.Connection) -> None:
         """Make sure that this process is the one that writes; `StateDirectoryError` if another is."""
@@ -62,6 +68,7 @@ class Sqlite:
     """A file of SQLite."""
 
     name = "sqlite"
+    driver: Any = sqlite3
 
     def __init__(self, url: sa.URL) -> None:
         if not url.database or url.database == ":memory:":
@@ -126,6 +133,7 @@ class Postgresql:
             url = url.set(drivername="postgresql+psycopg")
         self.where = url.render_as_string(hide_password=True)
         self.engine = sa.create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
+        self.driver: Any = self.engine.dialect.loaded_dbapi
 
     def own(self, connection: sa.Connection) -> None:
         # The server may take a moment to see that the owner before has gone.

@@ -50,7 +50,7 @@ def bring_up(dialect: Dialect, connection: sa.Connection, journal: JournalledPro
     for number in missing:
         try:
             replay.apply(_decoded(journal.changes[number])[0])
-        except (exc.SQLAlchemyError, KeyError) as error:
+        except (exc.SQLAlchemyError, dialect.driver.Error, KeyError) as error:
             raise RecoveryError(
                 f"{dialect.where}: change {number} of the journal does not fit: {error} [PRF-46]; restore database and "
                 f"state directory from one backup"
@@ -119,7 +119,7 @@ class Replay:
         try:
             with self._connection.begin_nested():
                 self._replace(table, [profile for profile, _ in rows], [row for _, row in rows if row is not None])
-        except exc.IntegrityError:
+        except (exc.IntegrityError, self._dialect.driver.IntegrityError):
             return False
         return True
 

@@ -128,7 +128,7 @@ class Writer:
                 return
             try:
                 self._work(batch)
-            except (exc.SQLAlchemyError, StateDirectoryError, OSError) as error:
+            except (exc.SQLAlchemyError, self._dialect.driver.Error, StateDirectoryError, OSError) as error:
                 self._fail(error)
                 if closing:
                     return

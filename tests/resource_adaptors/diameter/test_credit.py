@@ -224,7 +224,40 @@ def test_dia_32_the_handling_of_an_answer_wins(office: Office) -> None:
     office.ocs.script = lambda request: None
     office.report(used(10))
     office.slee.advance(11)
-    assert Meter.told[-2].action is FailureHandling.CONTINUE
+    assert Meter.told[-1].action is FailureHandling.CONTINUE
+
+
+@pytest.mark.parametrize("handling", [FailureHandling.CONTINUE, FailureHandling.TERMINATE])
+def test_dia_32_use_that_an_outage_left_unreported_is_charged_after_it(
+    office: Office, handling: FailureHandling
+) -> None:
+    office.open(handling=handling)
+    office.ocs.kill()
+    office.slee.advance(1)
+    office.report(used(30))
+    assert office.kinds[-1] == "FailureHandled"
+    office.close(used(7))
+    assert office.kinds[-1] == "end"
+    assert office.ocs.kinds == ["INITIAL"]
+    office.ocs.restart()
+    office.slee.advance(120)
+    assert office.ocs.kinds == ["INITIAL", "UPDATE", "TERMINATION"]
+    assert office.ocs.charged == 37
+    assert len(office.diameter.outbox) == 0
+
+
+def test_dia_32_a_call_that_continues_through_an_outage_is_supervised_again_after_it(office: Office) -> None:
+    office.open(handling=FailureHandling.CONTINUE)
+    office.ocs.kill()
+    office.slee.advance(1)
+    office.report(used(30))
+    office.ocs.restart()
+    office.slee.advance(120)
+    assert office.kinds[-1] == "CreditGranted"
+    office.report(used(30))
+    office.close(used(1))
+    assert office.ocs.kinds == ["INITIAL", "UPDATE", "UPDATE", "TERMINATION"]
+    assert office.ocs.charged == 61
 
 
 def test_dia_22_another_server_takes_over_with_the_t_flag() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from resource_adaptors.diameter.message import codes
-from resource_adaptors.diameter.message.avp import Avp, find, text, u32
+from resource_adaptors.diameter.message.avp import Avp, find, group, text, u32
 from resource_adaptors.diameter.message.dictionary import base_dictionary
 from resource_adaptors.diameter.message.message import Message, P, R, decode
 from resource_adaptors.diameter.protocol import tables, watchdog
@@ -21,6 +21,7 @@ from resource_adaptors.diameter.protocol.events import (
     Answered,
     Close,
     Down,
+    Impostor,
     Open,
     RequestReceived,
     Restarted,
@@ -29,6 +30,7 @@ from resource_adaptors.diameter.protocol.events import (
     Write,
 )
 from resource_adaptors.diameter.protocol.node import Node
+from resource_adaptors.diameter.protocol.peer import Peer
 from resource_adaptors.diameter.protocol.settings import PeerSettings, RealmSettings, Settings
 from tests.resource_adaptors.diameter.test_codec import REQUEST
 
@@ -496,12 +498,151 @@ def test_dia_26_answers_that_do_not_fit_are_dropped_and_counted() -> None:
     assert bench.node.statistics.dropped["mismatched_answer"] == 1
 
 
-def test_dia_27_the_window_of_a_peer_is_kept() -> None:
-    bench = Bench("b.b.example", window=2)
-    bench.open()
-    for number in range(3):
+def test_dia_27_the_window_of_a_peer_is_kept_and_the_queue_behind_it() -> None:
+    bench = Bench("b.b.example", window=2, queue=1)
+    numbers = bench.open()
+    for number in range(4):
         bench.node.send(REQUEST.message(), number, bench.now)
-    assert bench.take(Unanswered) == [Unanswered(2, "queue_full")]
+    assert bench.take(Unanswered) == [Unanswered(3, "queue_full")]
+    first, second = bench.written()
+    bench.receive(numbers["b.b.example"], answer_of(second))
+    (third,) = bench.written()
+    assert not third.is_repeated
+    bench.receive(numbers["b.b.example"], answer_of(first))
+    bench.receive(numbers["b.b.example"], answer_of(third))
+    assert [told.token for told in bench.take(Answered)] == [1, 0, 2]
+
+
+def test_dia_27_what_is_queued_is_given_up_in_time() -> None:
+    bench = Bench("b.b.example", window=1, total=5.0, tx=60.0)
+    bench.open()
+    for number in range(2):
+        bench.node.send(REQUEST.message(), number, bench.now)
+    bench.advance(6)
+    assert bench.take(Unanswered) == [Unanswered(0, "timeout"), Unanswered(1, "timeout")]
+
+
+def test_dia_55_a_peer_may_begin_so_much_and_go_on_with_everything() -> None:
+    bench = Bench("b.b.example", opens=False, rate=2.0, burst=3)
+    number = bench.let_in("b.b.example")
+    bench.written()
+    results = [arriving(bench, number, end_to_end=1000 + n) for n in range(30)]
+    assert [answer is None for answer in results] == [True] * 3 + [False] * 27
+    assert {answer.result for answer in results if answer} == {3004}
+    assert bench.node.statistics.rate_limited == 27
+    last = REQUEST.message()
+    kept = tuple(a for a in last.avps if a.code not in (codes.CC_REQUEST_TYPE, codes.DESTINATION_REALM))
+    ends = (u32(codes.CC_REQUEST_TYPE, 3), text(codes.DESTINATION_REALM, "example"))
+    bench.receive(number, Message(272, 4, R | P, 5, 2000, (*kept, *ends)))
+    assert bench.written(number) == []
+    bench.advance(0.5)
+    assert arriving(bench, number, end_to_end=3000) is None
+
+
+@pytest.mark.parametrize("refusal", [3002, 5003])
+def test_dia_18_requests_from_realms_that_are_not_behind_a_peer_are_refused(refusal: int) -> None:
+    bench = Bench()
+    peer = PeerSettings(host="b.b.example", opens=False, realms=frozenset({"b.example"}), refusal=refusal)
+    bench.node.peers["b.b.example"] = Peer(bench.node, peer)
+    number = bench.let_in("b.b.example")
+    bench.written()
+    answer = arriving(bench, number)  # from realm `here`
+    assert (answer.result, answer.is_error) == (refusal, refusal == 3002)
+    honest = arriving(bench, number, text(codes.ORIGIN_REALM, "B.example"), without=codes.ORIGIN_REALM)
+    assert honest is None
+
+
+def test_dia_20_a_redirection_is_followed_to_a_peer_that_is_known() -> None:
+    bench = Bench("b.b.example", "c.b.example", follow_redirect=True)
+    numbers = bench.open()
+    bench.node.send(REQUEST.message(), "token", bench.now)
+    (sent,) = bench.written(numbers["b.b.example"])
+    where = text(codes.REDIRECT_HOST, "aaa://C.b.example:3868;transport=tcp")
+    redirect = answer_of(sent, result=3006, error=True)
+    bench.receive(
+        numbers["b.b.example"],
+        Message(272, 4, redirect.flags, sent.hop_by_hop, sent.end_to_end, (*redirect.avps, where)),
+    )
+    (again,) = bench.written(numbers["c.b.example"])
+    assert again.end_to_end == sent.end_to_end
+    bench.receive(numbers["c.b.example"], answer_of(again))
+    (told,) = bench.take(Answered)
+    assert told.message.result == 2001
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_dia_20_a_redirection_to_strangers_is_told(follows: bool) -> None:
+    bench = Bench("b.b.example", follow_redirect=follows)
+    numbers = bench.open()
+    bench.node.send(REQUEST.message(), "token", bench.now)
+    (sent,) = bench.written()
+    where = text(codes.REDIRECT_HOST, "aaa://stranger.example")
+    answer = answer_of(sent, result=3006, error=True)
+    bench.receive(
+        numbers["b.b.example"], Message(272, 4, answer.flags, sent.hop_by_hop, sent.end_to_end, (*answer.avps, where))
+    )
+    (told,) = bench.take(Answered)
+    assert told.message.result == 3006
+
+
+def test_dia_15_a_peer_that_does_not_want_us_is_opened_again_on_demand() -> None:
+    bench = Bench("b.b.example")
+    numbers = bench.open()
+    origin = (text(codes.ORIGIN_HOST, "b.b.example"), text(codes.ORIGIN_REALM, "b.example"))
+    bench.receive(numbers["b.b.example"], Message(282, 0, R, 1, 1, (*origin, u32(codes.DISCONNECT_CAUSE, 2))))
+    bench.node.closed(numbers["b.b.example"], bench.now)
+    bench.written()
+    bench.advance(1000)
+    assert bench.actions(Open) == []
+    bench.node.send(REQUEST.message(), "token", bench.now)
+    assert bench.take(Unanswered) == []
+    bench.open()
+    (sent,) = [message for message in bench.written() if message.name == "CCR"]
+    assert not sent.is_repeated
+
+
+def test_dia_2_a_vendor_bit_without_vendor_is_5016() -> None:
+    bench = Bench("b.b.example", opens=False)
+    number = bench.let_in("b.b.example")
+    bench.written()
+    whole = REQUEST.message().encode() + (1).to_bytes(4) + b"\xc0" + (12).to_bytes(3) + bytes(4)
+    bench.node.receive(number, b"\1" + len(whole).to_bytes(3) + whole[4:], bench.now)
+    (answer,) = bench.written(number)
+    assert answer.result == 5016
+
+
+def test_dia_2_a_message_has_4096_avps_at_most_on_all_levels_together() -> None:
+    bench = Bench("b.b.example", opens=False)
+    number = bench.let_in("b.b.example")
+    bench.written()
+    # The CCR has 11 AVPs, 3 groups of them with 2, 2 and 2 more; two are added on the first level.
+    rest = 4096 - (len(REQUEST.message().avps) + 6) - 2
+    within = group(codes.SUBSCRIPTION_ID, [Avp(codes.CC_CORRELATION_ID, b"", 0, 0)] * rest)
+    fits = arriving(bench, number, within, Avp(codes.CC_CORRELATION_ID, b"", 0, 0), end_to_end=10)
+    assert fits is None
+    within = group(codes.SUBSCRIPTION_ID, [Avp(codes.CC_CORRELATION_ID, b"", 0, 0)] * (rest + 1))
+    answer = arriving(bench, number, within, Avp(codes.CC_CORRELATION_ID, b"", 0, 0), end_to_end=11)
+    assert answer.result == 5004
+
+
+@pytest.mark.parametrize(
+    ("more", "without", "result", "failed"),
+    [
+        ((), codes.CC_REQUEST_NUMBER, 5005, [codes.CC_REQUEST_NUMBER]),
+        ((u32(codes.CC_REQUEST_NUMBER, 1),), 0, 5009, [codes.CC_REQUEST_NUMBER]),
+        ((u32(codes.RESULT_CODE, 2001),), 0, 5008, [codes.RESULT_CODE]),
+        ((Avp(437, b""), Avp(456, b"")), 0, 5007, [437, 456]),
+    ],
+)
+def test_dia_6_faults_of_the_grammar_are_answered_with_the_avp(
+    more: tuple[Avp, ...], without: int, result: int, failed: list[int]
+) -> None:
+    bench = Bench("b.b.example", opens=False)
+    number = bench.let_in("b.b.example")
+    bench.written()
+    answer = arriving(bench, number, *more, without=without)
+    assert (answer.result, answer.is_error) == (result, False)
+    assert sorted({avp.code for avp in find(answer.avps, codes.FAILED_AVP).group()}) == failed
 
 
 def test_dia_19_requests_that_go_nowhere_are_told() -> None:
@@ -555,8 +696,6 @@ def test_dia_51_requests_that_break_the_rules_get_the_rfcs_answer(
 
 
 def test_dia_51_failed_avp_shows_the_path_of_groups() -> None:
-    from resource_adaptors.diameter.message.avp import group
-
     bench = Bench("b.b.example", opens=False)
     number = bench.let_in("b.b.example")
     bench.written()
@@ -570,8 +709,6 @@ def test_dia_51_failed_avp_shows_the_path_of_groups() -> None:
 
 
 def test_dia_2_nesting_has_a_bound() -> None:
-    from resource_adaptors.diameter.message.avp import group
-
     bench = Bench("b.b.example", opens=False)
     number = bench.let_in("b.b.example")
     bench.written()
@@ -648,3 +785,63 @@ def test_dia_20_requests_are_relayed_with_our_route_record_and_answers_come_back
     stubborn = Message(272, 4, R, 79, 80, request.avps)
     bench.receive(numbers["b.b.example"], stubborn)
     assert bench.written(numbers["b.b.example"])[0].result == 3002
+
+
+@pytest.mark.parametrize(
+    ("names", "tls", "is_taken"),
+    [
+        (frozenset({"b.b.example", "other.example"}), True, True),
+        (frozenset({"b.b.example"}), False, True),
+        (frozenset({"*.b.example"}), True, False),
+        (frozenset({"c.b.example"}), False, False),
+        (frozenset(), True, False),
+        (None, True, False),
+        (None, False, True),
+    ],
+)
+def test_dia_17_the_certificate_must_show_the_origin_host(
+    names: frozenset[str] | None, tls: bool, is_taken: bool
+) -> None:
+    bench = Bench()
+    bench.node.peers["b.b.example"] = Peer(bench.node, PeerSettings(host="B.b.example", tls=tls, opens=False))
+    number = bench.node.accept(bench.now, names)
+    bench.receive(number, bench.cer("B.b.example"))
+    assert bench.node.peers["b.b.example"].is_open is is_taken
+    assert len(bench.written(number)) == is_taken
+    assert bool(bench.actions(Close)) is not is_taken
+    assert bench.node.statistics.dropped["wrong_certificate"] == (not is_taken)
+
+
+def test_dia_53_somebody_with_our_own_name_is_refused_and_told() -> None:
+    bench = Bench(accept_unknown=True)
+    number = bench.let_in("M.example")
+    (cea,) = bench.written(number)
+    assert cea.result == 3010
+    assert bench.take(Impostor) == [Impostor("M.example")]
+    assert bench.node.peers == {}
+
+
+def test_dia_55_a_storm_of_one_peer_does_not_delay_others() -> None:
+    bench = Bench("b.b.example", "c.b.example", opens=False, turn=64)
+    storm, other = bench.let_in("b.b.example"), bench.let_in("c.b.example")
+    bench.written()
+    origin = (text(codes.ORIGIN_HOST, "b.b.example"), text(codes.ORIGIN_REALM, "b.example"))
+    data = b"".join(Message(280, 0, R, n, n, origin).encode() for n in range(1, 641))
+    bench.node.receive(storm, data, bench.now)
+    assert len(bench.written()) == 64
+    bench.receive(other, Message(280, 0, R, 7, 7, origin))
+    assert [message.hop_by_hop for message in bench.written(other)] == [7]
+    assert bench.node.next_deadline() == bench.now
+    while bench.node.next_deadline() == bench.now:
+        bench.node.tick(bench.now)
+        assert len(bench.written()) <= 64
+    assert bench.node.statistics.messages["b.b.example", "DWA", "out"] == 640
+
+
+def test_dia_9_ipv6_addresses_are_told_in_capabilities() -> None:
+    bench = Bench("b.b.example", addresses=(ipaddress.ip_address("::1"), HERE[0]))
+    (wanted,) = bench.actions(Open)
+    bench.node.connected(wanted.connection, bench.now)
+    (cer,) = bench.written()
+    hosts = [avp.address() for avp in cer.avps if avp.code == codes.HOST_IP_ADDRESS]
+    assert hosts == [ipaddress.ip_address("::1"), HERE[0]]

@@ -12,6 +12,7 @@ from resource_adaptors.diameter.api import (
     DIAMETER,
     AccountingAccepted,
     AccountingRejected,
+    AccountingUndelivered,
     CreditControlSession,
     DiameterRequest,
     Grant,
@@ -20,6 +21,7 @@ from resource_adaptors.diameter.api import (
     Units,
     UpdateRequest,
 )
+from resource_adaptors.diameter.config import DiameterConfiguration
 from resource_adaptors.diameter.message import codes
 from resource_adaptors.diameter.message.avp import Avp, text, u32
 from resource_adaptors.diameter.message.message import Message, P, R
@@ -161,7 +163,7 @@ def test_com_10_a_failing_service_gives_5012_and_com_9_none_gives_3007_or_3001()
         assert house.ask(RequestType.INITIAL, 0) == 3007
 
 
-class Sh(Sbb, vendor="test", version="1.0"):
+class Other(Sbb, vendor="test", version="1.0"):
     """Answers any other request."""
 
     diameter = resource(DIAMETER)
@@ -173,14 +175,14 @@ class Sh(Sbb, vendor="test", version="1.0"):
 
 def test_dia_45_other_requests_of_an_application_are_answered() -> None:
     with SleeHarness(leftovers_allowed=True) as slee:
-        house = House(slee, Sh)
+        house = House(slee, Other)
         avps = (
             text(codes.SESSION_ID, "c;1;2"),
             text(codes.ORIGIN_HOST, "client.example.net"),
             text(codes.ORIGIN_REALM, "example.net"),
             text(codes.DESTINATION_REALM, "slee.net"),
         )
-        house.client.ask(Message(codes.USER_DATA, codes.SH, R | P, 0, 0, avps))
+        house.client.ask(Message(codes.SESSION_TERMINATION, codes.CREDIT_CONTROL_APPLICATION, R | P, 0, 0, avps))
         slee.advance(1)
         answer = house.client.answers[0]
         assert answer.result == 2001
@@ -208,11 +210,15 @@ class Bookkeeper(Sbb, vendor="test", version="1.0"):
         Bookkeeper.told.append((event.number, event.result))
 
     @handles
+    def on_undelivered(self, event: AccountingUndelivered, aci: ActivityContext) -> None:
+        Bookkeeper.told.append(event)
+
+    @handles
     def on_end(self, event: ActivityEnd, aci: ActivityContext) -> None:
         Bookkeeper.told.append("end")
 
 
-def take_record(results: list[int], house: House) -> Callable[[Message], Message | None]:
+def take_record(results: list[int], house: House, *wishes: Avp) -> Callable[[Message], Message | None]:
     def answer(message: Message) -> Message | None:
         records.append((message.number(codes.ACCOUNTING_RECORD_TYPE), message.number(485), message.is_repeated))
         if not results:
@@ -220,12 +226,32 @@ def take_record(results: list[int], house: House) -> Callable[[Message], Message
         kind, number = message.find(codes.ACCOUNTING_RECORD_TYPE), message.find(codes.ACCOUNTING_RECORD_NUMBER)
         head = (text(codes.SESSION_ID, message.session_id), u32(codes.RESULT_CODE, results.pop(0)))
         origin = (text(codes.ORIGIN_HOST, "client.example.net"), text(codes.ORIGIN_REALM, "example.net"))
-        return message.answer((*head, *origin, kind, number))
+        return message.answer((*head, *origin, kind, number, *wishes))
 
     records: list[tuple[int | None, int | None, bool]] = []
     house.client.on_request = answer
     house.records = records
     return answer
+
+
+def begin_account(house: House, avps: tuple[Avp, ...] = ()) -> None:
+    desk = house.slee.add_resource("desk", RecordingResource(DESK))
+    house.slee.install(Bookkeeper)
+    Bookkeeper.told.clear()
+    desk.endpoint.start_activity("desk", "desk")
+
+    def do(errand: Callable[[Bookkeeper], object]) -> None:
+        desk.endpoint.fire("desk", Do(errand))
+        house.slee.run()
+        house.slee.advance(0.1)
+
+    def errand(sbb: Bookkeeper) -> None:
+        made = sbb.diameter.open_accounting(avps, realm="example.net")
+        made.attach(sbb)
+        Bookkeeper.sessions.append(made)
+
+    house.do = do
+    do(errand)
 
 
 def account(house: House) -> None:
@@ -262,12 +288,109 @@ def test_dia_39_records_survive_an_outage_and_permanent_refusals_are_told() -> N
         house.client.is_silent = True
         account(house)
         slee.advance(25)
-        assert Bookkeeper.told == []
+        (told,) = Bookkeeper.told  # once, however often it is tried
+        assert (told.number, told.goes_on, told.is_kept) == (0, True, True)
+        Bookkeeper.told.clear()
         assert [m.is_repeated for m in house.diameter.messages_sent("ACR")] == [False, True]
         house.client.is_silent = False
         slee.advance(400)
         assert house.records[0] == (2, 0, True)
         assert Bookkeeper.told == [0, (1, 5004), 2, "end"]
+
+
+def test_dia_38_interim_records_are_made_at_the_servers_interval() -> None:
+    with SleeHarness(leftovers_allowed=True) as slee:
+        house = House(slee)
+        wishes = (u32(codes.ACCT_INTERIM_INTERVAL, 60),)
+        take_record([2001] * 5, house, *wishes)
+        content = (Avp(codes.CC_CORRELATION_ID, b"call", 0, 0),)
+        begin_account(house, content)
+        slee.advance(59)
+        assert house.records == [(2, 0, False)]
+        slee.advance(62)
+        assert house.records == [(2, 0, False), (3, 1, False), (3, 2, False)]
+        interim = house.diameter.messages_sent("ACR")[-1]
+        assert interim.find(codes.CC_CORRELATION_ID).data == b"call"
+        assert interim.find(codes.EVENT_TIMESTAMP).time().timestamp() == pytest.approx(slee.now() - 1, abs=2)
+        house.do(lambda sbb: sbb.diameter.record(Bookkeeper.sessions[-1], is_last=True))
+        slee.advance(200)
+        assert [kind for kind, _, _ in house.records] == [2, 3, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("realtime", "goes_on", "is_kept"),
+    [("DELIVER_AND_GRANT", False, True), ("GRANT_AND_STORE", True, True), ("GRANT_AND_LOSE", True, False)],
+)
+def test_dia_38_and_40_what_holds_while_records_cannot_be_delivered(
+    realtime: str, goes_on: bool, is_kept: bool
+) -> None:
+    with SleeHarness(leftovers_allowed=True) as slee:
+        house = House(slee, realtime=realtime)
+        house.client.kill()
+        slee.advance(1)
+        begin_account(house)
+        (told,) = Bookkeeper.told
+        assert (told.number, told.goes_on, told.is_kept) == (0, goes_on, is_kept)
+        slee.advance(30)
+        assert len(Bookkeeper.told) == 1
+        assert len(house.diameter.outbox) == is_kept
+        assert house.diameter.statistics().lost_records == (not is_kept)
+
+
+def test_dia_38_the_servers_wish_wins() -> None:
+    with SleeHarness(leftovers_allowed=True) as slee:
+        house = House(slee, realtime="GRANT_AND_STORE")
+        take_record([2001], house, u32(codes.ACCOUNTING_REALTIME_REQUIRED, 1))
+        begin_account(house)
+        house.client.kill()
+        slee.advance(1)
+        house.do(lambda sbb: sbb.diameter.record(Bookkeeper.sessions[-1]))
+        assert Bookkeeper.told[-1].goes_on is False
+
+
+@pytest.mark.parametrize(
+    ("fate", "told", "left", "dead"),
+    [("dead_letter", (0, 5030), 0, 1), ("drop", (0, 5030), 0, 0), ("retry", None, 1, 0)],
+)
+def test_dia_40_refused_records_fare_as_configured(
+    fate: str, told: tuple[int, int] | None, left: int, dead: int, tmp_path: Path
+) -> None:
+    with SleeHarness(leftovers_allowed=True) as slee:
+        house = House(slee, rejected_records={5030: fate}, outbox=tmp_path / "outbox.db")
+        take_record([5030], house)
+        begin_account(house)
+        slee.advance(1)
+        assert Bookkeeper.told == ([] if told is None else [told])
+        assert len(house.diameter.outbox) == left
+        assert [letter.result for letter in house.diameter.outbox.dead_letters()] == [5030] * dead
+
+
+def test_dia_38_an_accounting_session_without_entity_gets_its_last_record() -> None:
+    with SleeHarness(leftovers_allowed=True) as slee:
+        house = House(slee)
+        take_record([2001, 2001], house)
+        begin_account(house)
+        house.do(lambda sbb: Bookkeeper.sessions[-1].detach(sbb))
+        slee.advance(1)
+        assert [kind for kind, _, _ in house.records] == [2, 4]
+        assert house.diameter.accounting.sessions == {}
+
+
+def test_dia_38_a_rolled_back_record_takes_its_number_back() -> None:
+    with SleeHarness(leftovers_allowed=True, failures_allowed=True) as slee:
+        house = House(slee)
+        take_record([2001, 2001, 2001], house)
+        begin_account(house)
+
+        def fails(sbb: Bookkeeper) -> None:
+            sbb.diameter.record(Bookkeeper.sessions[-1])
+            sbb.diameter.record(Bookkeeper.sessions[-1], is_last=True)
+            raise RuntimeError("broken")
+
+        house.do(fails)
+        house.do(lambda sbb: sbb.diameter.record(Bookkeeper.sessions[-1], is_last=True))
+        slee.advance(1)
+        assert [(kind, number) for kind, number, _ in house.records] == [(2, 0), (4, 1)]
 
 
 def test_dia_39_the_file_keeps_entries_over_a_restart(tmp_path: Path) -> None:
@@ -301,10 +424,24 @@ def test_dia_39_the_file_keeps_entries_over_a_restart(tmp_path: Path) -> None:
     ],
 )
 def test_dia_54_and_55_wrong_configuration_is_refused(bad: dict[str, object]) -> None:
-    from resource_adaptors.diameter.config import DiameterConfiguration
-
     with pytest.raises(ValueError, match=r".+"):
         DiameterConfiguration.model_validate(bad)
+
+
+def test_dia_9_and_54_the_port_of_tls_is_5868_and_of_tcp_3868(tmp_path: Path) -> None:
+    def configuration(listener: dict[str, object], peer: dict[str, object]) -> tuple[int, int]:
+        made = DiameterConfiguration.model_validate(
+            {
+                "listeners": [listener],
+                "peers": [{"host": "a", **peer}],
+                "tls": {"certificate": tmp_path, "key": tmp_path, "authorities": tmp_path},
+            }
+        )
+        return made.listeners[0].port, made.peers[0].settings().port
+
+    assert configuration({}, {}) == (3868, 3868)
+    assert configuration({"tls": True}, {"transport": "tls"}) == (5868, 5868)
+    assert configuration({"tls": True, "port": 1}, {"transport": "tls", "port": 2}) == (1, 2)
 
 
 def test_dia_52_every_figure_has_labels_of_closed_sets() -> None:

@@ -1,0 +1,265 @@
+"""Prepaid calls in simulated time, while peers are killed, fall silent, and the server crashes (DIA-57).
+
+    python -m tests.resource_adaptors.diameter.prepaid --sessions 100000 --seed 1
+
+plays so many calls, and says whether what was charged is what was used. Calls are opened, report use, and close; some
+answers are lost, some come late, servers die and come back, and now and then the process itself is killed, with the
+journal as far as the disk had it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Callable
+from typing import ClassVar
+
+from resource_adaptors.diameter.api import (
+    DIAMETER,
+    CreditDenied,
+    CreditGranted,
+    FailureHandled,
+    FailureHandling,
+    Service,
+    Units,
+)
+from resource_adaptors.diameter.protocol.charging import CreditRequest
+from resource_adaptors.diameter.testing import DiameterSimulator, ServerDouble
+from slee import ActivityContext, ActivityEnd, Cmp, Sbb, cmp, event_type, handles, initial_event, resource
+from slee.stores.simulated import SimulatedDisk
+from slee.testing import RecordingResource, SleeHarness, recording_type
+from tests.resource_adaptors.diameter.meter import ASKED, CALLER
+
+
+@event_type("test.Call", vendor="test", version="1.0")
+class Call:
+    """A caller picks up the telephone."""
+
+    name: str
+
+
+@event_type("test.Talk", vendor="test", version="1.0")
+class Talk:
+    """So many seconds were talked since the last one."""
+
+    name: str
+    seconds: int
+    is_over: bool
+
+
+PHONES = recording_type(Call, Talk)
+
+
+class Prepaid(Sbb, vendor="test", version="1.0"):
+    """Charges a call: what is talked is reported, until it is over or credit ends."""
+
+    diameter = resource(DIAMETER)
+    phones = resource(PHONES)
+    session: Cmp[ActivityContext | None] = cmp(None)
+    name: Cmp[str] = cmp("")
+    is_over: Cmp[bool] = cmp(False)
+    talked: ClassVar[dict[str, int]] = {}
+    """Seconds that services have committed to report, by Session-Id; what the ledger must say in the end."""
+
+    @initial_event(selector=lambda event: event.name)
+    def on_call(self, event: Call, aci: ActivityContext) -> None:
+        made = self.diameter.open_session(CALLER, ASKED, realm="example.net", failure_handling=FailureHandling.CONTINUE)
+        made.attach(self)
+        self.session, self.name = made, event.name
+
+    @initial_event(selector=lambda event: event.name)
+    def on_talk(self, event: Talk, aci: ActivityContext) -> None:
+        if self.session is None or self.is_over:
+            return
+        services = (Service(rating_group=100, used=(Units(time=event.seconds),)),)
+        if event.is_over:
+            self.is_over = True
+            self.diameter.close(self.session, services)
+        else:
+            self.diameter.report(self.session, services)
+        session_id = self.session.activity.session_id
+        Prepaid.talked[session_id] = Prepaid.talked.get(session_id, 0) + event.seconds
+
+    @handles
+    def on_granted(self, event: CreditGranted, aci: ActivityContext) -> None:
+        """The call goes on."""
+
+    @handles
+    def on_denied(self, event: CreditDenied, aci: ActivityContext) -> None:
+        self.is_over = True
+
+    @handles
+    def on_failure(self, event: FailureHandled, aci: ActivityContext) -> None:
+        """The call goes on; what it uses is charged later, if its session was granted credit once."""
+
+    @handles
+    def on_end(self, event: ActivityEnd, aci: ActivityContext) -> None:
+        self.is_over = True
+        self.session = None
+
+
+class Ledger:
+    """What the servers have booked: each request of a session once, however often it comes (RFC 8506 9)."""
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, int], int] = {}
+        self.contradictions = 0
+
+    def book(self, request: CreditRequest) -> None:
+        seconds = sum(units.time or 0 for service in request.services for units in service.used)
+        if self.entries.setdefault((request.session_id, request.number), seconds) != seconds:
+            self.contradictions += 1
+
+    def charged(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for (session, _), seconds in self.entries.items():
+            found[session] = found.get(session, 0) + seconds
+        return found
+
+
+class World:
+    """The harness, two servers with one ledger, and what goes wrong."""
+
+    def __init__(self, seed: int, *, crashes: bool) -> None:
+        self.lot = random.Random(seed)
+        self.ledger = Ledger()
+        self.crashes = crashes
+        self.calls = 0
+        self.happened: dict[str, int] = {}
+        self.lines: dict[str, str] = {}
+        """Handles of the telephones' activities by call that goes on."""
+        Prepaid.talked.clear()
+        self.slee = SleeHarness(seed=seed, journal=SimulatedDisk(), leftovers_allowed=True)
+        self.equip()
+        self.slee.advance(1)
+
+    def equip(self) -> None:
+        self.diameter = DiameterSimulator()
+        self.servers = [self.diameter.peer(f"ocs{n}.example.net", realm="example.net") for n in (1, 2)]
+        for server in self.servers:
+            server.balance = 10**12
+            server.on_credit = self.ledger.book
+        configuration = self.diameter.configuration_for(session_failover=True, outbox=None, tc=2, tw=6)
+        store = getattr(self, "store", None)
+        if store is not None:
+            self.diameter.open_store = lambda: store
+        self.slee.add_resource("diameter", self.diameter, configuration)
+        self.phones = self.slee.add_resource("phones", RecordingResource(PHONES))
+        self.slee.install(Prepaid)
+        if self.slee.is_running:
+            self.store = self.diameter.outbox._store
+
+    def count(self, what: str) -> None:
+        self.happened[what] = self.happened.get(what, 0) + 1
+
+    def step(self) -> None:
+        lot = self.lot.random()
+        if lot < 0.35:
+            self.call()
+        elif lot < 0.85 and self.lines:
+            self.talk(self.lot.choice(list(self.lines)))
+        elif lot < 0.90:
+            self.trouble(self.lot.choice(self.servers))
+        elif lot < 0.91 and self.crashes:
+            self.crash()
+        self.slee.advance(self.lot.choice((0.0, 0.0005, 0.01, 0.3, 2.0)))
+
+    def call(self) -> None:
+        self.calls += 1
+        name = f"call {self.calls}"
+        self.lines[name] = name
+        self.phones.endpoint.start_activity(name, "line")
+        self.phones.endpoint.fire(name, Call(name))
+        self.slee.run()
+
+    def talk(self, name: str) -> None:
+        is_over = self.lot.random() < 0.4
+        context = self.phones.context.activity_context(name)
+        if context is not None:
+            self.phones.endpoint.fire(name, Talk(name, self.lot.randrange(1, 40), is_over))
+            self.slee.run()
+            if is_over:
+                self.phones.endpoint.end_activity(name)
+                self.slee.run()
+        if is_over or context is None:
+            del self.lines[name]
+
+    def trouble(self, server: ServerDouble) -> None:
+        kind = self.lot.choice(("kill", "silence", "heal", "heal", "heal"))
+        self.count(kind)
+        if kind == "kill" and not server.is_dead:
+            server.kill()
+        elif kind == "silence":
+            server.is_silent = True
+        elif kind == "heal":
+            if server.is_dead:
+                server.restart()
+            server.is_silent = False
+
+    def crash(self) -> None:
+        """Kill the process; the journal has what the disk had."""
+        self.count("crash")
+        self.slee.advance(0.05)  # what was talked is on the disk: to lose that is the journal's affair, not Diameter's
+        self.slee = self.slee.crash(downtime=3.0)
+        self.equip()
+        self.slee.restart()
+        self.store = self.diameter.outbox._store
+        for name in self.lines:
+            self.phones.endpoint.start_activity(name, "line")
+
+    def finish(self) -> None:
+        """Heal everything, let every call end, and time pass."""
+        for server in self.servers:
+            if server.is_dead:
+                server.restart()
+            server.is_silent = False
+        for name in list(self.lines):
+            self.phones.endpoint.fire(name, Talk(name, 1, True))
+            self.slee.run()
+            self.phones.endpoint.end_activity(name)
+            self.slee.run()
+        self.slee.advance(2000)
+
+    def verdict(self) -> list[str]:
+        """What is wrong; empty if charged is used, once, and nothing is left open."""
+        wrong: list[str] = []
+        charged, used = self.ledger.charged(), Prepaid.talked
+        for session, seconds in used.items():
+            if charged.get(session, 0) != seconds and (session, 0) in self.ledger.entries:
+                wrong.append(f"{session}: used {seconds}, charged {charged.get(session, 0)}")
+        if self.ledger.contradictions:
+            wrong.append(f"{self.ledger.contradictions} requests came again with other use")
+        left = len(self.diameter.clients.sessions)
+        if left or len(self.diameter.outbox):
+            wrong.append(f"{left} sessions and {len(self.diameter.outbox)} requests are left")
+        return wrong
+
+
+def play(seed: int, sessions: int, *, crashes: bool = True, report: Callable[[str], object] = str) -> list[str]:
+    """Play so many calls; what is wrong afterwards."""
+    world = World(seed, crashes=crashes)
+    while world.calls < sessions:
+        world.step()
+    world.finish()
+    charged = sum(world.ledger.charged().values())
+    used = sum(Prepaid.talked.values())
+    report(f"seed {seed}: {world.calls} calls, {charged} s charged, {used} s used, {world.happened}")
+    return world.verdict()
+
+
+def main() -> int:
+    """Play, and print what is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--per-world", type=int, default=500, help="calls that one history has")
+    arguments = parser.parse_args()
+    wrong: list[str] = []
+    for number in range(max(1, arguments.sessions // arguments.per_world)):
+        wrong += play(arguments.seed + number, arguments.per_world, report=print)
+    print("\n".join(wrong) or "every second was charged once, and nothing is left open")
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
