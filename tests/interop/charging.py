@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import struct
 import subprocess
@@ -84,13 +85,13 @@ def charging_server(folder: Path, port: int, *towards: str, balance: int = 45) -
 
 def by_session(folder: Path) -> dict[str, int]:
     """Seconds in the ledger by session."""
-    with sqlite3.connect(folder / "ledger.db") as book:
+    with contextlib.closing(sqlite3.connect(folder / "ledger.db")) as book:
         return dict(book.execute("SELECT session, sum(seconds) FROM used GROUP BY session"))
 
 
 def booked(folder: Path) -> int:
     """Seconds in the charging server's ledger."""
-    with sqlite3.connect(folder / "ledger.db") as book:
+    with contextlib.closing(sqlite3.connect(folder / "ledger.db")) as book:
         (total,) = book.execute("SELECT coalesce(sum(seconds), 0) FROM used").fetchone()
     return int(total)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 import urllib.error
@@ -70,8 +69,8 @@ class Exchange:
             assert status == 0, output
 
     def kill(self, child: Child) -> None:
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait(10)
+        with child:
+            child.stop(signal.SIGKILL)
 
     def kill_server(self) -> None:
         self.kill(self.server.child)
@@ -108,9 +107,10 @@ class Exchange:
             time.sleep(0.05)
 
     def close(self) -> None:
-        for child in (getattr(self.server, "child", None), self.ocs, self.relay):
+        for child in (getattr(self.server, "child", None), self.relay, self.ocs):
             if child is not None:
-                child.stop()
+                with child:
+                    child.stop()
 
 
 @contextmanager
