@@ -27,8 +27,8 @@ from slee.management.sources import Sources
 from slee.management.state import SleeStates
 from slee.management.store import StateDirectory
 from slee.management.tracing import Tracing
+from slee.management.upgrade_alarms import SOURCE as UPGRADE
 from slee.management.upgrade_plan import Planner
-from slee.management.upgrades import SOURCE as UPGRADE
 from slee.management.upgrades import Upgrades
 from slee.management.usage import Usage
 from slee.model.repository import BundleDescriptor, Repository
@@ -117,7 +117,9 @@ class Management:
             engine=engine,
             host=host,
         )
-        planner = Planner(engine=engine, store=store, bundles=self.bundles, services=self.services)
+        planner = Planner(
+            engine=engine, store=store, bundles=self.bundles, services=self.services, tables=host.profiles
+        )
         self.upgrades = Upgrades(planner=planner, engine=engine, store=store, services=self.services, host=host)
         self.sources.add(UPGRADE)
         self._engine = engine

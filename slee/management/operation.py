@@ -20,6 +20,7 @@ from slee.management.resources import Resources
 from slee.management.schedules import Schedules
 from slee.management.services import Services
 from slee.management.state import SleeStates
+from slee.management.steps import Steps
 from slee.management.tracing import Tracing
 from slee.management.upgrades import Upgrades
 from slee.management.usage import Usage
@@ -65,6 +66,8 @@ class Operation:
     raises: tuple[type[SleeError], ...] = ()
     """Errors besides `InvalidArgumentError`."""
     transfer: Transfer | None = None
+    stepwise: Callable[..., Steps[Any]] | None = None
+    """The Python form that leaves time for calls between its steps, where the whole takes long."""
 
     @property
     def family(self) -> str:
@@ -89,10 +92,17 @@ class Operation:
 
     def run(self, management: Management, arguments: Arguments) -> Any:
         """Call the Python form with checked arguments; `InvalidStateError` once the SLEE is shut down (SLE-12)."""
+        return self._call(self.call, management, arguments)
+
+    def steps(self, management: Management, arguments: Arguments) -> Steps[Any] | None:
+        """The same in steps, if it is done in steps."""
+        return None if self.stepwise is None else self._call(self.stepwise, management, arguments)
+
+    def _call(self, form: Callable[..., Any], management: Management, arguments: Arguments) -> Any:
         if management.slee.is_shut_down:
             raise errors.InvalidStateError("the SLEE is shut down [SLE-12]; start the server again")
         values = {name: getattr(arguments, name) for name in type(arguments).model_fields}
-        return self.call(_PARTS[self.call.__qualname__.partition(".")[0]](management), **values)
+        return form(_PARTS[form.__qualname__.partition(".")[0]](management), **values)
 
 
 _PARTS: Final[dict[str, Callable[[Management], object]]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from slee.api import errors
@@ -222,10 +223,13 @@ OPERATIONS: Final = (
     *SCHEDULE_OPERATIONS,
     *PROFILE_OPERATIONS,
     reading("upgrade.plan", UpgradeRequest, UpgradePlan, Upgrades.plan, _BUNDLE),
-    state("upgrade.apply", Plan, UpgradeInfo, Upgrades.apply, errors.UpgradeError),
+    replace(state("upgrade.apply", Plan, UpgradeInfo, Upgrades.apply, errors.UpgradeError), stepwise=Upgrades.applying),
     reading("upgrade.status", AnyUpgrade, tuple[UpgradeInfo, ...], Upgrades.status, errors.UpgradeError),
     state("upgrade.make-permanent", ChosenUpgrade, UpgradeInfo, Upgrades.make_permanent, errors.UpgradeError),
-    state("upgrade.rollback", ChosenUpgrade, UpgradeInfo, Upgrades.rollback, errors.UpgradeError),
+    replace(
+        state("upgrade.rollback", ChosenUpgrade, UpgradeInfo, Upgrades.rollback, errors.UpgradeError),
+        stepwise=Upgrades.rolling_back,
+    ),
     state("upgrade.force", ChosenUpgrade, UpgradeInfo, Upgrades.force, errors.UpgradeError),
 )
 """The table."""

@@ -145,6 +145,16 @@ class Following:
         return self._journalling is not None and (bool(self._batch.changes) or self._journalling.is_followed)
 
     @property
+    def target(self) -> int:
+        """The position at which the database has all that is committed now."""
+        return self._position + bool(self._batch.changes)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether transactions are under way that are to take effect as a whole."""
+        return self._wholes > 0
+
+    @property
     def storage(self) -> ProfileStorage | None:
         """The database that follows."""
         return self._storage

@@ -22,6 +22,7 @@ from slee.api.source import ProfileTableSource
 from slee.facilities.profiles.following import Following, Whole
 from slee.facilities.profiles.news import tell
 from slee.facilities.profiles.reference import reference_class, referrer
+from slee.facilities.profiles.rows import ResidentRows
 from slee.facilities.profiles.search import search
 from slee.facilities.profiles.session import EditSession, SessionState
 from slee.facilities.profiles.table import Table
@@ -33,9 +34,10 @@ if TYPE_CHECKING:
     from slee.api.ids import ProfileSpecificationID
     from slee.api.query import Condition, Query
     from slee.facilities.facilities import Facilities
+    from slee.facilities.profiles.remaking import TableRemaking
     from slee.kernel.journalling import Journalling
     from slee.kernel.kernel import Kernel
-    from slee.kernel.profile_storage import ProfileChange, ProfileStorage
+    from slee.kernel.profile_storage import ProfileChange, ProfileStorage, StoredTable
     from slee.model.profile import ProfileDescriptor, Row
 
 
@@ -56,6 +58,8 @@ class ProfileTables:
         self._kernel = kernel
         self._facilities = facilities
         kernel.find_address_profile = self.find_address_profile
+        self.dormant: dict[str, StoredTable] = {}
+        """Tables that the database holds and that are not loaded, since their specification is not installed."""
         facilities.read_profiles = self.read
         self.following = Following(kernel)
         """Brings what is committed to the database."""
@@ -68,6 +72,7 @@ class ProfileTables:
     def follow_with(self, storage: ProfileStorage, journalling: Journalling | None = None) -> None:
         """Have a database follow what is committed from now on, by way of the journal if there is one (PRF-46)."""
         self.following.begin(storage, journalling)
+        self.dormant = dict(storage.tables())
         if journalling is not None:
             journalling.find_profile = self.find_profile
 
@@ -139,13 +144,12 @@ class ProfileTables:
         table = self._new_table(name, descriptor, refer)
         table.resident.load(self.following.storage.load(name, descriptor))
         self.by_name[name] = table
+        self.dormant.pop(name, None)
 
     def load_stored(self, specification: ProfileSpecificationID) -> None:
         """Take in every table of a specification that the database holds; `SchemaMismatchError` as `load_table`."""
-        if self.following.storage is None:
-            return
-        for name, stored in self.following.storage.tables().items():
-            if stored.specification == specification and name not in self.by_name:
+        for name, stored in tuple(self.dormant.items()):
+            if stored.specification == specification:
                 self.load_table(name, specification)
 
     def _new_table(self, name: str, descriptor: ProfileDescriptor, refer: _Referrer) -> Table:
@@ -167,6 +171,17 @@ class ProfileTables:
         if table.context is not None:
             table.context.end_now()
         self._facilities.remove(ProfileTableSource(name))
+
+    def exchange(self, remaking: TableRemaking) -> None:
+        """Let a table that has been made anew take the old one's place, after `judge` in the same step."""
+        old = remaking.table
+        _, refer = self._specification(remaking.descriptor.id)
+        table = Table(self._kernel, old.name, remaking.descriptor, refer, old.facilities, self.following.require_room)
+        table.resident, table.context = remaking.resident, old.context
+        self.following.take(remaking.changes())
+        old.removed = True
+        old.resident = ResidentRows(old.descriptor)
+        self.by_name[old.name] = table
 
     def rename_table(self, name: str, renamed: str) -> None:
         """Give a table another name; its profiles keep theirs (PRF-2)."""
@@ -202,6 +217,9 @@ class ProfileTables:
             raise InvalidArgumentError(f"a profile table's name is {name!r} [PRF-1]; give a text without /")
         if name in self.by_name:
             raise ProfileTableAlreadyExistsError(f"the profile table {name} exists [PRF-2]; take another name")
+        if stored := self.dormant.get(name):
+            what = f"the database holds a profile table {name} of {stored.specification}"
+            raise ProfileTableAlreadyExistsError(f"{what} [PRF-2]; install its bundle, or take another name")
 
     # Profiles.
 

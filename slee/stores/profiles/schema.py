@@ -62,6 +62,16 @@ CHANGES: Final = sa.Table(
     sa.Column("serial", sa.Integer, nullable=False),
     sa.Column("profile", sa.Text),  # NULL: all of the table
 )
+REMAKES: Final = sa.Table(
+    "slee_profile_remakes",
+    _CATALOGUE,
+    sa.Column("label", sa.Text, primary_key=True),  # of the upgrade
+    sa.Column("profile_table", sa.Text, primary_key=True),
+    sa.Column("serial", sa.Integer, nullable=False),
+    sa.Column("sql_name", sa.Text, nullable=False),
+    sa.Column("specification", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # `beside` the table in use, or a `backup` of it
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +207,10 @@ def watch_statements(dialect: str, table: StoredRows) -> list[str]:
 
 
 def unwatch_statements(dialect: str, table: str) -> list[str]:
-    """What removes the watching of a table that goes; SQLite's triggers go with it."""
-    return [] if dialect == "sqlite" else [f"DROP FUNCTION IF EXISTS {table}_changed() CASCADE"]
+    """What removes the watching of a table."""
+    if dialect == "sqlite":
+        return [f"DROP TRIGGER IF EXISTS {table}_{event}" for event in ("insert", "update", "delete")]
+    return [f"DROP FUNCTION IF EXISTS {table}_changed() CASCADE"]
 
 
 __all__ = [
@@ -207,6 +219,7 @@ __all__ = [
     "KEY",
     "OWNER",
     "POSITION",
+    "REMAKES",
     "TABLES",
     "SqlTable",
     "StoredRows",
