@@ -59,7 +59,7 @@ class ProfileTables:
         self._facilities = facilities
         kernel.find_address_profile = self.find_address_profile
         self.dormant: dict[str, StoredTable] = {}
-        """Tables that the database holds and that are not loaded, since their specification is not installed."""
+        """Tables of the database whose specification is not installed."""
         facilities.read_profiles = self.read
         self.following = Following(kernel)
         """Brings what is committed to the database."""
@@ -174,14 +174,12 @@ class ProfileTables:
 
     def exchange(self, remaking: TableRemaking) -> None:
         """Let a table that has been made anew take the old one's place, after `judge` in the same step."""
-        old = remaking.table
-        _, refer = self._specification(remaking.descriptor.id)
-        table = Table(self._kernel, old.name, remaking.descriptor, refer, old.facilities, self.following.require_room)
-        table.resident, table.context = remaking.resident, old.context
+        old, refer = remaking.table, self._specification(remaking.descriptor.id)[1]
+        new = Table(self._kernel, old.name, remaking.descriptor, refer, old.facilities, self.following.require_room)
+        new.resident, new.context = remaking.resident, old.context
         self.following.take(remaking.changes())
-        old.removed = True
-        old.resident = ResidentRows(old.descriptor)
-        self.by_name[old.name] = table
+        old.removed, old.resident = True, ResidentRows(old.descriptor)
+        self.by_name[old.name] = new
 
     def rename_table(self, name: str, renamed: str) -> None:
         """Give a table another name; its profiles keep theirs (PRF-2)."""
@@ -217,8 +215,8 @@ class ProfileTables:
             raise InvalidArgumentError(f"a profile table's name is {name!r} [PRF-1]; give a text without /")
         if name in self.by_name:
             raise ProfileTableAlreadyExistsError(f"the profile table {name} exists [PRF-2]; take another name")
-        if stored := self.dormant.get(name):
-            what = f"the database holds a profile table {name} of {stored.specification}"
+        if name in self.dormant:
+            what = f"the database holds a table {name} of {self.dormant[name].specification}"
             raise ProfileTableAlreadyExistsError(f"{what} [PRF-2]; install its bundle, or take another name")
 
     # Profiles.
