@@ -74,7 +74,7 @@ class AccountingClients:
         session_id, _, number = key.rpartition(" ")
         fate = "taken" if result // 1000 == 2 else adaptor.settings.fate_of_record(result)
         if fate == "retry":
-            adaptor.outbox.failed(key, adaptor.now)
+            adaptor.try_again(key, result)
             return
         accounting = self.sessions.get(session_id)
         if fate == "dead_letter":

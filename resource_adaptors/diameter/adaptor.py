@@ -14,6 +14,7 @@ from resource_adaptors.diameter.clients import LOST, Clients, StoredToken
 from resource_adaptors.diameter.commands import RECOVERED, Command, SessionCommand
 from resource_adaptors.diameter.config import DiameterConfiguration
 from resource_adaptors.diameter.inbound import Inbound, peer_handle
+from resource_adaptors.diameter.message.codes import UNABLE_TO_COMPLY
 from resource_adaptors.diameter.message.dictionary import Dictionary, base_dictionary
 from resource_adaptors.diameter.message.errors import LocalProtocolError
 from resource_adaptors.diameter.metrics import DiameterStatistics
@@ -272,6 +273,12 @@ class DiameterAdaptor(ResourceAdaptor):
         """End an activity, unless an operator has."""
         if self.context.activity_context(handle) is not None:
             self.context.endpoint.end_activity(handle)
+
+    def try_again(self, key: str, result: int) -> None:
+        """Send an entry of the outbox later; with another End-to-End if its server knows that one and says no more."""
+        if result == UNABLE_TO_COMPLY:
+            self.outbox.renew(key, self.node.new_end_to_end())
+        self.outbox.failed(key, self.now)
 
     def new_session_id(self) -> str:
         """A Session-Id that no other process mints; `sh` names the shard (DIA-49; RFC 6733 8.8)."""

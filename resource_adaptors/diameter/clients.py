@@ -9,7 +9,7 @@ import msgspec
 from resource_adaptors.diameter import api
 from resource_adaptors.diameter.message import codes
 from resource_adaptors.diameter.message.errors import RemoteProtocolError
-from resource_adaptors.diameter.message.message import Message
+from resource_adaptors.diameter.message.message import Message, T
 from resource_adaptors.diameter.protocol import credit_table as table
 from resource_adaptors.diameter.protocol.charging import CreditAnswer, FailureHandling, RequestType, read_answer
 from resource_adaptors.diameter.protocol.events import Answered, RequestReceived, Unanswered
@@ -28,11 +28,13 @@ _RESOLUTION: Final = 0.1
 class SessionToken:
     """Names a request of a session."""
 
-    __slots__ = ("number", "session")
+    __slots__ = ("is_anew", "number", "session")
 
-    def __init__(self, session: CreditSession, number: int) -> None:
+    def __init__(self, session: CreditSession, number: int, *, is_anew: bool = False) -> None:
         self.session = session
         self.number = number
+        self.is_anew = is_anew
+        """Whether it has been refused because its server knew it already."""
 
 
 class StoredToken:
@@ -87,6 +89,7 @@ class Clients:
         session = self.sessions.get(command.session_id)
         if session is not None and command.serial > session.done:
             session.done = command.serial
+            session.serial = max(session.serial, command.serial)
             command.act(session, self._adaptor.now)
             self.save(session)
 
@@ -194,6 +197,8 @@ class Clients:
         if isinstance(token, SessionToken):
             session = token.session
             if self.sessions.get(session.session_id) is session and token.number == session.number:
+                if self._is_asked_anew(session, token, event):
+                    return
                 session.answered(_read(event), event.message.text(codes.ORIGIN_HOST), now)
                 self.save(session)
         elif isinstance(token, StoredToken):
@@ -202,12 +207,28 @@ class Clients:
             self._fire(token.key, api.DiameterAnswer(token.key, event.message, event.error))
             self._end(token.key)
 
+    def _is_asked_anew(self, session: CreditSession, token: SessionToken, event: Answered) -> bool:
+        """Whether a request goes out once more, because its server says no more of it than that it knows it.
+
+        RFC 6733 5.5.4 lets a server refuse what it has answered already. It books by Session-Id and CC-Request-Number
+        (RFC 8506 9), so that another End-to-End brings an answer and no second charge.
+        """
+        is_refused = event.message.result == codes.UNABLE_TO_COMPLY and event.is_repeated
+        if not is_refused or token.is_anew or session.last is None:
+            return False
+        node = self._adaptor.node
+        session.last = msgspec.structs.replace(
+            session.last, end_to_end=node.new_end_to_end(), flags=session.last.flags | T
+        )
+        node.send(session.last, SessionToken(session, token.number, is_anew=True), self._adaptor.now)
+        return True
+
     def _stored_answered(self, token: StoredToken, event: Answered) -> None:
         result = event.error or event.message.result
         if event.message.command == codes.ACCOUNTING:
             self._adaptor.accounting.answered(token.key, event.message, result)
         elif result // 1000 in (3, 4) or result == codes.UNABLE_TO_COMPLY:
-            self._adaptor.outbox.failed(token.key, self._adaptor.now)
+            self._adaptor.try_again(token.key, result)
         else:
             self._adaptor.outbox.answered(token.key)
             session = self.sessions.get(token.key.rpartition(" ")[0])

@@ -12,6 +12,7 @@ from resource_adaptors.http.admission import Owner
 from resource_adaptors.http.callbacks import Callbacks
 from resource_adaptors.http.care import Care
 from resource_adaptors.http.commands import (
+    Acknowledge,
     Answer,
     CancelCall,
     CloseBody,
@@ -152,6 +153,7 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
             StartCall: lambda c: self.outgoing.start(c.call),
             CancelCall: lambda c: self.outgoing.cancel(c.handle),
             Tell: lambda c: self.webhooks.tell(c.record),
+            Acknowledge: lambda c: self.callbacks.acknowledge(c.exchange),
             OpenCallback: lambda c: self.serving.callbacks.follow(c.handle, c.activity),
             CloseCallback: lambda c: self.serving.callbacks.close(c.handle),
         }

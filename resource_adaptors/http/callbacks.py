@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from resource_adaptors.http import events
+from resource_adaptors.http.commands import Acknowledge
 from resource_adaptors.http.exchange import Exchange
 from resource_adaptors.http.message.errors import RemoteProtocolError
 from resource_adaptors.http.message.request import Request
@@ -159,6 +160,10 @@ class Callbacks:
             self._used[call.text] = token.until
             self._context.kept.put(f"{_USED}{call.text}", b"%d" % token.until)
             self.close(token.handle)
+        self._context.perform_recorded(Acknowledge(exchange))
+
+    def acknowledge(self, exchange: Exchange) -> None:
+        """What the call brought about is durable: the caller may forget it."""
         self._refuse(exchange, RemoteProtocolError(204, "callback"))
 
     def failed(self, event: object) -> None:

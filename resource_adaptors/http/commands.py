@@ -104,6 +104,12 @@ class Tell(msgspec.Struct, frozen=True):
     record: Record
 
 
+class Acknowledge(msgspec.Struct, frozen=True):
+    """Tell a caller that its callback has been processed, so that it need not call again."""
+
+    exchange: Exchange
+
+
 class OpenCallback(msgspec.Struct, frozen=True):
     """Open a callback."""
 

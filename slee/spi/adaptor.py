@@ -71,10 +71,9 @@ class ResourceAdaptorContext(Protocol):
         ...
 
     def usage(self, parameters: type[U]) -> U:
-        """The entity's default usage set, of the class that the adaptor names in `usage_parameters` (RA-42).
+        """The entity's default usage set (RA-42).
 
-        Raises:
-            NoUsageParametersInterfaceDefinedError: the adaptor names none (USG-19).
+        `NoUsageParametersInterfaceDefinedError` if the adaptor names no class in `usage_parameters` (USG-19).
         """
         ...
 
@@ -110,11 +109,7 @@ class ResourceAdaptorContext(Protocol):
         ...
 
     def enlist(self, command: object) -> None:
-        """Enlist a command in the current transaction; `perform` gets it after the commit (OUT-2, OUT-3).
-
-        Raises:
-            TransactionRequiredError: no transaction is active.
-        """
+        """Enlist a command in the current transaction; `perform` gets it after the commit (OUT-2, OUT-3)."""
 
     def perform_recorded(self, command: object) -> None:
         """Have `perform` get a command when all that has been committed so far is durable; soon, without a journal.
@@ -125,8 +120,7 @@ class ResourceAdaptorContext(Protocol):
     def on_rollback(self, function: Callable[..., object], *arguments: object) -> None:
         """Have `function` called if the current transaction rolls back: it takes back what a command noted at its call.
 
-        Raises:
-            TransactionRequiredError: no transaction is active.
+        As with `enlist`, it is a `TransactionRequiredError` if none is active.
         """
 
     @property

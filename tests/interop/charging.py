@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import struct
 import subprocess
@@ -75,15 +76,22 @@ class Live:
         await asyncio.sleep(0.3)
 
 
-def charging_server(folder: Path, port: int, *towards: str) -> Child:
-    """Start the charging server; it is ready when it says so."""
+def charging_server(folder: Path, port: int, *towards: str, balance: int = 45) -> Child:
+    """Start the charging server, which grants so many seconds to each session; it is ready when it says so."""
     script = str(Path(__file__).with_name("ocs.py"))
-    return Child([sys.executable, script, str(folder / "ledger.db"), str(port), *towards])
+    command = [sys.executable, script, str(folder / "ledger.db"), str(port), *towards]
+    return Child(command, env={"OCS_BALANCE": str(balance)})
+
+
+def by_session(folder: Path) -> dict[str, int]:
+    """Seconds in the ledger by session."""
+    with contextlib.closing(sqlite3.connect(folder / "ledger.db")) as book:
+        return dict(book.execute("SELECT session, sum(seconds) FROM used GROUP BY session"))
 
 
 def booked(folder: Path) -> int:
     """Seconds in the charging server's ledger."""
-    with sqlite3.connect(folder / "ledger.db") as book:
+    with contextlib.closing(sqlite3.connect(folder / "ledger.db")) as book:
         (total,) = book.execute("SELECT coalesce(sum(seconds), 0) FROM used").fetchone()
     return int(total)
 

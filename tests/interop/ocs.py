@@ -7,6 +7,7 @@ identity holds `poor` is denied.
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import sys
@@ -17,7 +18,7 @@ from diameter.node import Node
 from diameter.node.application import ThreadingApplication
 
 SLICE = 30
-BALANCE = 45
+BALANCE = int(os.environ.get("OCS_BALANCE", "45"))
 
 
 class Charging(ThreadingApplication):

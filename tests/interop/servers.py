@@ -79,11 +79,6 @@ class Slee:
         self.child.wait_line(re.escape(READY))
         return self
 
-    @property
-    def http(self) -> str:
-        """Where HTTP is served, as the beginning of a URL."""
-        return f"http://{self._http[0]}:{self._http[1]}"
-
     def cli(self, *arguments: str) -> tuple[int, str]:
         """Run a management command of the product against this server; exit status and output."""
         return run([sys.executable, "-m", "deploy.cli", *arguments, "--state-dir", str(self.state_dir)], cwd=ROOT)

@@ -54,7 +54,7 @@ def client(tmp_path: Path) -> Iterator[httpx.Client]:
             status, output = server.cli(*arguments)
             assert status == 0, output
         time.sleep(1.0)  # the connection to the subscriber server comes up
-        with httpx.Client(base_url=server.http, timeout=20) as client:
+        with httpx.Client(base_url=f"http://{HOST}:{server.http[1]}", timeout=20) as client:
             yield client
         server.stop()
         server.child.__exit__()

@@ -132,7 +132,7 @@ def test_ringing_is_not_charged(world: World) -> None:
     world.at_rest()
 
 
-@pytest.mark.parametrize(("result", "status"), [(4012, 402), (4010, 403), (5030, 403), (5012, 503)])
+@pytest.mark.parametrize(("result", "status"), [(4012, 402), (4010, 403), (5030, 403), (5006, 503)])
 def test_denial_is_answered_in_sip(world: World, result: int, status: int) -> None:
     world.ocs.script = lambda request: CreditAnswer(result=result)
     invite = world.call()

@@ -76,6 +76,8 @@ class Answered(msgspec.Struct, frozen=True):
     host: str
     error: int
     """0, or the Result-Code that what is wrong with the answer deserves (DIA-5)."""
+    is_repeated: bool = False
+    """Whether the request was sent with T: it may have been answered before, and some servers then say 5012."""
 
 
 class Unanswered(msgspec.Struct, frozen=True):

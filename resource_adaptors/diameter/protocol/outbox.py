@@ -45,6 +45,9 @@ class OutboxStore(Protocol):
     def put(self, entry: Entry) -> None:
         """Keep an entry; it is durable when this returns, as far as the store makes it so."""
 
+    def renew(self, entry: Entry) -> None:
+        """Keep other data of an entry; its place among the others stays."""
+
     def remove(self, key: str) -> None:
         """Forget an entry; without effect if there is none."""
 
@@ -77,6 +80,10 @@ class MemoryStore:
     def remove(self, key: str) -> None:
         """Forget an entry."""
         self._entries.pop(key, None)
+
+    def renew(self, entry: Entry) -> None:
+        """Keep other data of an entry."""
+        self._entries[entry.key] = entry
 
     def bury(self, letter: DeadLetter) -> None:
         """Keep it until the process ends."""
@@ -179,6 +186,14 @@ class Outbox:
         """An entry was not answered: it is sent again later."""
         if key in self._entries:
             self._wait(key, now + self.retry_after)
+
+    def renew(self, key: str, end_to_end: int) -> None:
+        """Give an entry another End-to-End: its server knows the old one, and has no answer for it any more."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            message = msgspec.structs.replace(decode(entry.data), end_to_end=end_to_end)
+            self._entries[key] = entry = msgspec.structs.replace(entry, data=message.encode())
+            self._store.renew(entry)
 
     def hasten(self) -> None:
         """A peer has come up: what waits is due now."""

@@ -9,7 +9,7 @@ import msgspec
 from resource_adaptors.diameter.message import codes
 from resource_adaptors.diameter.message.avp import find_all
 from resource_adaptors.diameter.message.errors import RemoteProtocolError
-from resource_adaptors.diameter.message.message import Message
+from resource_adaptors.diameter.message.message import Message, T
 from resource_adaptors.diameter.protocol import tables
 from resource_adaptors.diameter.protocol.events import Answered, Unanswered
 from resource_adaptors.diameter.protocol.requests import Pending
@@ -112,6 +112,7 @@ class Outgoing:
         pending.was_sent = True
         message = pending.repeated(hop) if is_repeated else msgspec.structs.replace(pending.message, hop_by_hop=hop)
         if is_repeated:
+            pending.is_repeated = True
             self._node.statistics.retransmissions += 1
         peer.pending[hop] = pending
         pending.at[peer] = hop
@@ -173,7 +174,8 @@ class Outgoing:
         if pending.relayed_for is not None:
             self._node.arrivals.relay_back(pending, answer, reason)
         elif answer is not None:
-            self._node.events.append(Answered(pending.token, answer, host, error))
+            is_repeated = pending.is_repeated or bool(pending.message.flags & T)
+            self._node.events.append(Answered(pending.token, answer, host, error, is_repeated))
         else:
             self._node.events.append(Unanswered(pending.token, reason))
         self._go_on()

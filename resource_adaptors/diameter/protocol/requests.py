@@ -25,6 +25,7 @@ class Pending:
         "at",
         "ends_at",
         "host",
+        "is_repeated",
         "message",
         "origin_hop",
         "realm",
@@ -54,6 +55,8 @@ class Pending:
         """Hosts that have had it."""
         self.was_sent = False
         """Whether somebody may have had it: it is sent with T from then on."""
+        self.is_repeated = False
+        """Whether it has been sent with T."""
         self.sent_at = 0.0
         """When it was sent last."""
         self.timer: Timer[Pending] | None = None

@@ -225,7 +225,7 @@ class CreditSession:
             self._step(table.GRANTED, answer)
         elif answer.result == codes.CREDIT_CONTROL_NOT_APPLICABLE:
             self._step(table.NOT_APPLICABLE, answer)
-        elif answer.result in _DENIALS or answer.result // 1000 in (4, 5):
+        elif answer.result in _DENIALS or (answer.result // 1000 in (4, 5) and answer.result != codes.UNABLE_TO_COMPLY):
             self._step(table.DENIED, answer)
         else:
             self.failed(f"result {answer.result}", now)

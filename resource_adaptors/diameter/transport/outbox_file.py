@@ -44,6 +44,10 @@ class FileStore:
         """Forget an entry; without effect if there is none."""
         self._database.execute("DELETE FROM entry WHERE key = ?", (key,))
 
+    def renew(self, entry: Entry) -> None:
+        """Keep other data of an entry."""
+        self._database.execute("UPDATE entry SET data = ? WHERE key = ?", (entry.data, entry.key))
+
     def bury(self, letter: DeadLetter) -> None:
         """Move an entry to the dead letters."""
         entry = letter.entry

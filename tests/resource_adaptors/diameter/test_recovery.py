@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from resource_adaptors.diameter.api import (
+    CreditAnswer,
     DataReference,
     FailureHandling,
     RepositoryData,
     ShNotification,
     UserData,
 )
+from resource_adaptors.diameter.commands import Report
 from resource_adaptors.diameter.message import codes
 from resource_adaptors.diameter.protocol.charging import RequestType
 from resource_adaptors.diameter.testing import DiameterSimulator, ServerDouble
@@ -205,3 +207,33 @@ def test_dia_43_a_subscription_goes_on_after_a_crash() -> None:
     shop.slee.advance(1)
     assert isinstance(Reader.told[-1][0], ShNotification)
     assert shop.server.answers[-1].result == 2001
+
+
+def test_dia_50_commands_after_one_in_doubt_are_carried_out() -> None:
+    shop = Shop()
+    shop.open()
+    clients = shop.diameter.clients
+    session = shop.session
+    clients.recover(Report(session.session_id, session.serial + 1, used(30)))
+    shop.slee.advance(0.1)
+    shop.do(lambda meter: meter.diameter.report(meter.session, used(31)))
+    shop.do(lambda meter: meter.diameter.close(meter.session, used(1)))
+    assert shop.server.charged == 62
+
+
+def test_dia_50_a_server_that_knows_the_request_and_has_no_answer_is_asked_anew() -> None:
+    shop = Shop()
+    shop.open()
+    shop.server.is_silent = True
+    shop.do(lambda meter: meter.diameter.report(meter.session, used(30)))
+    shop.slee.advance(1)
+    results = [5012, 2001]
+    shop.server.script = lambda request: CreditAnswer(result=results.pop(0))
+    shop.crash()
+    shop.slee.advance(1)
+    first, second = shop.diameter.messages_sent("CCR")
+    assert (first.is_repeated, second.is_repeated) == (True, True)
+    assert first.avps == second.avps
+    assert first.end_to_end != second.end_to_end
+    assert type(Meter.told[-1]).__name__ == "CreditGranted"
+    assert shop.session.state == "Open"

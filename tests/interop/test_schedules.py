@@ -1,6 +1,6 @@
 """Schedules in a real server that is killed, stopped, frozen, and whose wall clock stands (TIM-13, TIM-16, TIM-24).
 
-In short with the other tests; for longer: `SLEE_TIMER_LANE=10 scripts/test tests/resource_adaptors/timer/test_lane.py`
+In short with the other tests; for longer: `SLEE_TIMER_LANE=10 scripts/test tests/interop/test_schedules.py`
 repeats every fault ten times.
 """
 
@@ -27,7 +27,7 @@ from click.testing import CliRunner
 from deploy.cli import main
 from slee.stores import open_store
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 ROUNDS = int(os.environ.get("SLEE_TIMER_LANE", "1"))
 VIENNA = ZoneInfo("Europe/Vienna")
 CHANGE = datetime.datetime(2026, 3, 29, 1, tzinfo=datetime.UTC).timestamp()
@@ -75,7 +75,7 @@ class Lane:
             for key, value in settings.items()
         ]
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.resource_adaptors.timer.ledger_server", *arguments],
+            [sys.executable, "-m", "tests.interop.ledger_server", *arguments],
             cwd=ROOT,
             env=os.environ | {"SLEE_TEST_CLOCK": str(self.clock)},
             text=True,
@@ -178,7 +178,7 @@ FAULTS: dict[str, Callable[[Lane, float], None]] = {
 
 
 @pytest.mark.timeout(60 + 60 * ROUNDS)
-def test_tim_13_and_24_every_occurrence_is_fired_or_missed_exactly_once_as_its_policy_says(tmp_path: Path) -> None:
+def test_every_occurrence_is_fired_or_missed_exactly_once_as_its_policy_says(tmp_path: Path) -> None:
     """A change of clocks, every fault, and the ledger that a kill does not touch."""
     lot = random.Random(20_260_329)
     with Lane(tmp_path, CHANGE - 2.3) as lane:
@@ -246,7 +246,7 @@ def strictly_rising(numbers: list[float]) -> bool:
 
 
 @pytest.mark.timeout(60)
-def test_tim_27_every_command_reaches_a_server_and_says_what_is_wrong(tmp_path: Path) -> None:
+def test_every_command_reaches_a_server_and_says_what_is_wrong(tmp_path: Path) -> None:
     """What Python offers is the same by HTTP and on the command line, which this goes through."""
     with Lane(tmp_path, CHANGE) as lane:
         slee = lane.slee
@@ -279,7 +279,7 @@ def test_tim_27_every_command_reaches_a_server_and_says_what_is_wrong(tmp_path: 
 
 
 @pytest.mark.timeout(60 + 30 * ROUNDS)
-def test_tim_24_and_33_killed_at_random_moments_no_occurrence_is_lost_or_repeated(tmp_path: Path) -> None:
+def test_killed_at_random_moments_no_occurrence_is_lost_or_repeated(tmp_path: Path) -> None:
     """Ten occurrences a second of four schedules, so that each step of fire, commit and arming anew is met."""
     lot = random.Random()
     with Lane(tmp_path, CHANGE + 5) as lane:

@@ -28,8 +28,8 @@ class LedgerTimer(TimerAdaptor):
 
 
 SHIPMENT = Shipment(
-    adaptors=("tests.resource_adaptors.timer.ledger_server:LedgerTimer",),
-    root=Path(__file__).parent / "bundles",
+    adaptors=("tests.interop.ledger_server:LedgerTimer",),
+    root=Path(__file__).parent / "ledger",
     bundles=("sbbs/ledger",),
     entities=(EntityEquipment("timer", "timer", "timer", ("timer-main",)),),
     services=("Ledger",),
