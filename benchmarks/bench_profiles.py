@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.profile_writes import measure
 from slee import Condition, Profile, attribute, query, where
 from slee.facilities.facilities import Facilities
 from slee.facilities.profiles.tables import ProfileTables
@@ -154,6 +155,8 @@ class Bench:
                 raise RuntimeError("the write was refused")
 
         self.tell("transaction that writes one attribute", per_call(change, len(names), 2), "us")
+        descriptor, rows = describe_profile(Subscriber), dict(subscribers(len(names)))
+        measure(descriptor, rows, lambda what, value: self.tell(what, value, "us"))
 
 
 def main() -> int:

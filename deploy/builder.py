@@ -15,6 +15,7 @@ from slee.management.archive import (
     dist_info,
     read_archive,
     record,
+    seed_path,
     wheel_files,
     wheel_name,
     write_archive,
@@ -138,6 +139,7 @@ class Builder:
     def _from_folder(self, folder: _Folder) -> LoadedBundle:
         manifest = folder.manifest
         files, modules = collect_modules(folder.path, manifest.bundle.modules)
+        files |= {seed_path(manifest, seed): _seed(folder.path / seed) for seed in manifest.seeds}
         depends = resolve(manifest.depends, self._candidates.keys() - {manifest.id}, manifest.id)
         content = digest(b"".join(files[path] for path in sorted(files)))
         loaded = self._load(BundleSource(manifest, folder.text, files, modules, content, depends, is_build=True))
@@ -178,6 +180,13 @@ def collect_modules(folder: Path, names: Iterable[str]) -> tuple[dict[str, bytes
             found[".".join(parts)] = path.relative_to(root)
     files = {found[module].as_posix(): (_root(folder, module) / found[module]).read_bytes() for module in found}
     return files, tuple(sorted(found))
+
+
+def _seed(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DeploymentError(f"{path}: it cannot be read: {error.strerror} [DU-10]; write it, or unlist it") from error
 
 
 def _root(folder: Path, module: str) -> Path:

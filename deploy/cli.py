@@ -16,6 +16,7 @@ FAMILIES: Final = {
     "profile": "Provision profile tables: add, find, change, import and export profiles.",
     "schedule": "Look at schedules, make, suspend, resume and cancel them, and fire one now.",
     "activity": "Look at activities, and end one.",
+    "letter": "Look at messages that adaptors have given up, and try them again or drop them.",
     "trace": "Read and assign trace levels.",
     "alarm": "Look at active alarms, and clear them.",
     "usage": "Read what components count, and manage usage parameter sets.",

@@ -145,6 +145,9 @@ def parameter(name: str, field: FieldInfo) -> click.Parameter:
     repeated = origin in (tuple, dict)
     if field.is_required() and origin is not dict:
         return click.Argument([name], nargs=-1 if repeated else 1, required=True, metavar=name.upper())
+    if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("x-positional"):
+        many = "..." if repeated else ""
+        return click.Argument([name], nargs=-1 if repeated else 1, required=False, metavar=f"[{name.upper()}]{many}")
     kind = click.FLOAT if field.annotation == float | None else click.STRING
     flag = f"--{name.replace('_', '-')}"
     if field.annotation is bool:

@@ -75,6 +75,13 @@ class StoreSection(Section):
     """Seconds without writing after which the server ends with exit status 10 (DUR-14)."""
 
 
+class ProfilesSection(Section):
+    """`[profiles]`: where profile tables are kept."""
+
+    database: str | None = None
+    """URL of the database, `sqlite:///PATH` or `postgresql://USER@HOST/NAME`; a file in the state directory without."""
+
+
 class ServerConfiguration(Section):
     """`slee.toml`, whole."""
 
@@ -87,6 +94,7 @@ class ServerConfiguration(Section):
     log: LogSection = LogSection()
     metrics: MetricsSection = MetricsSection()
     store: StoreSection = StoreSection()
+    profiles: ProfilesSection = ProfilesSection()
     sip: dict[str, Any] = Field(default_factory=dict)
     """Configuration of the SIP resource adaptor, checked by its own model."""
     http: dict[str, Any] = Field(default_factory=dict)

@@ -147,6 +147,7 @@ def _compose(prepared: Prepared) -> Slee:
         adaptors=prepared.adaptors,
         sections=prepared.sections,
         self_check=configuration.self_check_interval,
+        profile_database=configuration.profiles.database,
         open_journal=None if store.kind == "memory" else open_journal,
         bounds=JournalBounds(
             store.unwritten_records, store.unwritten_bytes, store.unwritten_seconds, store.give_up_after

@@ -62,7 +62,8 @@ def _tell(result: dict[str, Any]) -> None:
     for reject in result["rejects"]:
         place_ = f"{reject['line']}:{reject['column']}" if reject["column"] else str(reject["line"])
         what = "/".join(part for part in (reject["profile"], reject["attribute"]) if part)
-        click.echo(f"slee: line {place_}: {what}: {reject['problem']}; {reject['remedy']}", err=True)
+        where = f"line {place_}: {what}" if what else f"line {place_}"
+        click.echo(f"slee: {where}: {reject['problem']}; {reject['remedy']}", err=True)
     lines = len({reject["line"] for reject in result["rejects"]})
     counts = f"{result['added']} {would}added, {result['changed']} {would}changed, {result['unchanged']} unchanged"
     click.echo(f"{result['read']} read, {counts}, {lines} {would}skipped")

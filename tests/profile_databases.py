@@ -37,20 +37,21 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseUnderTest:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseUnderTest]:
     """An empty database of each kind."""
     if request.param == "sqlite":
-        return sqlite_database(tmp_path / "profiles.sqlite")
+        yield sqlite_database(tmp_path / "profiles.sqlite")
+        return
     server: PostgresqlServer = request.getfixturevalue("postgresql_server")
-    url = server.new_database()
-    name = url.partition("@/")[2].partition("?")[0]
+    name = server.take_database()
 
     def outside(statement: str) -> list[tuple[Any, ...]]:
         with server.connect(name) as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
-    return DatabaseUnderTest(url, outside, server)
+    yield DatabaseUnderTest(server.url(name), outside, server)
+    server.give_back(name)
 
 
 def sqlite_database(path: Path) -> DatabaseUnderTest:

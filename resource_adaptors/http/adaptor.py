@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar, Final
 
-import msgspec
 from pydantic import BaseModel
 
 from resource_adaptors.http import api, events
-from resource_adaptors.http.config import HttpConfiguration
-from resource_adaptors.http.listener import HttpListener
-from resource_adaptors.http.message.errors import LocalProtocolError
-from resource_adaptors.http.metrics import HttpStatistics
-from resource_adaptors.http.outgoing import Outgoing, Sender
-from resource_adaptors.http.protocol.routes import Route, RouteTable, parse_option
-from resource_adaptors.http.protocol.webhooks import Record
-from resource_adaptors.http.provider import (
+from resource_adaptors.http.admission import Owner
+from resource_adaptors.http.callbacks import Callbacks
+from resource_adaptors.http.care import Care
+from resource_adaptors.http.commands import (
+    Acknowledge,
     Answer,
     CancelCall,
     CloseBody,
+    CloseCallback,
     CloseEvents,
     EndSession,
-    HttpProvider,
     OpenBody,
+    OpenCallback,
     OpenEvents,
     Publish,
     ReadBody,
@@ -32,8 +29,14 @@ from resource_adaptors.http.provider import (
     StartCall,
     Tell,
 )
+from resource_adaptors.http.config import HttpConfiguration
+from resource_adaptors.http.listener import HttpListener
+from resource_adaptors.http.metrics import HttpStatistics
+from resource_adaptors.http.outgoing import Outgoing, Sender
+from resource_adaptors.http.protocol.routes import Route, parse_option
+from resource_adaptors.http.provider import HttpProvider
 from resource_adaptors.http.sender import HttpxSender
-from resource_adaptors.http.serving import Owner, Serving
+from resource_adaptors.http.serving import Serving
 from resource_adaptors.http.sessions import Sessions
 from resource_adaptors.http.streams import EventStreams
 from resource_adaptors.http.webhooks import Webhooks
@@ -47,13 +50,14 @@ from slee.spi import (
     ResourceAdaptorContext,
     ResourceInterface,
 )
+from slee.spi.letters import KeepsLetters, Letter
 
 _LOOK_EVERY: Final = 1.0
 """Seconds between two looks at time limits (HTTP-13)."""
 _METHODS: Final = {event_class: method for method, event_class in events.REQUEST_EVENTS.items()}
 
 
-class HttpAdaptor(ResourceAdaptor):
+class HttpAdaptor(ResourceAdaptor, KeepsLetters):
     """One HTTP resource adaptor entity."""
 
     id: ClassVar[ResourceAdaptorID] = ResourceAdaptorID("http", "slee", "1.0")
@@ -68,6 +72,7 @@ class HttpAdaptor(ResourceAdaptor):
     streams: EventStreams
     outgoing: Outgoing
     webhooks: Webhooks
+    care: Care
 
     def __init__(self) -> None:
         self.listeners: list[HttpListener] = []
@@ -111,6 +116,7 @@ class HttpAdaptor(ResourceAdaptor):
         if self._is_active:
             settings = self.settings
             self.serving.take(settings)
+            self._choose_routes()
             self.sessions.routes = settings.sessions
             self.outgoing.take(settings.client)
             self.webhooks.settings = settings.webhooks
@@ -125,13 +131,16 @@ class HttpAdaptor(ResourceAdaptor):
         self.webhooks = Webhooks(context, settings.webhooks, self.outgoing, serving)
         self._commands = self._table()
         self._choose_routes()
+        self.care = Care(context, settings.listeners)
         self._open_listeners()
+        self.care.look(context.now)
         self._is_active = True
+        self.webhooks.begin()
 
     def _table(self) -> dict[type, Callable[[Any], None]]:
         """What carries out each command."""
         return {
-            Answer: self._answer,
+            Answer: self.serving.respond,
             OpenBody: self._open_body,
             SendChunk: self._send_chunk,
             CloseBody: self._close_body,
@@ -144,18 +153,23 @@ class HttpAdaptor(ResourceAdaptor):
             StartCall: lambda c: self.outgoing.start(c.call),
             CancelCall: lambda c: self.outgoing.cancel(c.handle),
             Tell: lambda c: self.webhooks.tell(c.record),
+            Acknowledge: lambda c: self.callbacks.acknowledge(c.exchange),
+            OpenCallback: lambda c: self.serving.callbacks.follow(c.handle, c.activity),
+            CloseCallback: lambda c: self.serving.callbacks.close(c.handle),
         }
 
     def _sender(self) -> Sender:
         return HttpxSender(self.context, self.settings.client)
 
     def _open_listeners(self) -> None:
-        try:
-            for section in self.settings.listeners:
+        for section in self.settings.listeners:
+            try:
                 self.listeners.append(HttpListener(section, self.serving, self.context))
-        except OSError:
-            self._close_listeners()
-            raise
+            except OSError as error:
+                self.care.listener_down(f"{section.host}:{section.port}", error)
+                self._close_listeners()
+                raise
+        self.care.listeners_up()
 
     def _close_listeners(self) -> None:
         for listener in self.listeners:
@@ -170,12 +184,20 @@ class HttpAdaptor(ResourceAdaptor):
             self.sessions.end(session)
         for stream in tuple(self.streams.open):
             self.streams.close(stream)
+        self.callbacks.close_all()
+        self.webhooks.stop()
 
     def ra_inactive(self) -> None:
         self._is_active = False
         self._close_listeners()
+        self.care.close()
         self.webhooks.close()
         self.outgoing.close()
+
+    @property
+    def callbacks(self) -> Callbacks:
+        """The callback URLs."""
+        return self.serving.callbacks
 
     @property
     def addresses(self) -> list[str]:
@@ -208,7 +230,7 @@ class HttpAdaptor(ResourceAdaptor):
     # Time.
 
     def next_deadline(self) -> float | None:
-        return self._next_look if self._is_active and self.serving.connections else None
+        return self._next_look if self._is_active and self.serving.is_watched else None
 
     def tick(self, now: float) -> None:
         if not self._is_active or now < self._next_look:
@@ -216,6 +238,9 @@ class HttpAdaptor(ResourceAdaptor):
         self._next_look = now + _LOOK_EVERY
         self.serving.now()
         self.serving.pass_deadlines(now)
+        self.callbacks.look(now)
+        self.serving.answers.forget(now)
+        self.serving.admission.limiter.forget_full(now)
         self.streams.comment(now)
         for connection in tuple(self.serving.connections):
             connection.look(now)
@@ -237,6 +262,7 @@ class HttpAdaptor(ResourceAdaptor):
         self.sessions.end(handle)
         self.outgoing.cancel(handle)
         self.webhooks.forget(handle)
+        self.callbacks.close(handle)
 
     def restore_activity(self, handle: Hashable, state: bytes | None) -> object | None:
         """Take sessions and web-hooks up again; requests end with their connections (HTTP-43)."""
@@ -244,9 +270,9 @@ class HttpAdaptor(ResourceAdaptor):
             return None
         if str(handle).startswith("session-"):
             return self.sessions.restore(str(handle), state)
-        record = msgspec.msgpack.decode(state, type=Record)
-        self.webhooks.restore(record)
-        return events.WebhookActivity(record.id, record.target)
+        if str(handle).startswith("callback-"):
+            return self.callbacks.restore(str(handle), state)
+        return self.webhooks.activity(str(handle))
 
     def verify_service(self, service: ReceivableService, active: Sequence[ReceivableService]) -> None:
         """Refuse a service whose options are no routes, or routes of another active service (HTTP-14)."""
@@ -283,8 +309,9 @@ class HttpAdaptor(ResourceAdaptor):
     def _choose_routes(self, stopping: ServiceID | None = None) -> None:
         """Work out anew which routes there are, and which events are received; the latest service goes first."""
         services = [service for service in reversed(self._services.values()) if service.id != stopping]
-        self.serving.routes = RouteTable(
-            (route, Owner(service.id, event_class))
+        admission, counts = self.serving.admission, self.serving.counts
+        admission.serve(
+            (route, Owner(service.id, event_class, admission.policy(route), counts.durations(route.template)))
             for service in services
             for event_class, option in _options(service)
             for route in _routes(event_class, option)
@@ -292,6 +319,17 @@ class HttpAdaptor(ResourceAdaptor):
         self.serving.received = frozenset(
             event.event_class for service in self._services.values() for event in service.events
         )
+
+    # Dead letters.
+
+    def letters(self) -> list[Letter]:
+        return self.webhooks.letters.listed()
+
+    def retry_letter(self, identity: str) -> None:
+        self.webhooks.retry(identity)
+
+    def drop_letter(self, identity: str) -> None:
+        self.webhooks.drop(identity)
 
     # Commands.
 
@@ -301,12 +339,6 @@ class HttpAdaptor(ResourceAdaptor):
     def perform(self, command: object) -> None:
         self.serving.now()
         self._commands[type(command)](command)
-
-    def _answer(self, command: Answer) -> None:
-        exchange = command.exchange
-        if exchange.is_done:
-            raise LocalProtocolError(f"respond: {exchange} was answered meanwhile [HTTP-18]; the answer was not sent")
-        self.serving.answer(exchange, command.status, command.fields, command.body)
 
     def _open_body(self, command: OpenBody) -> None:
         if not command.exchange.gone:

@@ -17,15 +17,19 @@ from resource_adaptors.http.events import (
     REQUEST_EVENTS,
     BodyChunk,
     BodyComplete,
+    CallbackActivity,
+    CallbackReceived,
     ClientActivity,
     ClientDisconnected,
     DeleteRequest,
     EventStreamActivity,
     GetRequest,
     HeadRequest,
+    HttpBodyChunk,
     HttpClientError,
     HttpRedirect,
     HttpServerError,
+    HttpStreamOpened,
     HttpSuccess,
     HttpTimeout,
     HttpTransportError,
@@ -41,6 +45,7 @@ from resource_adaptors.http.events import (
     SessionActivity,
     SessionIdle,
     SseClosed,
+    SseMessage,
     SseOpened,
     WebhookActivity,
     WebhookDeadLettered,
@@ -50,6 +55,7 @@ from resource_adaptors.http.events import (
 )
 from resource_adaptors.http.message.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from resource_adaptors.http.message.headers import is_same_entity, single_range
+from resource_adaptors.http.message.multipart import MultipartReader, Part
 from resource_adaptors.http.message.request import Principal, Request, Source
 from slee.api.activity import ActivityContext
 from slee.api.resource import ResourceAdaptorType
@@ -196,6 +202,7 @@ class Http(ResourceInterface):
         timeout: float | None = None,
         idempotency_key: str | None = None,
         redirects: int = 0,
+        stream: bool = False,
     ) -> ActivityContext:
         """Ask another server; the outcome is one event on the returned context (HTTP-23).
 
@@ -207,6 +214,8 @@ class Http(ResourceInterface):
             timeout: seconds for all tries together; the configured ones without.
             idempotency_key: sent as `Idempotency-Key`; lets a request be tried again that otherwise must not (HTTP-25).
             redirects: how many to follow, 0 to 5 (HTTP-27).
+            stream: hand the body of a 2xx over as it comes, without a limit: `HttpStreamOpened`, then `HttpBodyChunk`
+                or `SseMessage` events, then the outcome. The timeout then counts anew from each piece.
         """
         raise NotImplementedError
 
@@ -229,6 +238,30 @@ class Http(ResourceInterface):
         """
         raise NotImplementedError
 
+    @query
+    def callback_url(self, aci: ActivityContext, *, ttl: float = 3600.0, single_use: bool = True) -> str:
+        """A URL that fires `CallbackReceived` on an activity of HTTP when it is called (HTTP-32).
+
+        Args:
+            aci: context of a session, a request, a web-hook or a request of ours; see `open_callback` otherwise.
+            ttl: seconds that it is good for; 404 after.
+            single_use: whether the first call that a service has taken is the last one; 410 after.
+
+        Raises:
+            LocalProtocolError: the activity is another adaptor's, or callbacks are not configured.
+        """
+        raise NotImplementedError
+
+    @opening_command
+    def open_callback(self, *, ttl: float = 3600.0, single_use: bool = True) -> ActivityContext:
+        """Open a callback as an activity of its own: attach to it, and give away `aci.activity.url` (HTTP-32)."""
+        raise NotImplementedError
+
+    @command
+    def close_callback(self, aci: ActivityContext) -> None:
+        """End a CallbackActivity; its URL gets 404 from then on."""
+        raise NotImplementedError
+
 
 HTTP: Final[ResourceAdaptorType[Http]] = ResourceAdaptorType(
     "HTTP",
@@ -247,6 +280,10 @@ HTTP: Final[ResourceAdaptorType[Http]] = ResourceAdaptorType(
         SessionIdle,
         SseOpened,
         SseClosed,
+        CallbackReceived,
+        HttpStreamOpened,
+        HttpBodyChunk,
+        SseMessage,
         HttpSuccess,
         HttpRedirect,
         HttpClientError,
@@ -256,7 +293,14 @@ HTTP: Final[ResourceAdaptorType[Http]] = ResourceAdaptorType(
         WebhookDelivered,
         WebhookDeadLettered,
     ),
-    activities=(RequestActivity, SessionActivity, EventStreamActivity, ClientActivity, WebhookActivity),
+    activities=(
+        RequestActivity,
+        SessionActivity,
+        EventStreamActivity,
+        ClientActivity,
+        WebhookActivity,
+        CallbackActivity,
+    ),
 )
 """What an SBB binds: `http = resource(HTTP)`."""
 
@@ -266,6 +310,8 @@ __all__ = [
     "REQUEST_EVENTS",
     "BodyChunk",
     "BodyComplete",
+    "CallbackActivity",
+    "CallbackReceived",
     "ClientActivity",
     "ClientDisconnected",
     "DeleteRequest",
@@ -273,15 +319,19 @@ __all__ = [
     "GetRequest",
     "HeadRequest",
     "Http",
+    "HttpBodyChunk",
     "HttpClientError",
     "HttpRedirect",
     "HttpServerError",
+    "HttpStreamOpened",
     "HttpSuccess",
     "HttpTimeout",
     "HttpTransportError",
     "LocalProtocolError",
+    "MultipartReader",
     "OptionsRequest",
     "OtherRequest",
+    "Part",
     "PatchRequest",
     "PostRequest",
     "Principal",
@@ -297,6 +347,7 @@ __all__ = [
     "SessionIdle",
     "Source",
     "SseClosed",
+    "SseMessage",
     "SseOpened",
     "WebhookActivity",
     "WebhookDeadLettered",

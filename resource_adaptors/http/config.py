@@ -8,8 +8,18 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from resource_adaptors.http.access_config import (
+    AuthSection,
+    BrowserSection,
+    CallbackSection,
+    CompressionSection,
+    CorsSection,
+    IdempotencySection,
+    RateSection,
+)
 from resource_adaptors.http.message.errors import LocalProtocolError
 from resource_adaptors.http.message.headers import header_lines
+from resource_adaptors.http.protocol.groups import parse_group
 from resource_adaptors.http.protocol.routes import parse_option
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -32,6 +42,10 @@ class TlsSection(_Section):
     """PEM file of its private key."""
     client_ca: Path | None = None
     """PEM file of the authorities whose client certificates are asked for (HTTP-34)."""
+    client_certificate: Literal["required", "optional"] = "required"
+    """Whether a client without a certificate can connect at all."""
+    warn_before: Seconds = 30 * 86_400.0
+    """How long before its certificate expires an alarm is raised (HTTP-41)."""
 
 
 class ListenerSection(_Section):
@@ -80,6 +94,8 @@ class LimitSection(_Section):
     stalled: Seconds = 30.0
     """How long a client may take nothing of what waits to be sent."""
     event_streams: Count = 5_000
+    kept_answers: Count = 10_000
+    """Answers kept for repeated idempotency keys; the one that would go first goes when there are more (HTTP-33)."""
 
 
 class DeadlineSection(_Section):
@@ -99,23 +115,6 @@ class SessionSection(_Section):
     """Name of the cookie, header or field, or a JSON pointer into the body."""
     idle: Seconds = 1800.0
     """After which a session without a request ends."""
-
-
-class AuthSection(_Section):
-    """Who may use a route (HTTP-34)."""
-
-    bearer: dict[str, SecretStr] = Field(default_factory=dict)
-    """SHA-256 of the token in hexadecimal, by the name of the principal."""
-    roles: dict[str, frozenset[str]] = Field(default_factory=dict)
-    """Roles by the name of the principal."""
-
-    @field_validator("bearer")
-    @classmethod
-    def _are_digests(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, digest in value.items():
-            if len(digest.get_secret_value()) != 64:
-                raise ValueError(f"bearer of {name}: the SHA-256 of the token in 64 hexadecimal digits is needed")
-        return value
 
 
 class RetrySection(_Section):
@@ -196,7 +195,20 @@ class HttpConfiguration(_Section):
     sessions: dict[str, SessionSection] = Field(default_factory=dict)
     """Sessions by route, such as `"POST /chat/{room}"`."""
     auth: dict[str, AuthSection] = Field(default_factory=dict)
-    """Authentication by route; a route that is not named is open to all."""
+    """Authentication by group of routes; a route that no group covers is open to all."""
+    rates: dict[str, RateSection] = Field(default_factory=dict)
+    """Limits of rates by group of routes; the routes of a group share them (HTTP-35)."""
+    cors: dict[str, CorsSection] = Field(default_factory=dict)
+    """Access for pages of other origins, by group of routes; there is none without (HTTP-36)."""
+    browser: dict[str, BrowserSection] = Field(default_factory=dict)
+    """Protection of pages, by group of routes (HTTP-37, HTTP-38)."""
+    idempotency: dict[str, IdempotencySection] = Field(default_factory=dict)
+    """Routes of POST and PATCH that take an Idempotency-Key, by group (HTTP-33)."""
+    trusted_forwarders: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+    """Networks of proxies that may say whom they ask for (HTTP-39)."""
+    compression: CompressionSection = CompressionSection()
+    callbacks: CallbackSection | None = None
+    """Callback URLs; services cannot make any without (HTTP-32)."""
     client: ClientSection = ClientSection()
     webhooks: WebhookSection = WebhookSection()
     sse_ring: Count = 256
@@ -204,11 +216,18 @@ class HttpConfiguration(_Section):
     static: dict[str, str] = Field(default_factory=lambda: {"X-Content-Type-Options": "nosniff"})
     """Headers of every answer (HTTP-37)."""
 
-    @field_validator("sessions", "auth")
+    @field_validator("sessions")
     @classmethod
     def _are_routes(cls, value: dict[str, _Section]) -> dict[str, _Section]:
         for route in value:
             parse_option(route)
+        return value
+
+    @field_validator("auth", "rates", "cors", "browser", "idempotency")
+    @classmethod
+    def _are_groups(cls, value: dict[str, _Section]) -> dict[str, _Section]:
+        for group in value:
+            parse_group(group)
         return value
 
     @field_validator("static")

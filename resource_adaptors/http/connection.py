@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -16,24 +16,27 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_remote_addr, is_ssl
 
 from resource_adaptors.http.exchange import Exchange
+from resource_adaptors.http.head import judge_head, too_large
+from resource_adaptors.http.message.certificate import certificate_names
 from resource_adaptors.http.message.errors import RemoteProtocolError
 from resource_adaptors.http.message.request import Source
-from resource_adaptors.http.message.target import parse_target
+from resource_adaptors.http.protocol.routes import KNOWN_METHODS
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
     from resource_adaptors.http.gate import Gate
+    from resource_adaptors.http.message.coding import Inflater
 
-_SPECIAL: Final = frozenset({b"host", b"expect", b"transfer-encoding", b"content-length", b"upgrade"})
+_METHODS: Final = {method.encode(): method for method in KNOWN_METHODS}
 _TOKEN_OCTETS: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _LINGER: Final = 2.0
 """Seconds that a refused client has to read its answer before the connection is cut."""
 
 
-class Connection(HttpToolsProtocol):
-    """One client's connection."""
+class Connection(HttpToolsProtocol, asyncio.BufferedProtocol):
+    """One client's connection, read into a buffer that all share: asyncio would allocate 256 KiB for every read."""
 
     transport: asyncio.Transport
     flow: FlowControl
@@ -51,6 +54,10 @@ class Connection(HttpToolsProtocol):
         self.gate = gate
         self.url = b""
         self.source = Source("", 0)
+        self.is_forwarder = False
+        """It may say whom it asks for."""
+        self.certificate_names: frozenset[str] = frozenset()
+        """Names in the client's certificate, such as `DNS:pbx.example.net`."""
         self.idle_since = 0.0
         """When it last had nothing to do."""
         self.head_since = 0.0
@@ -73,8 +80,12 @@ class Connection(HttpToolsProtocol):
         """Since when the peer has taken nothing of what waits to be sent; 0 while it does."""
         self._fields: list[tuple[bytes, bytes]] = []
         self._head_octets = 0
+        self._head_bound = 0
+        """The header section that is being received has at most so many octets."""
         self._trailer_octets = 0
         self._in_head = True
+        self._piece = 0
+        """Octets of what is being read."""
         self._refusal: RemoteProtocolError | None = None
         self._opening = b""
 
@@ -85,7 +96,9 @@ class Connection(HttpToolsProtocol):
         self.flow = FlowControl(self.transport)
         peer = get_remote_addr(self.transport) or ("", 0)
         self.source = Source(peer[0], peer[1], "https" if is_ssl(self.transport) else "http")
+        self.certificate_names = certificate_names(self.transport.get_extra_info("peercert"))
         self.transport.set_write_buffer_limits(high=self.gate.limits.unsent)
+        self.is_forwarder = self.gate.is_forwarder(self.source.host)
         self.connections.add(self)
         self.idle_since = self.gate.now()
         refusal = self.gate.opened(self)
@@ -106,14 +119,24 @@ class Connection(HttpToolsProtocol):
             self.gate.gone(exchange)
         self.gate.read_all()
 
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.gate.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self.gate.buffer[:nbytes]))
+
     def data_received(self, data: bytes) -> None:
         if self.is_deaf:
             return
         self.gate.now()
         if not self.requests and len(self._opening) < 16:
             self._opening += data[:16]
+        octets = self._piece = len(data)
         if self._in_head:
-            self._head_octets += len(data)
+            self._head_octets += octets
+            self._head_bound += octets
+        else:
+            self._head_bound = octets
         self._read(data)
         self.gate.read_all()
 
@@ -126,7 +149,7 @@ class Connection(HttpToolsProtocol):
             self._fail(error)
         else:
             if self._in_head and self._head_octets > self.gate.limits.request_line + self.gate.limits.header_section:
-                self._give_up(self._limit(431, "header_section"))
+                self._give_up(too_large(self.gate, 431, "header_section"))
 
     def pause_writing(self) -> None:
         self.flow.pause_writing()
@@ -158,12 +181,12 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
         self.head_since = self.gate.moment
         if len(self.queue) + (self.current is not None) >= self.gate.limits.pipelined:
-            self._refuse(self._limit(429, "pipelined"))
+            self._refuse(too_large(self.gate, 429, "pipelined"))
 
     def on_url(self, url: bytes) -> None:
         self.url += url
         if len(self.url) + len(" HTTP/1.1\r\nGET ") > self.gate.limits.request_line:
-            self._refuse(self._limit(414, "request_line"))
+            self._refuse(too_large(self.gate, 414, "request_line"))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:
@@ -171,59 +194,31 @@ class Connection(HttpToolsProtocol):
             return
         self._trailer_octets += len(name) + len(value) + 4  # counted, and never mixed with the header section
         if self._trailer_octets > self.gate.limits.trailers:
-            self._refuse(self._limit(431, "trailers"))
+            self._refuse(too_large(self.gate, 431, "trailers"))
 
     def on_headers_complete(self) -> None:
-        parser, limits, fields = self.parser, self.gate.limits, self._fields
+        parser, gate, fields = self.parser, self.gate, self._fields
+        limits = gate.limits
         self._in_head = False
         self._head_octets = self._trailer_octets = 0
         self.requests += 1
         self.version = version = parser.get_http_version()
-        method = parser.get_method().decode("ascii")
+        octets = parser.get_method()
+        method = _METHODS.get(octets) or octets.decode("ascii")
         keep_alive = version == "1.1" and parser.should_keep_alive() and not parser.should_upgrade()
         if self.requests >= limits.requests_per_connection:
-            self.gate.limit_hit("requests_per_connection")
+            gate.limit_hit("requests_per_connection")
             keep_alive = False
-        exchange = self.incoming = Exchange(self, method, fields, keep_alive, self.gate.moment)
+        exchange = self.incoming = Exchange(self, method, fields, keep_alive, gate.moment)
         try:
-            if len(fields) > limits.header_fields:
-                raise self._limit(431, "header_fields")
-            self._judge(exchange, version)
-            exchange.target = parse_target(self.url, method)
-            self.gate.admit(exchange)
+            judge_head(exchange, version, gate, self._head_bound)
+            gate.admit(exchange, self.url)
         except RemoteProtocolError as error:
             if error.close:
                 self._refuse(error)
             exchange.refusal = error  # its body is read and dropped, and the connection goes on
-        if self.current is None:
+        if exchange.is_expecting and self.current is None:
             self._ask_for_body(exchange)
-
-    def _judge(self, exchange: Exchange, version: str) -> None:
-        """What a header section must and must not say (HTTP-2, HTTP-3); the parser has judged its form."""
-        if version not in ("1.1", "1.0"):
-            raise RemoteProtocolError(505, "version", "HTTP/1.1 and 1.0 are served.", close=True)
-        octets = hosts = 0
-        for name, value in exchange.headers:
-            octets += len(name) + len(value) + 4
-            if name not in _SPECIAL:
-                continue
-            if name == b"host":
-                hosts += 1
-            elif name == b"transfer-encoding":
-                if version == "1.0":
-                    raise RemoteProtocolError(400, "framing", "HTTP/1.0 has no transfer codings.", close=True)
-                if value.strip().lower() != b"chunked":
-                    raise RemoteProtocolError(501, "transfer_coding", "Only chunked is known.", close=True)
-            elif name == b"content-length" and int(value) > self.gate.limits.body:
-                raise self._limit(413, "body")
-            elif name == b"expect" and version == "1.1":
-                if value.strip().lower() != b"100-continue":
-                    raise RemoteProtocolError(417, "expect", "Only 100-continue can be expected.", close=True)
-                exchange.is_expecting = True
-        if octets > self.gate.limits.header_section:
-            raise self._limit(431, "header_section")
-        if hosts > 1 or (version == "1.1" and not hosts):
-            raise RemoteProtocolError(400, "host", "One Host header is needed.", close=True)
 
     def on_body(self, body: bytes) -> None:
         exchange = self.incoming
@@ -231,12 +226,25 @@ class Connection(HttpToolsProtocol):
             return
         exchange.received += len(body)
         if exchange.received > self.gate.limits.body:
-            self._refuse(self._limit(413, "body"))
+            self._refuse(too_large(self.gate, 413, "body"))
         if exchange.is_done or exchange.refusal is not None:
             return
-        exchange.parts.append(body)
+        if exchange.inflater is not None:
+            body = self._inflated(exchange, exchange.inflater, body)
+        if exchange.parts is None:
+            exchange.parts = [body]
+        else:
+            exchange.parts.append(body)
         if exchange.received > self.gate.limits.inline_body:
             self._stream(exchange)
+
+    def _inflated(self, exchange: Exchange, inflater: Inflater, body: bytes) -> bytes:
+        try:
+            found = inflater.feed(body)
+        except RemoteProtocolError as error:
+            self._refuse(error)
+        exchange.received += len(found) - len(body)
+        return found
 
     def _stream(self, exchange: Exchange) -> None:
         """A long body is handed over in pieces; until somebody asks for more, nothing more is read (HTTP-20)."""
@@ -252,8 +260,8 @@ class Connection(HttpToolsProtocol):
         exchange, self.incoming = self.incoming, None
         if exchange is None:
             return
-        exchange.is_complete = True
-        self._in_head = True
+        exchange.is_complete = self._in_head = True
+        self._head_bound = self._piece
         self.url = b""
         self._fields = []
         if exchange.is_streamed and exchange.has_begun:
@@ -265,27 +273,23 @@ class Connection(HttpToolsProtocol):
             if len(self.queue) + 1 >= self.gate.limits.pipelined:
                 self.flow.pause_reading()
 
-    # Exchanges.
-
     def _start(self, exchange: Exchange) -> None:
         self.current = exchange
         exchange.has_begun = True
         if exchange.refusal is not None:
-            exchange.refuse(exchange.refusal)
+            self.gate.refuse_unread(exchange, exchange.refusal)
         else:
             self.gate.begin(exchange)
 
     def _ask_for_body(self, exchange: Exchange) -> None:
         """Tell a client that waits for a 100 to send the body, or that it is refused (RFC 9110 10.1.1)."""
-        if not exchange.is_expecting:
-            return
         exchange.is_expecting = False
         if exchange.refusal is not None:
             exchange.refusal.close = True
             self._refuse(exchange.refusal)
-        self.write(exchange, b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def write(self, exchange: Exchange, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
         """Write what belongs to the answer whose turn it is."""
         if not self.transport.is_closing():
             self.transport.write(data)
@@ -302,18 +306,18 @@ class Connection(HttpToolsProtocol):
             self._start(self.queue.popleft())
         elif self.incoming is None:
             self.idle_since = self.gate.moment
-        else:
+        elif self.incoming.is_expecting:
             self._ask_for_body(self.incoming)
         if self.flow.read_paused:
             self.flow.resume_reading()
 
     def resume_reading(self) -> None:
-        """Read on: somebody has asked for more of a body."""
+        """Somebody has asked for more of a body."""
         self.flow.resume_reading()
 
     # Refusals.
 
-    def _refuse(self, error: RemoteProtocolError) -> None:
+    def _refuse(self, error: RemoteProtocolError) -> NoReturn:
         """Stop the parser: what it is told to refuse is answered when it has come to a halt."""
         self._refusal = error
         raise error
@@ -332,10 +336,6 @@ class Connection(HttpToolsProtocol):
             if word and _TOKEN_OCTETS.issuperset(word):
                 return RemoteProtocolError(501, "method", "The method is not known.", close=True)
         return RemoteProtocolError(400, "framing", "The request is malformed.", close=True)
-
-    def _limit(self, status: int, limit: str) -> RemoteProtocolError:
-        self.gate.limit_hit(limit)
-        return RemoteProtocolError(status, limit, "The request is larger than what is served.", close=True)
 
     def _give_up(self, error: RemoteProtocolError) -> None:
         """Answer what cannot be read further, after the requests before it, and close."""

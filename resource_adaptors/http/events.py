@@ -47,6 +47,17 @@ class WebhookActivity(msgspec.Struct, frozen=True):
     target: str
 
 
+class CallbackActivity(msgspec.Struct, frozen=True):
+    """Activity of a callback URL of its own; ends with its time, its one call, or `close_callback`."""
+
+    url: str
+    """What to give to whoever shall call back."""
+    until: float
+    """Seconds since the epoch."""
+    is_single: bool
+    """The first call that a service has taken is the last one."""
+
+
 # Requests, on the RequestActivity.
 
 
@@ -176,6 +187,50 @@ class SseClosed:
     """The client has closed the stream."""
 
 
+# On the activity that a callback URL names.
+
+
+@event_type("http.CallbackReceived", vendor="slee", version="1.0")
+class CallbackReceived:
+    """Somebody has called a URL of `callback_url` or `open_callback`; 204 is answered once this is processed (HTTP-32).
+
+    If the handler fails it is 500, and the caller may try again.
+    """
+
+    request: Request
+    """Its `fields` are empty, its `route` the configured path."""
+
+
+# Of a streamed answer, on the ClientActivity, before its outcome.
+
+
+@event_type("http.HttpStreamOpened", vendor="slee", version="1.0")
+class HttpStreamOpened:
+    """The 2xx of a request with `stream=True` has begun; its body follows (HTTP-23)."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    """Names in lower case."""
+
+
+@event_type("http.HttpBodyChunk", vendor="slee", version="1.0")
+class HttpBodyChunk:
+    """The next piece of a streamed answer."""
+
+    data: bytes
+
+
+@event_type("http.SseMessage", vendor="slee", version="1.0")
+class SseMessage:
+    """The next event of a streamed answer that is a text/event-stream."""
+
+    id: str
+    """The last id that the stream has given; empty before the first."""
+    event: str
+    """`message` unless the stream says otherwise."""
+    data: str
+
+
 # Outcomes, on the ClientActivity: exactly one.
 
 
@@ -195,7 +250,7 @@ class Response(msgspec.Struct, frozen=True):
 
 @event_type("http.HttpSuccess", vendor="slee", version="1.0")
 class HttpSuccess:
-    """2xx."""
+    """2xx; the end of a streamed one, with an empty body."""
 
     response: Response
 

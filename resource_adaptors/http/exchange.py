@@ -10,13 +10,16 @@ from resource_adaptors.http.message.problem import TYPE, problem
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from resource_adaptors.http.admission import Owner
     from resource_adaptors.http.connection import Connection
     from resource_adaptors.http.events import RequestActivity
+    from resource_adaptors.http.idempotency import Claim
+    from resource_adaptors.http.message.coding import Inflater
     from resource_adaptors.http.message.errors import RemoteProtocolError
     from resource_adaptors.http.message.request import Principal
     from resource_adaptors.http.message.target import Target
     from resource_adaptors.http.protocol.routes import Match
-    from resource_adaptors.http.serving import Owner
+    from resource_adaptors.http.protocol.tokens import Token
 
 _PROBLEM: Final = b"content-type: " + TYPE.encode() + b"\r\n"
 
@@ -32,6 +35,12 @@ class Exchange:
     refusal: RemoteProtocolError | None = None
     """Why no service will see it."""
     # Of the body.
+    parts: list[bytes] | None = None
+    """What has been received and not handed over."""
+    has_body = False
+    """The header section announces one."""
+    coding: bytes | None = None
+    """Content-Encoding, in lower case."""
     received = 0
     """Octets of the body received."""
     is_complete = False
@@ -68,6 +77,16 @@ class Exchange:
     session: Hashable = None
     """Handle of the session that it belongs to."""
     principal: Principal | None = None
+    claim: Claim | None = None
+    """It is the first of its idempotency key."""
+    callback_text: str | None = None
+    """The token of a callback URL."""
+    callback: Token | None = None
+    """What its callback token says."""
+    inflater: Inflater | None = None
+    """Decodes its body."""
+    is_unproven = False
+    """Its signature has to be judged once the body is there."""
 
     def __init__(
         self, connection: Connection, method: str, headers: RawHeaders, keep_alive: bool, started: float
@@ -78,7 +97,6 @@ class Exchange:
         self.keep_alive = keep_alive
         self.started = started
         """When the header section was complete."""
-        self.parts: list[bytes] = []
         self.body_since = started
 
     @property
@@ -108,16 +126,17 @@ class Exchange:
         """
         connection = self.connection
         self.status = status
-        head = STATUS_LINES[status] + connection.gate.common(self) + self.extra + fields
-        keep_alive = self.keep_alive and self.is_complete and not connection.is_ending
-        if status not in BODILESS:
-            head += b"content-length: %d\r\n" % len(body)
-        if not keep_alive:
-            self.keep_alive = False
-            head += b"connection: close\r\n\r\n"
+        lines = connection.gate.common()
+        has_body = status not in BODILESS
+        length = b"content-length: %d\r\n" % len(body) if has_body else b""
+        if self.keep_alive and self.is_complete and not connection.is_ending:
+            end = b"\r\n"
         else:
-            head += b"\r\n"
-        connection.write(self, head if self.method == "HEAD" or status in BODILESS else head + body)
+            self.keep_alive = False
+            end = b"connection: close\r\n\r\n"
+        if self.method == "HEAD" or not has_body:
+            body = b""
+        connection.write(b"%b%b%b%b%b%b%b" % (STATUS_LINES[status], lines, self.extra, fields, length, end, body))
         self._finish()
 
     def refuse(self, error: RemoteProtocolError) -> None:
@@ -134,24 +153,24 @@ class Exchange:
         """Write the head of an answer whose body comes in pieces."""
         connection = self.connection
         self.status = status
-        head = STATUS_LINES[status] + connection.gate.common(self) + self.extra + fields
+        head = STATUS_LINES[status] + connection.gate.common() + self.extra + fields
         self.is_chunked = connection.version == "1.1"
         self.keep_alive = self.keep_alive and self.is_chunked and self.is_complete and not connection.is_ending
         if self.is_chunked:
             head += b"transfer-encoding: chunked\r\n"
         if not self.keep_alive:
             head += b"connection: close\r\n"
-        connection.write(self, head + b"\r\n")
+        connection.write(head + b"\r\n")
 
     def send(self, data: bytes) -> None:
         """Write a piece of the body."""
         if data and self.method != "HEAD":
-            self.connection.write(self, b"%x\r\n%b\r\n" % (len(data), data) if self.is_chunked else data)
+            self.connection.write(b"%x\r\n%b\r\n" % (len(data), data) if self.is_chunked else data)
 
     def close(self) -> None:
         """Write the end of the body."""
         if self.is_chunked and self.method != "HEAD":
-            self.connection.write(self, b"0\r\n\r\n")
+            self.connection.write(b"0\r\n\r\n")
         self._finish()
 
     def abort(self) -> None:
@@ -161,14 +180,15 @@ class Exchange:
 
     def _finish(self) -> None:
         self.is_done = True
-        self.parts.clear()
+        self.parts = None
         self.connection.finished(self)
 
     def take_body(self) -> bytes:
         """The body received so far, taken out."""
-        body = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
-        self.parts.clear()
-        return body
+        parts, self.parts = self.parts, None
+        if not parts:
+            return b""
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def __repr__(self) -> str:
         return f"{self.method} {self.match.route.template if self.match else '?'}"

@@ -15,6 +15,8 @@ class Gate(Protocol):
     """What a connection asks of the adaptor."""
 
     limits: LimitSection
+    buffer: memoryview
+    """What connections are read into, one after the other."""
     moment: float
     """Seconds since the epoch, as of the last thing that happened."""
 
@@ -22,7 +24,7 @@ class Gate(Protocol):
         """Seconds since the epoch; becomes the moment."""
         ...
 
-    def common(self, exchange: Exchange) -> bytes:
+    def common(self) -> bytes:
         """Header lines of every answer: Date, and what is configured."""
         ...
 
@@ -32,8 +34,15 @@ class Gate(Protocol):
     def closed(self, connection: Connection) -> None:
         """Count a connection out."""
 
-    def admit(self, exchange: Exchange) -> None:
-        """Judge a request by its header section; `RemoteProtocolError` refuses it."""
+    def admit(self, exchange: Exchange, url: bytes) -> None:
+        """Judge a request by its target and header section; `RemoteProtocolError` refuses it."""
+
+    def refuse_unread(self, exchange: Exchange, error: RemoteProtocolError) -> None:
+        """Answer a request that no service sees, and count it."""
+
+    def is_forwarder(self, host: str) -> bool:
+        """Whether the address may say whom it asks for (HTTP-39)."""
+        ...
 
     def begin(self, exchange: Exchange) -> None:
         """Have a request served whose turn has come."""

@@ -108,5 +108,6 @@ def _tls(section: TlsSection) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     if section.client_ca is not None:
         context.load_verify_locations(section.client_ca)
-        context.verify_mode = ssl.CERT_REQUIRED
+        is_required = section.client_certificate == "required"
+        context.verify_mode = ssl.CERT_REQUIRED if is_required else ssl.CERT_OPTIONAL
     return context

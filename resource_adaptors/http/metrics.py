@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -36,10 +37,7 @@ class Durations:
     def add(self, seconds: float) -> None:
         """Count one duration."""
         self.total += seconds
-        place = 0
-        while seconds > BOUNDS[place]:
-            place += 1
-        self.counts[place] += 1
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
 
     def figure(self) -> Histogram:
         """As exported: cumulative."""
@@ -70,15 +68,23 @@ class Counts:
 
     def answered(self, exchange: Exchange, now: float) -> None:
         """Count an answer."""
-        method = exchange.method if exchange.method in KNOWN_METHODS else "other"
-        key = (method, exchange.status // 100)
-        self.requests[key] = self.requests.get(key, 0) + 1
+        key = (exchange.method, exchange.status // 100)
+        requests = self.requests
+        count = requests.get(key)
+        if count is not None:
+            requests[key] = count + 1
+        else:
+            key = (exchange.method if exchange.method in KNOWN_METHODS else "other", key[1])
+            requests[key] = requests.get(key, 0) + 1
         if exchange.match is not None:
-            route = exchange.match.route.template
-            durations = self.seconds.get(route)
-            if durations is None:
-                durations = self.seconds[route] = Durations()
-            durations.add(now - exchange.started)
+            exchange.match.owner.durations.add(now - exchange.started)
+
+    def durations(self, route: str) -> Durations:
+        """The histogram of a route, by its template."""
+        found = self.seconds.get(route)
+        if found is None:
+            found = self.seconds[route] = Durations()
+        return found
 
     def drop(self, reason: str) -> None:
         """Count something that got no further."""
@@ -116,6 +122,8 @@ class HttpStatistics(msgspec.Struct, frozen=True):
             labels = {"method": method, "class": f"{status_class}xx"}
             yield "slee_http_requests", "counter", text, labels, count
         for route, durations in counts.seconds.items():
+            if not any(durations.counts):
+                continue
             text = "From header section to answer, by route."
             yield "slee_http_request_seconds", "histogram", text, {"route": route}, durations.figure()
         for name, text, label, values in (

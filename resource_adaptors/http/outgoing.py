@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from resource_adaptors.http import events
-from resource_adaptors.http.protocol.calls import OPEN, Call, Circuit, Failure, Outcome, Reply, redirected, retry_delay
+from resource_adaptors.http.message.event_stream import EventStreamReader
+from resource_adaptors.http.protocol.calls import (
+    OPEN,
+    Call,
+    Circuit,
+    Failure,
+    Opened,
+    Outcome,
+    Reply,
+    redirected,
+    retry_delay,
+)
 from slee.api.alarm import AlarmID, AlarmLevel
 from slee.api.errors import ActivityError, FireEventError, InvalidStateError
 
@@ -20,13 +31,17 @@ if TYPE_CHECKING:
 
 _ALARM: Final = "http.circuit_open"
 Done = Callable[[Outcome], None]
+Told = Callable[[Opened | bytes], None]
 
 
 class Sender(Protocol):
     """Makes one try of a call: the library's client, or a double."""
 
-    def send(self, call: Call, done: Done) -> Callable[[], None]:
-        """Begin; `done` is told the outcome later, once, unless the result of this is called before."""
+    def send(self, call: Call, done: Done, told: Told) -> Callable[[], None]:
+        """Begin; `done` is told the outcome later, once, unless the result of this is called before.
+
+        Of a streamed call `told` is told the beginning of a 2xx and each piece of its body before.
+        """
         ...
 
     def take(self, settings: ClientSection) -> None:
@@ -50,12 +65,15 @@ class _Pool:
 class _Running:
     """A call that has no outcome yet."""
 
-    __slots__ = ("call", "cancel", "done", "retry", "timeout", "tries")
+    __slots__ = ("call", "cancel", "done", "opened", "reader", "retry", "timeout", "tries")
 
     def __init__(self, call: Call, done: Done) -> None:
         self.call = call
         self.done = done
         self.tries = 0
+        self.opened: Opened | None = None
+        """The answer that is being handed over."""
+        self.reader: EventStreamReader | None = None
         self.cancel: Callable[[], None] | None = None
         """Ends the try that is under way."""
         self.timeout: TimerTask | None = None
@@ -137,7 +155,28 @@ class Outgoing:
         else:
             pool.running += 1
             running.tries += 1
-            running.cancel = self._sender.send(running.call, lambda outcome: self._tried(running, outcome))
+            running.cancel = self._sender.send(
+                running.call,
+                lambda outcome: self._tried(running, outcome),
+                lambda piece: self._told(running, piece),
+            )
+
+    def _told(self, running: _Running, piece: Opened | bytes) -> None:
+        """Hand over the beginning or a piece of a streamed answer; the time that it may take begins anew (HTTP-23)."""
+        call = running.call
+        if running.timeout is not None:
+            running.timeout.cancel()
+        running.timeout = self._context.timer.call_later(call.timeout, self._expire, running)
+        if isinstance(piece, Opened):
+            running.opened = piece
+            running.reader = EventStreamReader() if piece.is_event_stream else None
+            self._fire(call.handle, events.HttpStreamOpened(piece.status, piece.headers))
+        elif running.reader is None:
+            self._fire(call.handle, events.HttpBodyChunk(piece))
+        else:
+            for message in running.reader.feed(piece):
+                self._fire(call.handle, events.SseMessage(message.id, message.event, message.data))
+        self._context.pump()
 
     def _tried(self, running: _Running, outcome: Outcome) -> None:
         """A try has come out."""
@@ -156,7 +195,9 @@ class Outgoing:
             jitter=self._context.random_bytes(1)[0] / 255,
         )
         following = redirected(call, outcome) if isinstance(outcome, Reply) else None
-        if following is not None:
+        if running.opened is not None:  # what has been handed over cannot be taken back
+            self._finish(running, outcome)
+        elif following is not None:
             running.call = following
             self._try(running)
         elif delay is not None:
@@ -221,13 +262,15 @@ class Outgoing:
 
     def _tell(self, handle: Hashable, outcome: Outcome) -> None:
         """Fire the outcome of a service's call, and end its activity."""
-        event = outcome_event(outcome)
+        self._fire(handle, outcome_event(outcome))
+        self._end(handle)
+
+    def _fire(self, handle: Hashable, event: object) -> None:
         if type(event) in self._serving.received:
             try:
                 self._context.endpoint.fire(handle, event)
             except (ActivityError, FireEventError, InvalidStateError):
                 self._counts.drop("unfired")
-        self._end(handle)
 
     def _end(self, handle: Hashable) -> None:
         if self._context.activity_context(handle) is not None:

@@ -9,13 +9,30 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from resource_adaptors.http.api import Http
-from resource_adaptors.http.events import ClientActivity, EventStreamActivity, WebhookActivity
+from resource_adaptors.http.commands import (
+    Answer,
+    CancelCall,
+    CloseBody,
+    CloseCallback,
+    CloseEvents,
+    EndSession,
+    OpenBody,
+    OpenCallback,
+    OpenEvents,
+    Publish,
+    ReadBody,
+    SendChunk,
+    SendEvent,
+    StartCall,
+    Tell,
+)
+from resource_adaptors.http.events import CallbackActivity, ClientActivity, EventStreamActivity, WebhookActivity
 from resource_adaptors.http.exchange import Exchange
 from resource_adaptors.http.message.errors import LocalProtocolError
 from resource_adaptors.http.message.event_stream import format_event, retry_line
 from resource_adaptors.http.message.headers import BODILESS, header_lines
 from resource_adaptors.http.message.problem import TYPE, problem
-from resource_adaptors.http.protocol.calls import Call, new_call
+from resource_adaptors.http.protocol.calls import new_call
 from resource_adaptors.http.protocol.webhooks import Record
 
 if TYPE_CHECKING:
@@ -23,112 +40,21 @@ if TYPE_CHECKING:
     from slee.api.activity import ActivityContext
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """Answer a request."""
-
-    exchange: Exchange
-    status: int
-    fields: bytes
-    body: bytes
-
-
-class OpenBody(msgspec.Struct, frozen=True):
-    """Begin an answer in pieces."""
-
-    exchange: Exchange
-    status: int
-    fields: bytes
-
-
-class SendChunk(msgspec.Struct, frozen=True):
-    """Send a piece of an answer."""
-
-    exchange: Exchange
-    data: bytes
-
-
-class CloseBody(msgspec.Struct, frozen=True):
-    """End an answer in pieces."""
-
-    exchange: Exchange
-
-
-class ReadBody(msgspec.Struct, frozen=True):
-    """Read on in a body."""
-
-    exchange: Exchange
-    octets: int
-
-
-class OpenEvents(msgspec.Struct, frozen=True):
-    """Answer with an event stream."""
-
-    exchange: Exchange
-    stream: str
-    key: str | None
-    fields: bytes
-    first: bytes
-
-
-class SendEvent(msgspec.Struct, frozen=True):
-    """Send an event to one stream."""
-
-    stream: Hashable
-    data: bytes
-
-
-class Publish(msgspec.Struct, frozen=True):
-    """Send an event to the streams of a key."""
-
-    key: str
-    data: str
-    event: str | None
-
-
-class CloseEvents(msgspec.Struct, frozen=True):
-    """Close an event stream."""
-
-    stream: Hashable
-
-
-class EndSession(msgspec.Struct, frozen=True):
-    """End a session."""
-
-    session: Hashable
-
-
-class StartCall(msgspec.Struct, frozen=True):
-    """Ask another server."""
-
-    call: Call
-
-
-class CancelCall(msgspec.Struct, frozen=True):
-    """Give up a request of ours."""
-
-    handle: Hashable
-
-
-class Tell(msgspec.Struct, frozen=True):
-    """Deliver a web-hook."""
-
-    record: Record
-
-
 class HttpProvider(Http):
     """The interface of one HTTP resource adaptor entity."""
 
     def __init__(self, adaptor: HttpAdaptor) -> None:
         self._adaptor = adaptor
+        self._context = adaptor.context
 
     def is_waiting(self, aci: ActivityContext) -> bool:
-        exchange = self._adaptor.serving.exchanges.get(self._adaptor.context.handle_of(aci))
+        exchange = self._adaptor.serving.exchanges.get(self._context.handle_of(aci))
         return exchange is not None and exchange.is_open
 
     def session(self, aci: ActivityContext) -> ActivityContext | None:
         adaptor = self._adaptor
-        exchange = adaptor.serving.exchanges.get(adaptor.context.handle_of(aci))
-        return None if exchange is None else adaptor.context.activity_context(exchange.session)
+        exchange = adaptor.serving.exchanges.get(self._context.handle_of(aci))
+        return None if exchange is None else self._context.activity_context(exchange.session)
 
     # Answers.
 
@@ -174,7 +100,7 @@ class HttpProvider(Http):
 
     def _answer(self, aci: ActivityContext, status: int, fields: bytes, body: bytes) -> None:
         exchange = self._take(aci, "respond")
-        self._adaptor.context.enlist(Answer(exchange, status, fields, body))
+        self._context.enlist(Answer(exchange, status, fields, body))
 
     def _take(self, aci: ActivityContext, what: str) -> Exchange:
         """The request behind a context, noted as answered unless the delivery rolls back."""
@@ -182,13 +108,13 @@ class HttpProvider(Http):
         if exchange.answered or exchange.is_done:
             raise LocalProtocolError(f"{what}: {exchange} has its answer [HTTP-18]; answer a request once")
         exchange.answered = True
-        self._adaptor.context.on_rollback(exchange.forget_answer)
+        self._context.on_rollback(exchange.forget_answer)
         return exchange
 
     def _exchange(self, aci: ActivityContext, what: str) -> Exchange:
-        adaptor = self._adaptor
-        handle = adaptor.context.handle_of(aci)
-        exchange = adaptor.serving.exchanges.get(handle) or adaptor.serving.left.get(handle)
+        handle = self._context.handle_of(aci)
+        serving = self._adaptor.serving
+        exchange = serving.exchanges.get(handle) or serving.left.get(handle)
         if exchange is None:
             raise LocalProtocolError(f"{what}: {aci!r} is no request that waits for its answer [HTTP-18, COM-4]")
         return exchange
@@ -206,20 +132,20 @@ class HttpProvider(Http):
         fields = _fields(content_type, headers)
         exchange = self._take(aci, "open_body")
         exchange.is_open_ended = True
-        self._adaptor.context.on_rollback(exchange.forget_body)
-        self._adaptor.context.enlist(OpenBody(exchange, status, fields))
+        self._context.on_rollback(exchange.forget_body)
+        self._context.enlist(OpenBody(exchange, status, fields))
 
     def send_chunk(self, aci: ActivityContext, data: bytes) -> None:
         exchange = self._open_ended(aci, "send_chunk")
         if not exchange.gone and exchange.connection.stalled_since:
             raise LocalProtocolError(f"send_chunk: the buffer of {exchange} is full [HTTP-20]; wait for Writable")
-        self._adaptor.context.enlist(SendChunk(exchange, bytes(data)))
+        self._context.enlist(SendChunk(exchange, bytes(data)))
 
     def close_body(self, aci: ActivityContext) -> None:
         exchange = self._open_ended(aci, "close_body")
         exchange.is_open_ended = False
-        self._adaptor.context.on_rollback(exchange.open_again)
-        self._adaptor.context.enlist(CloseBody(exchange))
+        self._context.on_rollback(exchange.open_again)
+        self._context.enlist(CloseBody(exchange))
 
     def _open_ended(self, aci: ActivityContext, what: str) -> Exchange:
         exchange = self._exchange(aci, what)
@@ -230,7 +156,7 @@ class HttpProvider(Http):
     def read_body(self, aci: ActivityContext, octets: int = 65_536) -> None:
         if octets < 1:
             raise LocalProtocolError(f"read_body: {octets} octets [HTTP-20]; ask for one at least")
-        self._adaptor.context.enlist(ReadBody(self._exchange(aci, "read_body"), octets))
+        self._context.enlist(ReadBody(self._exchange(aci, "read_body"), octets))
 
     # Event streams.
 
@@ -242,38 +168,37 @@ class HttpProvider(Http):
         retry: float | None = None,
         headers: Sequence[tuple[str, str]] = (),
     ) -> ActivityContext:
-        adaptor = self._adaptor
         fields = _fields("text/event-stream", [("Cache-Control", "no-store"), *headers])
         first = b"" if retry is None else retry_line(retry)
         exchange = self._take(aci, "open_events")
         stream = f"{exchange.handle}-events"
-        context = adaptor.context.endpoint.start_activity_transacted(stream, EventStreamActivity(key))
-        adaptor.context.enlist(OpenEvents(exchange, stream, key, fields, first))
+        context = self._context.endpoint.start_activity_transacted(stream, EventStreamActivity(key))
+        self._context.enlist(OpenEvents(exchange, stream, key, fields, first))
         return context
 
     def send_event(
         self, aci: ActivityContext, data: str, *, event: str | None = None, event_id: str | None = None
     ) -> None:
-        self._adaptor.context.enlist(SendEvent(self._stream(aci, "send_event"), format_event(data, event, event_id)))
+        self._context.enlist(SendEvent(self._stream(aci, "send_event"), format_event(data, event, event_id)))
 
     def publish(self, key: str, data: str, *, event: str | None = None) -> None:
         format_event(data, event, None)
-        self._adaptor.context.enlist(Publish(key, data, event))
+        self._context.enlist(Publish(key, data, event))
 
     def close_events(self, aci: ActivityContext) -> None:
-        self._adaptor.context.enlist(CloseEvents(self._stream(aci, "close_events")))
+        self._context.enlist(CloseEvents(self._stream(aci, "close_events")))
 
     def _stream(self, aci: ActivityContext, what: str) -> Hashable:
-        handle = self._adaptor.context.handle_of(aci)
+        handle = self._context.handle_of(aci)
         if not isinstance(aci.activity, EventStreamActivity) or handle is None:
             raise LocalProtocolError(f"{what}: {aci!r} is no event stream [HTTP-21, COM-4]; open_events returns one")
         return handle
 
     def end_session(self, aci: ActivityContext) -> None:
-        handle = self._adaptor.context.handle_of(aci)
+        handle = self._context.handle_of(aci)
         if handle not in self._adaptor.sessions.by_handle:
             raise LocalProtocolError(f"end_session: {aci!r} is no session [HTTP-15, COM-4]; ask session() for it")
-        self._adaptor.context.enlist(EndSession(handle))
+        self._context.enlist(EndSession(handle))
 
     # Requests of ours.
 
@@ -287,6 +212,7 @@ class HttpProvider(Http):
         timeout: float | None = None,
         idempotency_key: str | None = None,
         redirects: int = 0,
+        stream: bool = False,
     ) -> ActivityContext:
         adaptor = self._adaptor
         named = list(headers)
@@ -302,16 +228,17 @@ class HttpProvider(Http):
             bytes(body),
             client.timeout if timeout is None else timeout,
             redirects,
+            is_streamed=stream,
         )
-        context = adaptor.context.endpoint.start_activity_transacted(call.handle, ClientActivity(method, url))
-        adaptor.context.enlist(StartCall(call))
+        context = self._context.endpoint.start_activity_transacted(call.handle, ClientActivity(method, url))
+        self._context.enlist(StartCall(call))
         return context
 
     def cancel(self, aci: ActivityContext) -> None:
-        handle = self._adaptor.context.handle_of(aci)
+        handle = self._context.handle_of(aci)
         if not isinstance(aci.activity, ClientActivity) or handle is None:
             raise LocalProtocolError(f"cancel: {aci!r} is no request of ours [HTTP-23, COM-4]; request() returns one")
-        self._adaptor.context.enlist(CancelCall(handle))
+        self._context.enlist(CancelCall(handle))
 
     def webhook(
         self, target: str, body: bytes, *, content_type: str = "application/json", ordering_key: str | None = None
@@ -324,12 +251,47 @@ class HttpProvider(Http):
             raise LocalProtocolError(f"webhook: {len(body)} octets, at most {settings.body} [HTTP-31]; send a link")
         header_lines([("Content-Type", content_type)])
         handle = adaptor.new_handle("webhook")
-        now = adaptor.context.now
-        record = Record(handle, target, bytes(body), content_type, ordering_key or "", now)
-        context = adaptor.context.endpoint.start_activity_transacted(handle, WebhookActivity(handle, target))
-        adaptor.context.endpoint.save_activity(handle, msgspec.msgpack.encode(record))
-        adaptor.context.enlist(Tell(record))
+        record = Record(handle, target, bytes(body), content_type, ordering_key or "", self._context.now)
+        context = self._context.endpoint.start_activity_transacted(handle, WebhookActivity(handle, target))
+        self._context.endpoint.save_activity(handle, b"")  # the record itself outlives the activity
+        adaptor.webhooks.letters.keep(record)
+        self._context.enlist(Tell(record))
         return context
+
+    # Callbacks.
+
+    def callback_url(self, aci: ActivityContext, *, ttl: float = 3600.0, single_use: bool = True) -> str:
+        handle = self._context.handle_of(aci)
+        if handle is None:
+            raise LocalProtocolError(
+                f"callback_url: {aci!r} is no activity of HTTP [HTTP-32, COM-4]; attach to what open_callback returns"
+            )
+        return self._adaptor.callbacks.url(str(handle), self._ttl(ttl, "callback_url"), single_use=single_use)
+
+    def open_callback(self, *, ttl: float = 3600.0, single_use: bool = True) -> ActivityContext:
+        handle = self._adaptor.new_handle("callback")
+        url = self._adaptor.callbacks.url(handle, self._ttl(ttl, "open_callback"), single_use=single_use)
+        activity = CallbackActivity(url, self._context.now + ttl, single_use)
+        context = self._context.endpoint.start_activity_transacted(handle, activity)
+        self._context.endpoint.save_activity(handle, msgspec.msgpack.encode(activity))
+        self._context.enlist(OpenCallback(handle, activity))
+        return context
+
+    def close_callback(self, aci: ActivityContext) -> None:
+        handle = self._context.handle_of(aci)
+        if not isinstance(aci.activity, CallbackActivity) or handle is None:
+            raise LocalProtocolError(f"close_callback: {aci!r} is no callback [HTTP-32, COM-4]; open_callback has them")
+        self._context.enlist(CloseCallback(handle))
+
+    def _ttl(self, ttl: float, what: str) -> float:
+        section = self._adaptor.settings.callbacks
+        if section is None:
+            raise LocalProtocolError(
+                f"{what}: callbacks are not configured [HTTP-32]; give base and key in the section"
+            )
+        if not 0 < ttl <= section.longest:
+            raise LocalProtocolError(f"{what}: {ttl} s [HTTP-32]; give more than 0 and at most {section.longest:g} s")
+        return ttl
 
 
 def _fields(content_type: str | None, headers: Sequence[tuple[str, str]]) -> bytes:

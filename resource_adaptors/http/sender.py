@@ -11,15 +11,18 @@ import anyio
 import httpcore
 import httpx
 
-from resource_adaptors.http.protocol.calls import Call, Failure, Outcome, Reply, is_allowed
+from resource_adaptors.http.message.errors import RemoteProtocolError
+from resource_adaptors.http.protocol.calls import Call, Failure, Opened, Outcome, Reply, is_allowed
 
 if TYPE_CHECKING:
     from resource_adaptors.http.config import ClientSection
-    from resource_adaptors.http.outgoing import Done
+    from resource_adaptors.http.outgoing import Done, Told
     from resource_adaptors.http.protocol.calls import Network
     from slee.spi import ResourceAdaptorContext
 
 _READ: Final = 65_536
+_MOST_HEAD: Final = 32_768
+"""Octets of a response's header section (HTTP-28)."""
 
 
 class ForbiddenAddressError(Exception):
@@ -97,11 +100,11 @@ class HttpxSender:
         self._settings = settings
         self._guard.allowed = settings.allow_networks
 
-    def send(self, call: Call, done: Done) -> Callable[[], None]:
+    def send(self, call: Call, done: Done, told: Told) -> Callable[[], None]:
         """Begin a try; the outcome comes from a task."""
 
         async def work() -> None:
-            done(await self._try(call))
+            done(await self._try(call, told))
 
         return self._context.spawn(work)
 
@@ -109,11 +112,13 @@ class HttpxSender:
         """Close the connections that are kept."""
         self._context.spawn(self._client.aclose)
 
-    async def _try(self, call: Call) -> Outcome:
+    async def _try(self, call: Call, told: Told) -> Outcome:
         try:
-            return await self._exchange(call)
+            return await self._exchange(call, told)
         except ForbiddenAddressError:
             return Failure("forbidden_address")
+        except RemoteProtocolError:
+            return Failure("bad_response")
         except ResponseTooLargeError:
             return Failure("response_too_large")
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -124,7 +129,7 @@ class HttpxSender:
         except httpx.TransportError:
             return Failure("reset")
 
-    async def _exchange(self, call: Call) -> Outcome:
+    async def _exchange(self, call: Call, told: Told) -> Outcome:
         request = self._client.build_request(
             call.method,
             call.url,
@@ -134,12 +139,19 @@ class HttpxSender:
         )
         response = await self._client.send(request, stream=True)
         try:
+            headers = tuple((name.lower(), value) for name, value in response.headers.multi_items())
+            if sum(len(name) + len(value) + 4 for name, value in response.headers.raw) > _MOST_HEAD:
+                raise ResponseTooLargeError
+            if call.is_streamed and response.is_success:
+                told(Opened(response.status_code, headers))
+                async for chunk in response.aiter_raw(_READ):
+                    told(chunk)
+                return Reply(response.status_code, headers, b"")
             body = bytearray()
             async for chunk in response.aiter_raw(_READ):
                 body += chunk
                 if len(body) > self._settings.body:
                     raise ResponseTooLargeError
-            headers = tuple((name.lower(), value) for name, value in response.headers.multi_items())
             return Reply(response.status_code, headers, bytes(body))
         finally:
             await response.aclose()

@@ -2,45 +2,44 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Callable, Hashable
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from resource_adaptors.http import events
+from resource_adaptors.http.admission import Admission
+from resource_adaptors.http.callbacks import Callbacks
+from resource_adaptors.http.census import RETRY_LATER, Census
 from resource_adaptors.http.exchange import Exchange
-from resource_adaptors.http.message.errors import RemoteProtocolError
-from resource_adaptors.http.message.headers import find, header_lines, media_type
+from resource_adaptors.http.idempotency import Answers
+from resource_adaptors.http.message.coding import Inflater
+from resource_adaptors.http.message.errors import LocalProtocolError, RemoteProtocolError
+from resource_adaptors.http.message.headers import BODILESS, find, header_lines
 from resource_adaptors.http.message.json import parse_json
-from resource_adaptors.http.message.request import Principal, Request
+from resource_adaptors.http.message.request import Request
 from resource_adaptors.http.metrics import Counts
-from resource_adaptors.http.protocol.routes import KNOWN_METHODS, RouteTable
+from resource_adaptors.http.policy import coded
 from slee.api.errors import ActivityError, FireEventError, InvalidStateError, SleeError, UnrecognizedActivityHandleError
-from slee.api.ids import ServiceID
 from slee.spi import ActivityFlags, EventFlags, FailureReason, ResourceAdaptorContext
 
 if TYPE_CHECKING:
-    from resource_adaptors.http.config import AuthSection, HttpConfiguration
+    from resource_adaptors.http.admission import Owner
+    from resource_adaptors.http.commands import Answer
+    from resource_adaptors.http.config import HttpConfiguration
     from resource_adaptors.http.connection import Connection
+    from resource_adaptors.http.message.request import Source
+    from resource_adaptors.http.policy import Policy
+    from resource_adaptors.http.protocol.routes import Match
     from resource_adaptors.http.sessions import Sessions
 
 _OUTCOME: Final = int(EventFlags.PROCESSING_SUCCESSFUL | EventFlags.PROCESSING_FAILED)
 _PROCESSED: Final = int(EventFlags.SBB_PROCESSED)
 _ROLLED_BACK: Final = int(EventFlags.SBB_ROLLED_BACK)
 _ACTIVITY: Final = int(ActivityFlags.UNREFERENCED)
-_RETRY_LATER: Final = (("Retry-After", "10"),)
 _REQUESTS: Final = frozenset({*events.REQUEST_EVENTS.values(), events.OtherRequest})
+_READ: Final = 65_536
+"""Octets that are read at once."""
 _JSON: Final = "application/json"
-
-
-class Owner(msgspec.Struct, frozen=True):
-    """Whose a route is, and the event that its requests are."""
-
-    service: ServiceID
-    event_class: type
 
 
 class Serving:
@@ -53,19 +52,21 @@ class Serving:
         self._boot = context.random_bytes(6).hex()
         self._serial = 0
         self.counts = Counts()
+        self.admission = Admission(settings)
+        self.callbacks = Callbacks(context, self)
+        self.answers = Answers(context.kept, settings.limits.kept_answers, context.now)
         self.exchanges: dict[Hashable, Exchange] = {}
         """Requests that wait for the end of their answer, by handle, the oldest first."""
         self.left: dict[Hashable, Exchange] = {}
         """Requests whose clients have gone, as long as services may know their contexts."""
-        self.connections: dict[Connection, None] = {}
-        self.routes: RouteTable[Owner] = RouteTable()
+        self.census = Census(context, self)
         self.received: frozenset[type] = frozenset()
         """Event classes that an active service receives."""
         self.is_stopping = False
         self.stream_closed: Callable[[Exchange], None] = lambda _: None
         """Told when the client of an event stream has gone."""
-        self._sources: dict[str, int] = {}
         self.moment = context.now
+        self.buffer = memoryview(bytearray(_READ))
         self._second = 0
         self._common = b""
         self.take(settings)
@@ -74,8 +75,20 @@ class Serving:
         """Take a configuration, also while requests are in progress (HTTP-42)."""
         self.settings = settings
         self.limits = settings.limits
+        self._compression = settings.compression
         self._second = 0
-        self._auth = dict(settings.auth)
+        self.admission.take(settings)
+        self.answers.most = settings.limits.kept_answers
+
+    @property
+    def connections(self) -> dict[Connection, None]:
+        """The open connections."""
+        return self.census.connections
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anything has a time limit that is looked at once a second."""
+        return bool(self.connections or self.exchanges or self.left)
 
     # What connections ask.
 
@@ -85,9 +98,9 @@ class Serving:
 
     def read_all(self) -> None:
         """Let the SLEE work."""
-        self._context.pump()
+        self._context.pump_soon()
 
-    def common(self, exchange: Exchange) -> bytes:
+    def common(self) -> bytes:
         second = int(self.moment)
         if second != self._second:
             self._second = second
@@ -97,95 +110,67 @@ class Serving:
         return self._common
 
     def opened(self, connection: Connection) -> RemoteProtocolError | None:
-        host = connection.source.host
-        self.connections[connection] = None
-        self._sources[host] = count = self._sources.get(host, 0) + 1
-        self.counts.connections += 1
-        if count > self.limits.connections_per_source:
-            self.limit_hit("connections_per_source")
-            return RemoteProtocolError(429, "connections", "Too many connections.", headers=_RETRY_LATER, close=True)
-        if len(self.connections) > self.limits.connections:
-            self.limit_hit("connections")
-            return RemoteProtocolError(503, "connections", "Too many connections.", headers=_RETRY_LATER, close=True)
-        return None
+        return self.census.opened(connection)
 
     def closed(self, connection: Connection) -> None:
-        host = connection.source.host
-        self.connections.pop(connection, None)
-        left = self._sources.get(host, 1) - 1
-        if left:
-            self._sources[host] = left
-        else:
-            self._sources.pop(host, None)
+        self.census.closed(connection)
 
     def limit_hit(self, limit: str) -> None:
         self.counts.limits[limit] = self.counts.limits.get(limit, 0) + 1
 
-    def admit(self, exchange: Exchange) -> None:
-        """Find the route, and judge the header section by it (C4)."""
-        target = exchange.target
-        assert target is not None
+    def admit(self, exchange: Exchange, url: bytes) -> None:
+        """Find the route, and judge the request by it (C4)."""
         if self.is_stopping:
-            raise self._unavailable("stopping")
+            raise self.unavailable("stopping")
         if len(self.exchanges) >= self.limits.in_progress:
             self.limit_hit("in_progress")
-            raise self._unavailable("overload")
-        if self.settings.hosts or target.host is not None:
-            self._judge_host(exchange, target.host)
-        match = self.routes.match(exchange.method, target.path, target.segments)
-        if match is None and exchange.method == "HEAD":
-            match = self.routes.match("GET", target.path, target.segments)
-        if match is None:
-            raise self._no_route(exchange.method, target.segments)
-        exchange.match = match
-        if match.route.accepts:
-            _judge_type(exchange, match.route.accepts)
-        if self._auth and (section := self._auth.get(str(match.route))) is not None:
-            exchange.principal = _authenticated(exchange, section)
-        coding = find(exchange.headers, b"content-encoding")
-        if coding is not None and coding.strip().lower() != b"identity":
-            raise RemoteProtocolError(415, "content_coding", "Coded bodies are not accepted.")
+            raise self.unavailable("overload")
+        if exchange.coding is None:
+            known = self.admission.known.get((exchange.method, url))
+            if known is not None:
+                exchange.target, exchange.match = known
+                return
+        self.admission.judge(exchange, url, self.moment)
+        if exchange.callback_text is not None:
+            self.callbacks.judge(exchange, exchange.callback_text, self.moment)
+        if exchange.coding in (b"gzip", b"x-gzip"):
+            exchange.inflater = Inflater(self._compression.ratio, self.limits.body)
 
-    def _judge_host(self, exchange: Exchange, target_host: str | None) -> None:
-        host = (find(exchange.headers, b"host") or b"").decode("latin-1").lower()
-        if target_host is not None and host and target_host != host:
-            raise RemoteProtocolError(400, "host", "Host and target name different hosts.", close=True)
-        if self.settings.hosts and (target_host or host) not in self.settings.hosts:
-            raise RemoteProtocolError(421, "host", "The host is not served here.")
+    def is_forwarder(self, host: str) -> bool:
+        return self.admission.is_forwarder(host)
 
-    def _no_route(self, method: str, segments: tuple[str, ...]) -> RemoteProtocolError:
-        methods = self.routes.methods(segments)
-        if method not in KNOWN_METHODS and not methods:
-            return RemoteProtocolError(501, "method", "The method is not served.")
-        if not segments and method == "OPTIONS":
-            return RemoteProtocolError(204, "options", headers=[("Allow", ", ".join(KNOWN_METHODS))])
-        if not methods:
-            return RemoteProtocolError(404, "no_route", "There is nothing here.")
-        if "GET" in methods and "HEAD" not in methods:
-            methods.insert(1, "HEAD")
-        if "OPTIONS" not in methods:
-            methods.append("OPTIONS")
-        allow = [("Allow", ", ".join(methods))]
-        if method == "OPTIONS":
-            return RemoteProtocolError(204, "options", headers=allow)
-        return RemoteProtocolError(405, "method", "The route has other methods.", headers=allow)
+    def source(self, exchange: Exchange) -> Source:
+        """Where a request came from."""
+        return self.admission.source(exchange)
 
-    def _unavailable(self, code: str) -> RemoteProtocolError:
-        return RemoteProtocolError(503, code, "Try again later.", headers=_RETRY_LATER, close=True)
+    def unavailable(self, code: str) -> RemoteProtocolError:
+        """There is no room for new work, or it is not taken any more (COM-10)."""
+        return RemoteProtocolError(503, code, "Try again later.", headers=RETRY_LATER, close=True)
+
+    def refuse_unread(self, exchange: Exchange, error: RemoteProtocolError) -> None:
+        exchange.refuse(error)
+        self.counts.answered(exchange, self.moment)
 
     def begin(self, exchange: Exchange) -> None:
         """Make the request an activity with its first event."""
         match = exchange.match
-        assert match is not None
-        body = b"" if exchange.is_streamed or not exchange.parts else exchange.take_body()
+        body = b"" if exchange.parts is None or exchange.is_streamed else exchange.take_body()
+        if match is None:
+            self.callbacks.call(exchange, body)
+            return
+        owner = match.owner
         try:
             if body and match.route.accepts == (_JSON,):
                 parse_json(body)
-            request = self._request(exchange, body)
+            if exchange.inflater is not None and exchange.is_complete and not exchange.inflater.is_whole:
+                raise RemoteProtocolError(400, "content_coding", "The body is cut off.")
+            if owner.policy is not None and self._is_answered(exchange, owner.policy, body):
+                return
+            request = self._request(exchange, match, body)
         except RemoteProtocolError as error:
-            exchange.refuse(error)
+            self._let_go(exchange)
+            self.refuse_unread(exchange, error)
             return
-        owner = match.owner
         self._serial += 1
         handle = exchange.handle = f"{self._boot}-{self._serial}"
         exchange.activity = activity = events.RequestActivity(request)
@@ -196,14 +181,33 @@ class Serving:
             self._endpoint.fire(handle, owner.event_class(request), None, owner.service, _OUTCOME)
         except (InvalidStateError, FireEventError):
             exchange.keep_alive = False
-            self.refuse(exchange, self._unavailable("overload"))  # COM-10: stopping, or the queue is full
+            self.refuse(exchange, self.unavailable("overload"))  # COM-10: stopping, or the queue is full
         except SleeError:
             self.refuse(exchange, RemoteProtocolError(404, "no_route"))  # the service has been uninstalled meanwhile
 
-    def _request(self, exchange: Exchange, body: bytes) -> Request:
-        target, match = exchange.target, exchange.match
+    def _is_answered(self, exchange: Exchange, policy: Policy, body: bytes) -> bool:
+        """Judge what needs the body; `True` if the answer to an earlier request was given (HTTP-33, HTTP-34)."""
+        if exchange.is_unproven:
+            self.admission.prove(exchange, body, self.moment)
+        if policy.idempotency is None:
+            return False
+        kept = self.answers.claim(exchange, policy.idempotency, body)
+        if kept is None:
+            return False
+        exchange.extra += b"idempotency-replayed: true\r\n"
+        self._write(exchange, kept.status, kept.fields, kept.body)
+        self.counts.answered(exchange, self.moment)
+        return True
+
+    def _let_go(self, exchange: Exchange) -> None:
+        """The idempotency key of a request without a service's answer is free again (HTTP-33)."""
+        if exchange.claim is not None:
+            self.answers.release(exchange.claim)
+            exchange.claim = None
+
+    def _request(self, exchange: Exchange, match: Match[Owner], body: bytes) -> Request:
+        target, connection = exchange.target, exchange.connection
         assert target is not None
-        assert match is not None
         request = Request(
             exchange.method,
             target.path,
@@ -212,7 +216,7 @@ class Serving:
             match.fields,
             exchange.headers,
             body,
-            exchange.connection.source,
+            self.admission.source(exchange) if connection.is_forwarder else connection.source,
             exchange.principal,
             None,
             exchange.is_streamed,
@@ -245,6 +249,8 @@ class Serving:
             self.stream_closed(exchange)
         elif exchange.handle in self.exchanges:
             self.fire(exchange, events.ClientDisconnected)
+            if exchange.claim is not None and not exchange.answered:
+                return  # its answer is kept for the client that asks again
             self.left[exchange.handle] = exchange
             self._end(exchange)
 
@@ -258,6 +264,8 @@ class Serving:
         """An event has been delivered: did anybody take the request (COM-9, COM-10)?"""
         exchange = self.exchanges.get(handle)
         if exchange is None:
+            if type(event) is events.CallbackReceived:
+                self.callbacks.processed(event, flags)
             return
         if type(event) in _REQUESTS:
             exchange.in_process = False
@@ -271,12 +279,14 @@ class Serving:
     def failed(self, handle: Hashable, event: object, reason: FailureReason) -> None:
         """An event could not be delivered (COM-10)."""
         exchange = self.exchanges.get(handle)
+        if type(event) is events.CallbackReceived:
+            self.callbacks.failed(event)
         if exchange is None or not exchange.is_open:
             return
         if type(event) is events.ResponseDeadline:
             self._time_out(exchange)
         elif type(event) in _REQUESTS:
-            self.refuse(exchange, self._unavailable("overload"))
+            self.refuse(exchange, self.unavailable("overload"))
 
     def unreferenced(self, handle: Hashable) -> None:
         """Nobody is left who could answer (COM-8)."""
@@ -284,6 +294,8 @@ class Serving:
         if exchange is not None and exchange.is_open:
             self.counts.unanswered += 1
             self.refuse(exchange, RemoteProtocolError(500, "unanswered", "No service answered."))
+        elif exchange is not None and exchange.gone:
+            self._end(exchange)
 
     def remove(self, handle: Hashable) -> None:
         """An operator removes the activity: say goodbye (COM-6)."""
@@ -303,9 +315,12 @@ class Serving:
         for exchange in self.exchanges.values():
             if exchange.started > before:
                 break
-            if exchange.is_open and not exchange.is_late:
+            if (exchange.is_open and not exchange.is_late) or exchange.gone:
                 late.append(exchange)
         for exchange in late:
+            if exchange.gone:
+                self._end(exchange)
+                continue
             exchange.is_late = True
             if not self.fire(exchange, events.ResponseDeadline, now - exchange.started, flags=_OUTCOME):
                 self._time_out(exchange)
@@ -317,13 +332,31 @@ class Serving:
 
     # Answers.
 
-    def answer(self, exchange: Exchange, status: int, fields: bytes, body: bytes) -> None:
-        """Send an answer, and end the request's activity."""
+    def respond(self, command: Answer) -> None:
+        """Carry out a service's answer.
+
+        Raises:
+            LocalProtocolError: it was answered meanwhile, as at its deadline.
+        """
+        exchange = command.exchange
+        if exchange.is_done:
+            raise LocalProtocolError(f"respond: {exchange} was answered meanwhile [HTTP-18]; the answer was not sent")
+        claim = exchange.claim
+        if claim is not None:
+            exchange.claim = None
+            self.answers.keep(claim, command.status, command.fields, command.body, self.moment)
         if exchange.gone:
             self.counts.drop("answer_to_gone_client")
+            self._end(exchange)
             return
-        exchange.answer(status, fields, body)
+        self._write(exchange, command.status, command.fields, command.body)
         self.conclude(exchange)
+
+    def _write(self, exchange: Exchange, status: int, fields: bytes, body: bytes) -> None:
+        compression = self._compression
+        if compression.responses and len(body) >= compression.minimum and status not in BODILESS:
+            fields, body = coded(compression, find(exchange.headers, b"accept-encoding"), fields, body)
+        exchange.answer(status, fields, body)
 
     def refuse(self, exchange: Exchange, error: RemoteProtocolError) -> None:
         """Answer for the service."""
@@ -356,34 +389,8 @@ class Serving:
         handle = exchange.handle
         if self.exchanges.pop(handle, None) is None:
             return
+        self._let_go(exchange)
         try:
             self._endpoint.end_activity(handle)
         except UnrecognizedActivityHandleError:
             self.counts.drop("ended_by_others")
-
-
-def _judge_type(exchange: Exchange, accepts: tuple[str, ...]) -> None:
-    """A body must be of a type that the route names (C4)."""
-    has_body = find(exchange.headers, b"content-length") not in (None, b"0") or (
-        find(exchange.headers, b"transfer-encoding") is not None
-    )
-    given = media_type((find(exchange.headers, b"content-type") or b"").decode("latin-1"))
-    if has_body and given not in accepts:
-        raise RemoteProtocolError(
-            415, "content_type", "The route takes other types.", headers=[("Accept", ", ".join(accepts))]
-        )
-
-
-def _authenticated(exchange: Exchange, section: AuthSection) -> Principal:
-    """Who makes a request, by its bearer token (RFC 6750, HTTP-34)."""
-    scheme, _, token = (find(exchange.headers, b"authorization") or b"").partition(b" ")
-    if scheme.lower() != b"bearer" or not token:
-        raise RemoteProtocolError(401, "no_credentials", headers=[("WWW-Authenticate", "Bearer")])
-    digest = hashlib.sha256(token.strip()).hexdigest()
-    found = None
-    for name, expected in section.bearer.items():  # all of them, so that the time tells nothing
-        if hmac.compare_digest(expected.get_secret_value().lower(), digest):
-            found = name
-    if found is None:
-        raise RemoteProtocolError(401, "credentials", headers=[("WWW-Authenticate", 'Bearer error="invalid_token"')])
-    return Principal(found, section.roles.get(found, frozenset()))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from resource_adaptors.http import events
 from resource_adaptors.http.message.errors import RemoteProtocolError
+from resource_adaptors.http.message.headers import cookie
 from resource_adaptors.http.message.json import pointed
 from slee.api.errors import ActivityError, FireEventError, InvalidStateError
 
@@ -60,15 +60,15 @@ class Sessions:
                 raise RemoteProtocolError(400, "session_key", "The request names no session.")
             key = self._context.random_bytes(16).hex()
             secure = "; Secure" if request.source.scheme == "https" else ""
-            cookie = f"set-cookie: {section.name}={key}; Path=/; HttpOnly; SameSite=Lax{secure}\r\n"
-            exchange.extra += cookie.encode("latin-1")
+            line = f"set-cookie: {section.name}={key}; Path=/; HttpOnly; SameSite=Lax{secure}\r\n"
+            exchange.extra += line.encode("latin-1")
         exchange.session = self._touch(f"{_PREFIX}{key}", key, section)
         return msgspec.structs.replace(request, session_key=key)
 
     def _key(self, section: SessionSection, request: Request) -> str | None:
         name = section.name
         if section.source == "cookie":
-            key = _cookie(request.header("cookie"), name)
+            key = cookie(request.header("cookie"), name)
         elif section.source == "header":
             key = request.header(name)
         elif section.source == "path":
@@ -123,13 +123,3 @@ class Sessions:
             session.timer.cancel()
         if self._context.activity_context(handle) is not None:
             self._context.endpoint.end_activity(handle)
-
-
-def _cookie(header: str | None, name: str) -> str | None:
-    if not header:
-        return None
-    try:
-        found = SimpleCookie(header).get(name)
-    except CookieError:
-        return None
-    return None if found is None else found.value

@@ -12,8 +12,8 @@ from resource_adaptors.http.message.event_stream import COMMENT, RESET, format_e
 from slee.api.errors import ActivityError, FireEventError, InvalidStateError
 
 if TYPE_CHECKING:
+    from resource_adaptors.http.commands import OpenEvents
     from resource_adaptors.http.exchange import Exchange
-    from resource_adaptors.http.provider import OpenEvents
     from resource_adaptors.http.serving import Serving
     from slee.spi import ResourceAdaptorContext
 

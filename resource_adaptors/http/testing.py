@@ -22,8 +22,8 @@ from uvicorn.server import ServerState
 from resource_adaptors.http.adaptor import HttpAdaptor
 from resource_adaptors.http.config import ClientSection
 from resource_adaptors.http.connection import Connection
-from resource_adaptors.http.outgoing import Done, Sender
-from resource_adaptors.http.protocol.calls import Call, Failure, Outcome, Reply
+from resource_adaptors.http.outgoing import Done, Sender, Told
+from resource_adaptors.http.protocol.calls import Call, Failure, Opened, Outcome, Reply
 
 HOST: Final = "slee.example.test"
 """Host that clients name unless told otherwise."""
@@ -176,6 +176,8 @@ class HttpClient:
             named.append(("Content-Length", str(len(body))))
         if self.cookies:
             named.append(("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items())))
+            if not any(name.lower() == "origin" for name, _ in named):  # as a browser does, from a page of this server
+                named.append(("Origin", f"http://{dict(named)['Host']}"))
         lines = "".join(f"{name}: {value}\r\n" for name, value in named)
         self._methods.append(method)
         self.send(f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode() + body)
@@ -259,6 +261,7 @@ class MadeCall:
 
     call: Call
     _done: Done
+    _told: Told
     is_over: bool = False
     """Answered, failed or given up."""
     headers: dict[str, str] = field(default_factory=dict[str, str])
@@ -266,6 +269,14 @@ class MadeCall:
     def answer(self, status: int, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()) -> None:
         """Answer it."""
         self._end(Reply(status, tuple((name.lower(), value) for name, value in headers), body))
+
+    def open(self, status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Begin to answer a request with `stream=True`; `piece` goes on, and `answer` or `fail` ends it."""
+        self._told(Opened(status, tuple((name.lower(), value) for name, value in headers)))
+
+    def piece(self, data: bytes) -> None:
+        """Send a piece of the body."""
+        self._told(data)
 
     def fail(self, reason: str) -> None:
         """Let it fail, for one of `api.REASONS`."""
@@ -283,9 +294,9 @@ class RecordingSender:
     def __init__(self) -> None:
         self.calls: list[MadeCall] = []
 
-    def send(self, call: Call, done: Done) -> Callable[[], None]:
+    def send(self, call: Call, done: Done, told: Told) -> Callable[[], None]:
         """Keep a try."""
-        made = MadeCall(call, done, headers={name.lower(): value for name, value in call.headers})
+        made = MadeCall(call, done, told, headers={name.lower(): value for name, value in call.headers})
         self.calls.append(made)
 
         def cancel() -> None:

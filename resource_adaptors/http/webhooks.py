@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from resource_adaptors.http import events
+from resource_adaptors.http.letters import Letters
 from resource_adaptors.http.message.errors import LocalProtocolError
 from resource_adaptors.http.protocol.calls import Outcome, Reply, new_call
 from resource_adaptors.http.protocol.webhooks import Record, Verdict, judge, next_due, signature
@@ -39,10 +40,8 @@ class Webhooks:
         self._outgoing = outgoing
         self._serving = serving
         self._counts = serving.counts
-        self.pending: dict[str, Record] = {}
-        """What is to be delivered, oldest first."""
-        self.dead: dict[str, Record] = {}
-        """What was given up, for an operator to replay or drop (HTTP-31)."""
+        self.letters = Letters(context.kept)
+        self._is_stopping = False
         self.disabled: set[str] = set()
         """Targets that answered 410."""
         self._chains: dict[tuple[str, str], deque[str]] = {}
@@ -51,42 +50,80 @@ class Webhooks:
         """Ids that are due, by target."""
         self._running: dict[str, int] = {}
         """Tries under way, by target."""
+        self._trying: set[str] = set()
+        """Ids whose try is under way."""
         self._timers: dict[str, TimerTask] = {}
 
+    @property
+    def pending(self) -> dict[str, Record]:
+        """What is to be delivered, oldest first."""
+        return self.letters.pending
+
+    @property
+    def dead(self) -> dict[str, Record]:
+        """What was given up, for an operator to retry or drop (HTTP-31)."""
+        return self.letters.dead
+
+    def begin(self) -> None:
+        """Go on with what was kept; what was under way is sent again with its id (HTTP-43)."""
+        for record in self.letters.restore():
+            self._take(record)
+        if self.dead:
+            self._alarm(next(reversed(self.dead.values())).target)
+
     def tell(self, record: Record) -> None:
-        """Take a record over: the transaction that wrote it, and kept it with its activity, has committed."""
+        """Take a record over: the transaction that kept it has committed."""
         self._take(record)
 
-    def restore(self, record: Record) -> None:
-        """Go on with a record that was kept; what was under way is sent again with its id (HTTP-43)."""
-        self._take(record)
+    def activity(self, handle: str) -> events.WebhookActivity | None:
+        """The activity of a record after a restart; `None` if that has come out."""
+        record = self.pending.get(handle)
+        return None if record is None else events.WebhookActivity(record.id, record.target)
 
-    def replay(self, identity: str) -> None:
+    def retry(self, identity: str) -> None:
         """Try a dead letter again, as if it were new; `KeyError` if there is none of that id."""
-        record = self.dead.pop(identity)
+        record = self.letters.unearth(identity)
         self.disabled.discard(record.target)
         record = msgspec.structs.replace(record, attempts=0, status=0, due=0.0, created=self._context.now)
         self._context.endpoint.start_activity(identity, events.WebhookActivity(identity, record.target))
-        self._keep(record)
+        self._context.endpoint.save_activity(identity, b"")
+        self.letters.keep(record)
         self._take(record)
         self._clear_alarm()
 
     def drop(self, identity: str) -> None:
         """Forget a dead letter; `KeyError` if there is none of that id."""
-        del self.dead[identity]
+        self.letters.unearth(identity)
         self._clear_alarm()
 
+    def stop(self) -> None:
+        """Begin no further try: what is not under way is kept for the next start, and its activity ends."""
+        self._is_stopping = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        for identity in tuple(self.pending):
+            if identity not in self._trying:
+                self._set_aside(identity)
+
     def forget(self, handle: Hashable) -> None:
-        """An operator removed the activity: what has not been delivered is given up."""
+        """An operator removed the activity: what has not been delivered is given up; not if it is the stop's end."""
         record = self.pending.get(str(handle))
-        if record is not None:
+        if record is None:
+            return
+        if self._is_stopping:
+            self._set_aside(record.id)
+        else:
             self._bury(record, 0)
 
     def close(self) -> None:
         """Stop trying; what was kept is taken up again after a restart."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        for identity in tuple(self.pending):
+            self._set_aside(identity)
+
+    def _set_aside(self, identity: str) -> None:
+        del self.pending[identity]
+        self._end(identity)
 
     def _take(self, record: Record) -> None:
         self.pending[record.id] = record
@@ -122,9 +159,10 @@ class Webhooks:
     def _try(self, record: Record) -> None:
         record = msgspec.structs.replace(record, attempts=record.attempts + 1)
         self.pending[record.id] = record
+        self._trying.add(record.id)
         section = self.settings.targets.get(record.target)
         if section is None or record.target in self.disabled:
-            self._tried(record.id, Reply(410, (), b""))
+            self._tried(record.id, record.target, Reply(410, (), b""))
             return
         try:
             call = new_call(
@@ -137,9 +175,9 @@ class Webhooks:
             )
         except LocalProtocolError as error:
             self._context.tracer.severe(f"web-hook target {record.target}: {error}")
-            self._tried(record.id, Reply(410, (), b""))
+            self._tried(record.id, record.target, Reply(410, (), b""))
             return
-        self._outgoing.call(call, lambda outcome: self._tried(record.id, outcome))
+        self._outgoing.call(call, lambda outcome: self._tried(record.id, record.target, outcome))
 
     def _headers(self, record: Record, section: WebhookTarget) -> tuple[tuple[str, str], ...]:
         timestamp = int(self._context.now)
@@ -151,11 +189,12 @@ class Webhooks:
             ("Webhook-Signature", signature(keys, record.id, timestamp, record.body)),
         )
 
-    def _tried(self, identity: str, outcome: Outcome) -> None:
+    def _tried(self, identity: str, target: str, outcome: Outcome) -> None:
+        self._trying.discard(identity)
+        self._running[target] -= 1
         record = self.pending.get(identity)
         if record is None:
             return
-        self._running[record.target] -= 1
         status = outcome.status if isinstance(outcome, Reply) else 0
         verdict = judge(status)
         self._counts.webhook_done("delivered" if verdict is Verdict.DELIVERED else "failed")
@@ -167,7 +206,8 @@ class Webhooks:
             if verdict is Verdict.DISABLE:
                 self.disabled.add(record.target)
             self._bury(record, status)
-        self._send_next(record.target)
+        if not self._is_stopping:
+            self._send_next(record.target)
 
     def _retry(self, record: Record, status: int) -> None:
         settings, now = self.settings, self._context.now
@@ -178,22 +218,23 @@ class Webhooks:
             return
         record = msgspec.structs.replace(record, due=due, status=status)
         self.pending[record.id] = record
-        self._keep(record)
-        self._plan(record)
+        self.letters.keep(record)
+        if self._is_stopping:
+            self._set_aside(record.id)
+        else:
+            self._plan(record)
 
     def _bury(self, record: Record, status: int) -> None:
         """Give up: the record is kept for an operator."""
-        self.dead[record.id] = msgspec.structs.replace(record, status=status)
         self._context.tracer.severe(f"web-hook {record.id} to {record.target}: given up after status {status}")
         self._counts.webhook_done("dead")
-        text = f"{len(self.dead)} web-hooks were given up; replay or drop them"
-        self._context.alarms.raise_alarm(_ALARM, record.target, level=AlarmLevel.MAJOR, message=text)
+        self.letters.bury(msgspec.structs.replace(record, status=status))
+        self._alarm(record.target)
         self._finish(record, events.WebhookDeadLettered(status))
 
-    def _keep(self, record: Record) -> None:
-        """Keep a record with its activity, over a restart (HTTP-30)."""
-        if self._context.activity_context(record.id) is not None:
-            self._context.endpoint.save_activity(record.id, msgspec.msgpack.encode(record))
+    def _alarm(self, target: str) -> None:
+        text = f"{len(self.dead)} web-hooks were given up; retry or drop them: slee letter list"
+        self._context.alarms.raise_alarm(_ALARM, target, level=AlarmLevel.MAJOR, message=text)
 
     def _clear_alarm(self) -> None:
         if not self.dead:
@@ -201,18 +242,21 @@ class Webhooks:
 
     def _finish(self, record: Record, event: object) -> None:
         """Tell the outcome, and let the next of its chain go."""
-        del self.pending[record.id]
+        self.letters.delivered(record)
         timer = self._timers.pop(record.id, None)
         if timer is not None:
             timer.cancel()
-        if type(event) in self._serving.received:
+        if type(event) in self._serving.received and self._context.activity_context(record.id) is not None:
             try:
                 self._context.endpoint.fire(record.id, event)
             except (ActivityError, FireEventError, InvalidStateError):
                 self._counts.drop("unfired")
-        if self._context.activity_context(record.id) is not None:
-            self._context.endpoint.end_activity(record.id)
+        self._end(record.id)
         self._next_in_chain(record)
+
+    def _end(self, identity: str) -> None:
+        if self._context.activity_context(identity) is not None:
+            self._context.endpoint.end_activity(identity)
 
     def _next_in_chain(self, record: Record) -> None:
         chain = self._chains.get((record.target, record.ordering_key))
@@ -222,5 +266,5 @@ class Webhooks:
         chain.remove(record.id)
         if not chain:
             del self._chains[record.target, record.ordering_key]
-        elif is_first:
+        elif is_first and not self._is_stopping:
             self._plan(self.pending[chain[0]])

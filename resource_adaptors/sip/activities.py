@@ -19,6 +19,7 @@ class Server:
         "cancelled",
         "handle",
         "in_process",
+        "is_followed",
         "live_branches",
         "transaction",
     )
@@ -30,6 +31,8 @@ class Server:
         self.answered = False
         """A service has given the final answer."""
         self.cancelled = False
+        self.is_followed = False
+        """A service wants the calls that it makes followed, whichever service forwards it."""
         self.branches = 0
         """Branches asked for by services."""
         self.live_branches: set[str] = set()
@@ -45,6 +48,10 @@ class Server:
     def forget_answer(self) -> None:
         """The delivery that answered rolled back."""
         self.answered = False
+
+    def forget_following(self) -> None:
+        """The delivery that wanted the calls followed rolled back."""
+        self.is_followed = False
 
     def forget_branches(self, count: int) -> None:
         """The delivery that forwarded rolled back."""

@@ -304,6 +304,17 @@ class Sip(ResourceInterface):
         """
         raise NotImplementedError
 
+    @command
+    def follow(self, aci: ActivityContext) -> None:
+        """Have the dialogs of an INVITE followed, whichever service of lower priority forwards it; see `forward`.
+
+        For services that watch calls: `Answered` then names the dialog to attach to.
+
+        Raises:
+            LocalProtocolError: it is no INVITE that waits for its answer, or it is forwarded already.
+        """
+        raise NotImplementedError
+
     @opening_command
     def send(
         self,

@@ -161,8 +161,6 @@ class Inbound:
 
     def _tell_request(self, branch: str, outcome: object, *, is_last: bool) -> None:
         """Fire what became of a request of our own, unless an operator has ended its activity."""
-        if branch not in self.requests:
-            return
         if type(outcome) in self.received:
             self._fire(branch, outcome)
         if is_last:

@@ -115,6 +115,7 @@ class SipProvider(Sip):
     ) -> tuple[ActivityContext, ...]:
         adaptor = self._adaptor
         server = adaptor.server(aci, "fork")
+        track = track or server.is_followed
         if track and server.transaction.method != "INVITE":
             raise LocalProtocolError(
                 f"fork: {server} makes no dialog that can be followed [SIP-160]; track INVITE requests only"
@@ -136,6 +137,16 @@ class SipProvider(Sip):
         return tuple(
             start(branch, ClientTransaction(branch, target)) for branch, target in zip(branches, targets, strict=True)
         )
+
+    def follow(self, aci: ActivityContext) -> None:
+        server = self._adaptor.server(aci, "follow")
+        if server.transaction.method != "INVITE":
+            raise LocalProtocolError(f"follow: {server} makes no dialog that can be followed [SIP-160]; follow INVITEs")
+        if server.branches:
+            raise LocalProtocolError(f"follow: {server} is forwarded already [SIP-160]; have a higher priority")
+        if not server.is_followed:
+            server.is_followed = True
+            self._adaptor.context.on_rollback(server.forget_following)
 
     def send(
         self,

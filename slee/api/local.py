@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, overload
 
 if TYPE_CHECKING:
     from slee.api.sbb import Sbb
@@ -38,6 +38,26 @@ class SbbLocal(Generic[S_co]):
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Callable[..., Any]: ...
+
+
+class ProfileLocal:
+    """What every reference to a profile is; `slee.Profile` derives from it, and only references are valid values of it.
+
+    A CMP field that refers to a profile is annotated with its specification: `Cmp[Subscriber | None]` (CMP-9).
+    """
+
+    __slots__ = ()
+    slee_refers: ClassVar[bool] = False
+    """Whether it is a reference, and no instance in which a specification's code runs."""
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the profile exists, as this transaction sees it (CMP-17)."""
+        raise NotImplementedError
+
+    def slee_place(self) -> tuple[str, str, bool]:
+        """Table and name of the profile, and whether the reference is read-only (PRF-31)."""
+        raise NotImplementedError
 
 
 class ChildRelation(Generic[S_co]):

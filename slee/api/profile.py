@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar, cast,
 from slee.api.declaration import UNSET
 from slee.api.errors import ComponentDefinitionError, InvalidStateError, Issue
 from slee.api.ids import ProfileSpecificationID
+from slee.api.local import ProfileLocal
+from slee.api.migration import Ways, declared_ways
 from slee.api.query import AttributeName, Query
 from slee.api.query_check import SEARCHABLE, query_issues, scalar_type
 from slee.api.values import ValueType, default_issue, resolved, value_type
@@ -153,7 +155,7 @@ class _Nowhere:
         raise InvalidStateError(f"{name} of a profile without its context [PRF-38]; use it from profile_load on")
 
 
-class Profile:
+class Profile(ProfileLocal):
     """A profile specification: subclass it, with one annotated line for each attribute.
 
         class Subscriber(Profile, vendor="example.net", version="1.0"):
@@ -180,6 +182,8 @@ class Profile:
     specification_read_only: ClassVar[bool] = False
     specification_events: ClassVar[bool] = False
     specification_reentrant: ClassVar[bool] = False
+    specification_ways: ClassVar[Ways] = Ways({}, {}, ())
+    """What `@migrates` declares."""
 
     def __init_subclass__(
         cls,
@@ -207,6 +211,8 @@ class Profile:
         for declared_query in own.values():
             wrong = declared_query.build(cls.__qualname__, _names(cls), stand_in)
             issues.extend(wrong or query_issues(repr(declared_query), declared_query.condition, attributes))
+        cls.specification_ways = declared_ways(cls, version, inspect.getmembers(cls, inspect.isfunction))
+        issues.extend(cls.specification_ways.issues)
         if issues:
             raise ComponentDefinitionError(issues)
         cls.specification_id = ProfileSpecificationID(name or cls.__name__, cast("str", vendor), cast("str", version))

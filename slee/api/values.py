@@ -21,7 +21,7 @@ from slee.api.declaration import UNSET, Cmp
 from slee.api.errors import Issue
 from slee.api.event import TimerID
 from slee.api.ids import BundleID, ComponentID
-from slee.api.local import SbbLocal
+from slee.api.local import ProfileLocal, SbbLocal
 
 _NO_ZERO: Final = object()
 
@@ -133,6 +133,8 @@ def _plain(cls: type[object]) -> ValueType:
         return ValueType(name, lambda v: type(v) is cls, zero=_ZEROS.get(cls, _NO_ZERO), exact=frozenset((cls,)))
     if issubclass(cls, ActivityContext | EventContext):
         return ValueType(cls.__name__, lambda v: isinstance(v, cls), is_reference=True)
+    if issubclass(cls, ProfileLocal):
+        return ValueType(cls.__name__, lambda v: isinstance(v, cls) and v.slee_refers, is_reference=True)
     if issubclass(cls, enum.Enum | TimerID | AlarmID | Address | ComponentID | BundleID):
         return ValueType(cls.__name__, lambda v: isinstance(v, cls))
     if _is_frozen(cls):

@@ -40,6 +40,9 @@ class Shell(Protocol):
     def pump(self) -> None:
         """Let the kernel process what has been fired, and hand over its outputs."""
 
+    def pump_soon(self) -> None:
+        """Let the kernel work once the input that is ready has been read."""
+
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         """Call `ready` whenever `fileno` can be read; the result stops that."""
         ...
@@ -55,12 +58,14 @@ class AdaptorContext:
     """The `ResourceAdaptorContext` of one resource adaptor entity."""
 
     __slots__ = (
+        "_clock",
         "_entity",
         "_facilities",
         "_kernel",
         "_shell",
         "_tracer",
         "pump",
+        "pump_soon",
         "spawn_reader",
         "timer",
         "transactions",
@@ -70,9 +75,11 @@ class AdaptorContext:
         self._kernel = kernel
         self._entity = entity
         self._shell = shell
+        self._clock = shell.now
         self._facilities = facilities
         self._tracer: Tracer | None = None
         self.pump = shell.pump
+        self.pump_soon = shell.pump_soon
         self.spawn_reader = shell.spawn_reader
         self.timer = AdaptorTimer(kernel, entity, shell.now)
         self.transactions = AdaptorTransactions(kernel, entity)
@@ -122,7 +129,7 @@ class AdaptorContext:
         """In a transaction its own time, elsewhere the clock's."""
         if self._kernel.transaction is not None:
             return self._kernel.now
-        return self._shell.now()
+        return self._clock()
 
     @property
     def invoking_service(self) -> ServiceID | None:

@@ -81,6 +81,8 @@ class Journalling:
         """What is called when a record is acknowledged, by its number; nobody waits, and nothing is hastened."""
         self._restraints: dict[str, bool] = {}
         """Why initial work is refused, each with whether deliveries are blocked too."""
+        self.find_profile: Callable[[str, str, bool], object] = _no_profile
+        """Finds a profile by table and name; given by the facility of profiles."""
         self.unsettled: dict[ResourceEntity, list[Context]] = {}
         """Recovered activities that their adaptors have not been asked for."""
         self.offers: dict[str, list[tuple[bytes, str, bytes | None]]] = {}
@@ -322,3 +324,7 @@ class Journalling:
     def settle(self) -> None:
         """The adaptors have begun: activities that none was asked for end, trees without attachment go (DUR-7)."""
         settle(self._kernel, self)
+
+
+def _no_profile(_table: str, _name: str, _is_locked: bool) -> object:
+    return None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from slee.api.errors import InvalidStateError, TransactionError, TransactionRequiredError
 from slee.api.event import ActivityEnd, RowExpired, ServiceStarted, TimerEvent
+from slee.api.local import ProfileLocal
 from slee.api.view import ActivityContextView
 from slee.kernel.conservation import retire
 from slee.kernel.context import Context
@@ -354,8 +355,7 @@ class Kernel:
 
     def context_of(self, aci: ActivityContext, what: str) -> Context:
         """The context given by an SBB, judged (AC-2)."""
-        if isinstance(aci, ActivityContextView):
-            aci = aci.context
+        aci = aci.context if isinstance(aci, ActivityContextView) else aci
         if not isinstance(aci, Context):
             raise TypeError(f"{what}: {aci!r} is no activity context [RTR-24]; give the aci of a handler")
         aci.require_valid(what)
@@ -382,13 +382,13 @@ class Kernel:
 
     def is_stale(self, value: object) -> bool:
         """Whether a stored reference has lost its target (CMP-16, CMP-17, ECX-18)."""
+        value = value.context if isinstance(value, ActivityContextView) else value
         if isinstance(value, Local):
             return value.entity.removed
-        if isinstance(value, ActivityContextView):
-            value = value.context
-        if isinstance(value, Context):
-            return value.state is ContextState.INVALID
-        return isinstance(value, Firing) and value.done
+        if isinstance(value, ProfileLocal):
+            return not value.is_valid
+        is_over = isinstance(value, Firing) and value.done
+        return is_over or (isinstance(value, Context) and value.state is ContextState.INVALID)
 
     def next_sequence(self) -> int:
         """The next number of the one sequence of creations."""

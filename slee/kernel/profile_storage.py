@@ -6,7 +6,7 @@ the opening and the loading: changes are queued in the order of the commits and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -42,6 +42,17 @@ class TableRenamed(NamedTuple):
     renamed: str
 
 
+class TableSwitched(NamedTuple):
+    """A table that was made anew takes the old one's place; the rows that changed meanwhile follow in the append."""
+
+    table: str
+    descriptor: ProfileDescriptor
+    label: str
+    """Of the `Remaking`."""
+    default: Row
+    """The default profile's values."""
+
+
 class RowChange(NamedTuple):
     """The newest values of one profile."""
 
@@ -52,7 +63,7 @@ class RowChange(NamedTuple):
     """Values by the descriptor's positions; `None`: the profile has been removed."""
 
 
-ProfileChange = TableCreated | TableRemoved | TableRenamed | RowChange
+ProfileChange = TableCreated | TableRemoved | TableRenamed | TableSwitched | RowChange
 
 
 class StorageStatus(NamedTuple):
@@ -76,6 +87,37 @@ class OutsideChange(NamedTuple):
     """Why profiles cannot be read, each with its name and the attribute."""
     everything: bool
     """Whether any row may have changed, so that the table has to be read anew."""
+
+
+class Remaking(Protocol):
+    """A table that is being made anew under another specification, beside the one in use (UPG-15).
+
+    The database keeps both from `remake` on, and a `TableSwitched` exchanges them in one transaction: whatever ends the
+    process before that leaves the old table, and after it the new one. The old one is kept as a backup.
+    """
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the table has been copied, so that the exchange takes no time."""
+        ...
+
+    @property
+    def is_switched(self) -> bool:
+        """Whether the database has the new table in the old one's place."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """Why there will be no new table; empty if it comes along."""
+        ...
+
+    def abandon(self) -> None:
+        """Drop the new table; does not wait."""
+        ...
+
+    def wait(self, timeout: float) -> None:
+        """Wait until the database has got on with it, at most `timeout` seconds."""
+        ...
 
 
 class JournalledProfiles(NamedTuple):
@@ -142,8 +184,37 @@ class ProfileStorage(Protocol):
         """What other programs have changed in tables that are loaded, since the last call; does not wait."""
         ...
 
+    def remake(
+        self, table: str, descriptor: ProfileDescriptor, convert: Callable[[str, Row], Row], label: str
+    ) -> Remaking:
+        """Begin to make a table anew under another specification; does not wait.
+
+        Args:
+            table: name of a table that is loaded.
+            descriptor: the other specification.
+            convert: makes a profile's values; called on the database's thread, and may raise.
+            label: names what is kept of the old one; letters, digits and underscores.
+        """
+        ...
+
+    def back_up(self, label: str) -> None:
+        """Keep a copy of the database as it is after what was appended so far, if it is a file; does not wait."""
+        ...
+
+    def backup(self, label: str, table: str, descriptor: ProfileDescriptor) -> Mapping[str, Row]:
+        """The profiles that a table had when it was made anew, in that specification; empty without a backup."""
+        ...
+
+    def forget_backup(self, label: str) -> None:
+        """Drop what is kept within the database of tables that were made anew; does not wait."""
+        ...
+
     def status(self) -> StorageStatus:
         """How it fares now."""
+        ...
+
+    def reach(self, position: int, timeout: float) -> bool:
+        """Wait until the database holds a position, at most `timeout` seconds; whether it does."""
         ...
 
     def close(self) -> None:
@@ -156,10 +227,12 @@ __all__ = [
     "OutsideChange",
     "ProfileChange",
     "ProfileStorage",
+    "Remaking",
     "RowChange",
     "StorageStatus",
     "StoredTable",
     "TableCreated",
     "TableRemoved",
     "TableRenamed",
+    "TableSwitched",
 ]

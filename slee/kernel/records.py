@@ -16,6 +16,7 @@ import msgspec
 
 from slee.api.address import Address
 from slee.api.event import ServiceStarted, event_type_id
+from slee.api.local import ProfileLocal
 from slee.api.view import ActivityContextView
 from slee.kernel.context import Context
 from slee.kernel.entity import Local, SbbEntity
@@ -107,11 +108,13 @@ class Records:
     # References (slee.model.codec.References).
 
     def place(self, target: object) -> object:
-        """What is written for an entity, context or event; None for one that does not last."""
+        """What is written for an entity, profile, context or event; None for one that does not last."""
         if isinstance(target, ActivityContextView):
             target = target.context
         if isinstance(target, Local):
             return ["E", target.entity.sequence]
+        if isinstance(target, ProfileLocal):
+            return ["P", *target.slee_place()]
         if isinstance(target, Context):
             return ["C", self.context_key(target)] if target.lasting else None
         if isinstance(target, Firing):

@@ -128,13 +128,15 @@ class _Recovery:
         raise NotImplementedError(target)
 
     def target(self, place: Any) -> object:
-        """The entity, context or event of a reference; None if it is not there any more."""
+        """The entity, profile, context or event of a reference; None if it is not there any more."""
         if place is None:
             return None
-        kind, key = place
+        kind, key, *more = place
         if kind == "E":
             entity = self._entities.get(key)
             return None if entity is None else Local(entity)
+        if kind == "P":
+            return self._journalling.find_profile(key, *more)
         return self._contexts.get(key) if kind == "C" else self._events.get(key)
 
     # Schemas and contexts.

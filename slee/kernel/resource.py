@@ -22,7 +22,8 @@ from slee.kernel.marshalling import MARSHAL_EVENT, check_event, check_start, ref
 from slee.kernel.services import tell
 from slee.kernel.settling import save, settle_resource
 from slee.kernel.states import RESOURCE, ContextState, ResourceState, SleeState, next_state
-from slee.spi.adaptor import ResourceAdaptor, SleeEndpoint
+from slee.spi.adaptor import ResourceAdaptor
+from slee.spi.endpoint import SleeEndpoint
 from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 
 if TYPE_CHECKING:

@@ -155,6 +155,11 @@ def wheel_files(manifest: Manifest, description: str) -> dict[str, bytes]:
     }
 
 
+def seed_path(manifest: Manifest, seed: str) -> str:
+    """Where the archive has a file of profiles."""
+    return f"{dist_info(manifest)}/seeds/{seed}"
+
+
 def record(files: Mapping[str, bytes], folder: str) -> bytes:
     """The wheel's RECORD: it names every file, itself without hash."""
     lines = [f"{path},{_record_hash(data)},{len(data)}" for path, data in sorted(files.items())]

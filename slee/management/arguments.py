@@ -173,6 +173,19 @@ class Activity(Arguments):
     activity: str = Field(description="id of the activity, as activity list prints it")
 
 
+class EntityChoice(Arguments):
+    """May name a resource adaptor entity."""
+
+    resource: str | None = Field(None, description="name of a resource adaptor entity")
+
+
+class Letters(Arguments):
+    """Names a dead letter, or all of an entity."""
+
+    resource: str = Field(description="name of the resource adaptor entity")
+    letter: str | None = Field(None, description="id of the letter, as letter list prints it; all without")
+
+
 class Source(Arguments):
     """Names a notification source."""
 

@@ -16,6 +16,7 @@ from slee.api.ids import BundleID, ProfileSpecificationID, ResourceAdaptorTypeID
 from slee.api.profile import Profile
 from slee.api.sbb import Sbb
 from slee.api.view import ActivityContextView
+from slee.management.archive import seed_path
 from slee.management.document import key_lines, line_of, told, with_field_names
 from slee.management.imports import assigned_names, import_issues, modules_of
 from slee.management.manifest import MANIFEST, Manifest, ServiceSection
@@ -55,6 +56,8 @@ class LoadedBundle:
     """Views of activity contexts that its SBBs use."""
     tables: tuple[tuple[str, ProfileSpecificationID], ...] = ()
     """The profile tables that its manifest names."""
+    seeds: Mapping[str, tuple[str, bytes]] = field(default_factory=dict[str, tuple[str, bytes]])
+    """Files of profiles that tables begin with, and their names, by table."""
 
 
 @dataclass(slots=True)
@@ -128,7 +131,8 @@ class BundleLoader:
         setups = tuple(services.set_up())
         tables = tuple(services.tables())
         components = verification.finish()
-        return LoadedBundle(manifest, source.depends, namespace, components, setups, tuple(verification.views), tables)
+        views = tuple(verification.views)
+        return LoadedBundle(manifest, source.depends, namespace, components, setups, views, tables, _seeds(source))
 
     def _add_module(self, name: str, namespace: Namespace, verification: Verification) -> None:
         try:
@@ -141,6 +145,21 @@ class BundleLoader:
             ) from error
         else:
             verification.add_module(name, module, assigned_names(namespace.modules[name]))
+
+
+def _seeds(source: BundleSource) -> dict[str, tuple[str, bytes]]:
+    """The files of profiles that the manifest names; each is there."""
+    found: dict[str, tuple[str, bytes]] = {}
+    for table in source.manifest.profile_table:
+        if table.seed is None:
+            continue
+        octets = source.files.get(seed_path(source.manifest, table.seed))
+        if octets is None:
+            raise DeploymentError(
+                f"{MANIFEST}: profile table {table.name}: {table.seed} is not there [DU-10]; put it beside the manifest"
+            )
+        found[table.name] = (table.seed, octets)
+    return found
 
 
 class _Services:

@@ -17,6 +17,7 @@ from slee.management.alarms import ActiveAlarms
 from slee.management.bundle import BundleLoader
 from slee.management.bundles import Bundles
 from slee.management.engine import Engine, Host
+from slee.management.letters import DeadLetters
 from slee.management.namespace import Importer
 from slee.management.profiles import Profiles
 from slee.management.resources import Properties, Resources
@@ -26,8 +27,8 @@ from slee.management.sources import Sources
 from slee.management.state import SleeStates
 from slee.management.store import StateDirectory
 from slee.management.tracing import Tracing
+from slee.management.upgrade_alarms import SOURCE as UPGRADE
 from slee.management.upgrade_plan import Planner
-from slee.management.upgrades import SOURCE as UPGRADE
 from slee.management.upgrades import Upgrades
 from slee.management.usage import Usage
 from slee.model.repository import BundleDescriptor, Repository
@@ -102,6 +103,7 @@ class Management:
         )
         self.services = Services(engine=engine, store=store, resources=self.resources, host=host, sources=self.sources)
         self.activities = ActivityOperations(engine=engine, host=host)
+        self.letters = DeadLetters(engine=engine, host=host)
         self.schedules = Schedules(engine=engine, host=host)
         self.tracing = Tracing(sources=self.sources, store=store)
         self.alarms = ActiveAlarms(sources=self.sources)
@@ -115,7 +117,9 @@ class Management:
             engine=engine,
             host=host,
         )
-        planner = Planner(engine=engine, store=store, bundles=self.bundles, services=self.services)
+        planner = Planner(
+            engine=engine, store=store, bundles=self.bundles, services=self.services, tables=host.profiles
+        )
         self.upgrades = Upgrades(planner=planner, engine=engine, store=store, services=self.services, host=host)
         self.sources.add(UPGRADE)
         self._engine = engine

@@ -100,6 +100,8 @@ class ProfileTableSection(Section):
 
     name: Annotated[Text, StringConstraints(pattern=r"^[^/]+$")]
     specification: ClassPath
+    seed: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][\w.-]*\.(toml|jsonl|csv)$")] | None = None
+    """File beside the manifest with the profiles that the table begins with, as `slee profile import` takes them."""
 
 
 class ScheduleSection(Section, DeclaredSchedule):
@@ -148,6 +150,11 @@ class Manifest(Section):
         """The schedules that are declared for a service."""
         found = (section for section in self.schedule if section.service in (None, service))
         return tuple(DeclaredSchedule.model_validate(each.model_dump(exclude={"service"})) for each in found)
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """The files of profiles that it names."""
+        return tuple(dict.fromkeys(table.seed for table in self.profile_table if table.seed is not None))
 
     @property
     def id(self) -> BundleID:

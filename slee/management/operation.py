@@ -14,11 +14,13 @@ from slee.management.activities import ActivityOperations
 from slee.management.alarms import ActiveAlarms
 from slee.management.arguments import Arguments
 from slee.management.bundles import Bundles
+from slee.management.letters import DeadLetters
 from slee.management.profiles import Profiles
 from slee.management.resources import Resources
 from slee.management.schedules import Schedules
 from slee.management.services import Services
 from slee.management.state import SleeStates
+from slee.management.steps import Steps
 from slee.management.tracing import Tracing
 from slee.management.upgrades import Upgrades
 from slee.management.usage import Usage
@@ -64,6 +66,8 @@ class Operation:
     raises: tuple[type[SleeError], ...] = ()
     """Errors besides `InvalidArgumentError`."""
     transfer: Transfer | None = None
+    stepwise: Callable[..., Steps[Any]] | None = None
+    """The Python form that leaves time for calls between its steps, where the whole takes long."""
 
     @property
     def family(self) -> str:
@@ -88,10 +92,17 @@ class Operation:
 
     def run(self, management: Management, arguments: Arguments) -> Any:
         """Call the Python form with checked arguments; `InvalidStateError` once the SLEE is shut down (SLE-12)."""
+        return self._call(self.call, management, arguments)
+
+    def steps(self, management: Management, arguments: Arguments) -> Steps[Any] | None:
+        """The same in steps, if it is done in steps."""
+        return None if self.stepwise is None else self._call(self.stepwise, management, arguments)
+
+    def _call(self, form: Callable[..., Any], management: Management, arguments: Arguments) -> Any:
         if management.slee.is_shut_down:
             raise errors.InvalidStateError("the SLEE is shut down [SLE-12]; start the server again")
         values = {name: getattr(arguments, name) for name in type(arguments).model_fields}
-        return self.call(_PARTS[self.call.__qualname__.partition(".")[0]](management), **values)
+        return form(_PARTS[form.__qualname__.partition(".")[0]](management), **values)
 
 
 _PARTS: Final[dict[str, Callable[[Management], object]]] = {
@@ -100,6 +111,7 @@ _PARTS: Final[dict[str, Callable[[Management], object]]] = {
     Services.__name__: lambda management: management.services,
     Resources.__name__: lambda management: management.resources,
     ActivityOperations.__name__: lambda management: management.activities,
+    DeadLetters.__name__: lambda management: management.letters,
     Schedules.__name__: lambda management: management.schedules,
     Tracing.__name__: lambda management: management.tracing,
     ActiveAlarms.__name__: lambda management: management.alarms,

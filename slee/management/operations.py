@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from slee.api import errors
@@ -26,9 +27,11 @@ from slee.management.arguments import (
     Entities,
     Entity,
     EntityChange,
+    EntityChoice,
     Identity,
     Install,
     Kind,
+    Letters,
     Link,
     NewEntity,
     NewLink,
@@ -49,6 +52,7 @@ from slee.management.arguments import (
 )
 from slee.management.bundles import Bundles
 from slee.management.identities import AlarmRef, SbbRef
+from slee.management.letters import DeadLetters
 from slee.management.operation import Operation, Role, Transfer, change, reading, state
 from slee.management.profile_operations import PROFILE_OPERATIONS
 from slee.management.resources import Resources
@@ -58,6 +62,7 @@ from slee.management.results import (
     AlarmInfo,
     BundleInfo,
     ComponentInfo,
+    LetterInfo,
     LinkInfo,
     PropertyInfo,
     ResourceInfo,
@@ -188,6 +193,9 @@ OPERATIONS: Final = (
     reading("activity.list", Activities, tuple[ActivityInfo, ...], ActivityOperations.list, _ENTITY),
     reading("activity.show", Activity, ActivityDetails, ActivityOperations.show, _HANDLE),
     state("activity.end", Activity, None, ActivityOperations.end, _HANDLE, _STATE),
+    reading("letter.list", EntityChoice, tuple[LetterInfo, ...], DeadLetters.list, _ENTITY),
+    state("letter.retry", Letters, int, DeadLetters.retry, _ENTITY, errors.NoSuchObjectError, _STATE),
+    state("letter.drop", Letters, int, DeadLetters.drop, _ENTITY, errors.NoSuchObjectError, _STATE),
     reading("trace.sources", NoArguments, tuple[SourceInfo, ...], Tracing.sources),
     state("trace.set", TracerLevel, TracerInfo, Tracing.set_level, _SOURCE),
     state("trace.unset", SourceTracer, TracerInfo, Tracing.unset_level, _SOURCE),
@@ -215,10 +223,13 @@ OPERATIONS: Final = (
     *SCHEDULE_OPERATIONS,
     *PROFILE_OPERATIONS,
     reading("upgrade.plan", UpgradeRequest, UpgradePlan, Upgrades.plan, _BUNDLE),
-    state("upgrade.apply", Plan, UpgradeInfo, Upgrades.apply, errors.UpgradeError),
+    replace(state("upgrade.apply", Plan, UpgradeInfo, Upgrades.apply, errors.UpgradeError), stepwise=Upgrades.applying),
     reading("upgrade.status", AnyUpgrade, tuple[UpgradeInfo, ...], Upgrades.status, errors.UpgradeError),
     state("upgrade.make-permanent", ChosenUpgrade, UpgradeInfo, Upgrades.make_permanent, errors.UpgradeError),
-    state("upgrade.rollback", ChosenUpgrade, UpgradeInfo, Upgrades.rollback, errors.UpgradeError),
+    replace(
+        state("upgrade.rollback", ChosenUpgrade, UpgradeInfo, Upgrades.rollback, errors.UpgradeError),
+        stepwise=Upgrades.rolling_back,
+    ),
     state("upgrade.force", ChosenUpgrade, UpgradeInfo, Upgrades.force, errors.UpgradeError),
 )
 """The table."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from slee.management.arguments import Arguments
 from slee.management.identities import SpecificationChoice
 
 Format = Literal["csv", "jsonl", "toml"]
+_POSITIONAL: Final[dict[str, JsonValue]] = {"x-positional": True}
+"""Marks an optional argument that stands without a flag on the command line."""
 
 
 class AnySpecification(Arguments):
@@ -45,7 +47,9 @@ class ProfileName(ProfileTableName):
 class ProfileChoice(ProfileTableName):
     """Names a profile, or the default profile of a table."""
 
-    profile: str | None = Field(None, description="name of the profile; the default profile without")
+    profile: str | None = Field(
+        None, description="name of the profile; the default profile without", json_schema_extra=_POSITIONAL
+    )
 
 
 class NewProfile(ProfileName):
@@ -59,7 +63,9 @@ class ProfileChange(ProfileTableName):
     """Values of a profile to change."""
 
     values: dict[str, Any] = Field(description="values by attribute; those that are not named keep their values")
-    profile: str | None = Field(None, description="name of the profile; the default profile without")
+    profile: str | None = Field(
+        None, description="name of the profile; the default profile without", json_schema_extra=_POSITIONAL
+    )
     md5: bool = Field(False, description="whether a password gives HA1 by MD5 too, besides SHA-256")
 
 
@@ -80,7 +86,7 @@ class ProfileQuery(ProfileTableName):
     """A static query to ask."""
 
     query: str = Field(description="name of the query")
-    arguments: tuple[str, ...] = Field((), description="its arguments, in their order")
+    arguments: tuple[str, ...] = Field((), description="its arguments, in their order", json_schema_extra=_POSITIONAL)
 
 
 class ProfileExport(ProfileTableName):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from slee.api.errors import DeploymentError, ProfileVerificationError
 from slee.api.ids import BundleID, ComponentID, ProfileSpecificationID
 from slee.api.profile import Profile
+from slee.management.profiles import Profiles
 from slee.model.profile import describe_profile
 
 if TYPE_CHECKING:
@@ -27,18 +29,29 @@ class BundleTables:
 
         Raises:
             CreateError: a callback of a default profile raised; nothing of the bundle is left.
+            DeploymentError: profiles of a seed do not fit; likewise.
         """
         try:
             for specification in specifications(component.definition for component in loaded.components):
                 self._tables.add_specification(describe_profile(specification))
                 self._tables.load_stored(specification.specification_id)
             for name, identity in loaded.tables:
-                if name not in self._tables.by_name:
+                if name not in self._tables.by_name and name not in self._tables.dormant:
                     self._tables.create_table(name, identity)
                     self._made[loaded.manifest.id, name] = None
+                    if name in loaded.seeds:
+                        self._sow(name, *loaded.seeds[name])
         except BaseException:
             self.undo(loaded)
             raise
+
+    def _sow(self, table: str, seed: str, octets: bytes) -> None:
+        """Fill a new table with the profiles that its bundle gives it."""
+        form = seed.rpartition(".")[2]
+        try:
+            Profiles(self._tables).import_(table, form, source=seed).run([octets])
+        except ProfileVerificationError as error:
+            raise DeploymentError(str(error)) from error
 
     def undo(self, loaded: LoadedBundle) -> None:
         """Take back what `take_in` did, for an installation that failed later (DU-17)."""

@@ -130,6 +130,23 @@ class ActivityInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class LetterInfo:
+    """A message that an adaptor has given up."""
+
+    id: str
+    resource: str
+    target: str
+    """Whom it is for."""
+    created: float
+    """Seconds since the epoch."""
+    attempts: int
+    reason: str
+    """Why it was given up."""
+    octets: int
+    """Length of its body."""
+
+
+@dataclass(frozen=True, slots=True)
 class ActivityDetails:
     """One activity with what refers to it."""
 

@@ -68,6 +68,15 @@ class PairRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The same for the way back; `None` if the manifest names none, which drains."""
 
 
+class TableRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One profile table of an upgrade."""
+
+    table: str
+    old: str
+    """Id of the specification that it had before, as text."""
+    new: str
+
+
 class UpgradeRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An applied upgrade (UPG-13, UPG-15). What `services` wants and this are written in one step."""
 
@@ -90,6 +99,8 @@ class UpgradeRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many trees may fail to migrate before the rollback begins."""
     reason: str = ""
     """Why it was rolled back."""
+    tables: tuple[TableRecord, ...] = ()
+    """Profile tables that come to another version of their specification."""
 
     def names(self, identity: str) -> bool:
         """Whether a service or bundle takes part."""

@@ -13,12 +13,14 @@ from packaging.version import InvalidVersion, Version
 
 from slee.api.errors import InvalidArgumentError, UnrecognizedBundleError
 from slee.api.ids import BundleID, ServiceID
+from slee.facilities.profiles.tables import ProfileTables
 from slee.management.bundles import Bundles
 from slee.management.engine import Engine
 from slee.management.manifest import UpgradeSection
 from slee.management.services import Services
-from slee.management.store import PairRecord, StateDirectory
-from slee.management.upgrade_results import PlannedPair, UpgradePlan
+from slee.management.store import PairRecord, StateDirectory, UpgradeRecord
+from slee.management.upgrade_results import PlannedPair, PlannedTable, UpgradePlan
+from slee.management.upgrade_tables import in_use, planned_tables, table_records, table_steps
 from slee.model.migration import migration_issues
 
 
@@ -44,6 +46,7 @@ class _Draft:
     basis: list[str] = field(default_factory=list[str])
     """What the plan rests on, besides the request."""
     olds: list[BundleID] = field(default_factory=list[BundleID])
+    tables: list[PlannedTable] = field(default_factory=list[PlannedTable])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +57,31 @@ class Planned:
     request: Request
     olds: tuple[BundleID, ...]
 
-    def records(self) -> tuple[PairRecord, ...]:
-        """The pairs as the state directory keeps them."""
-        return tuple(PairRecord(str(p.old), str(p.new), p.up, p.down) for p in self.plan.pairs)
+    def record(self, now: float) -> UpgradeRecord:
+        """The upgrade, applied now, as the state directory keeps it."""
+        request = self.request
+        return UpgradeRecord(
+            bundles=tuple(map(str, (*self.olds, *request.bundles))),
+            pairs=tuple(PairRecord(str(p.old), str(p.new), p.up, p.down) for p in self.plan.pairs),
+            phase="tentative",
+            applied_at=now,
+            turned_at=now,
+            confirm_by=None if request.confirm_within is None else now + request.confirm_within,
+            drain_within=request.drain_within,
+            expected_drain=request.expected_drain,
+            follow_convergence=request.follow_convergence,
+            allowed_failures=request.allowed_failures,
+            tables=table_records(self.plan.tables),
+        )
 
 
 class Planner:
     """Makes plans; changes nothing."""
 
-    def __init__(self, *, engine: Engine, store: StateDirectory, bundles: Bundles, services: Services) -> None:
+    def __init__(
+        self, *, engine: Engine, store: StateDirectory, bundles: Bundles, services: Services, tables: ProfileTables
+    ) -> None:
+        self._tables = tables
         self._engine = engine
         self._store = store
         self._bundles = bundles
@@ -94,10 +113,11 @@ class Planner:
         for pair in draft.pairs:
             draft.basis.append(f"{pair.old} {pair.new} {pair.up} {pair.down}")
         draft.refusals += [str(issue) for issue in self._services.link_issues([pair.new for pair in draft.pairs])]
+        draft.basis += [f"{table.table} {table.old} {table.new}" for table in draft.tables]
         identity = _fingerprint(request, draft)
-        plan = UpgradePlan(
-            identity, request.bundles, tuple(draft.pairs), tuple(_steps(request, draft)), tuple(draft.refusals)
-        )
+        steps = (*table_steps(draft.tables), *_steps(request, draft))
+        refusals = tuple(dict.fromkeys(draft.refusals))
+        plan = UpgradePlan(identity, request.bundles, tuple(draft.pairs), steps, refusals, tuple(draft.tables))
         return Planned(plan, request, tuple(draft.olds))
 
     def _identity(self, given: BundleID | str) -> BundleID:
@@ -122,6 +142,14 @@ class Planner:
             )
             return
         draft.basis += [self._bundles.show(old).digest, self._bundles.show(bundle).digest]
+        olds, components = self._bundles.show(old).components, self._bundles.show(bundle).components
+        tables, refusals = planned_tables(self._tables, olds, components)
+        draft.tables += tables
+        draft.refusals += refusals
+        if tables and (upgrade := self._store.desired.tentative(str(old))):
+            draft.refusals.append(
+                f"{old}: upgrade {upgrade} of it is tentative [UPG-13]; make that permanent, or roll it back"
+            )
         news = {service.name: service for service in self._services_of(bundle)}
         for service in self._services_of(old):
             if self._engine.service_state(service).value != "Active":
@@ -158,14 +186,18 @@ class Planner:
             for info in self._bundles.list()
             if (info.id.name, info.id.vendor) == (bundle.name, bundle.vendor) and info.id != bundle
         ]
-        active = [other for other in others if any(self._is_active(service) for service in self._services_of(other))]
+        active = [other for other in others if self._is_at_work(other)]
         if len(active) == 1:
             return active[0]
         found = ", ".join(map(str, active)) or "none"
-        draft.refusals.append(
-            f"{bundle}: other versions with an active service: {found} [UPG-9]; one is needed to come from"
-        )
+        what = "other versions with an active service or a profile table"
+        draft.refusals.append(f"{bundle}: {what}: {found} [UPG-9]; one is needed to come from")
         return None
+
+    def _is_at_work(self, bundle: BundleID) -> bool:
+        if any(self._is_active(service) for service in self._services_of(bundle)):
+            return True
+        return in_use(self._tables, self._bundles.show(bundle).components)
 
     def _is_active(self, service: ServiceID) -> bool:
         return bool(self._engine.service_state(service).value == "Active")
@@ -189,7 +221,7 @@ def _order(bundle: BundleID) -> tuple[bool, Version | str]:
 
 
 def _steps(request: Request, draft: _Draft) -> Iterator[str]:
-    if not draft.pairs:
+    if not draft.pairs and not draft.tables:
         return
     for pair in draft.pairs:
         yield f"{pair.new} takes the place of {pair.old}; all pairs in one step"

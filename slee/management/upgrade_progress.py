@@ -10,7 +10,7 @@ from slee.management.upgrade_migration import Migration
 from slee.management.upgrade_results import PairInfo, UpgradeInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from slee.management.engine import Engine
     from slee.management.store import UpgradeRecord
@@ -43,7 +43,9 @@ def turn(record: UpgradeRecord) -> list[Pair]:
     return [(new, old) for old, new in pairs] if record.phase == "rolled-back" else pairs
 
 
-def info(upgrade: str, record: UpgradeRecord, progress: Progress, engine: Engine, now: float) -> UpgradeInfo:
+def info(
+    upgrade: str, record: UpgradeRecord, progress: Progress, engine: Engine, now: float, tables: tuple[str, ...]
+) -> UpgradeInfo:
     """What is to be told of an upgrade now."""
     services: Mapping[ServiceID, Any] = engine.services
     gone = [old for old, _ in turn(record)]
@@ -59,7 +61,14 @@ def info(upgrade: str, record: UpgradeRecord, progress: Progress, engine: Engine
         ),
         problems=tuple(progress.problems),
         removed=tuple(f"{old} {tree}" for old in gone if old in services for tree in services[old].forced),
+        tables=tables,
     )
+
+
+def listed(pairs: Sequence[Pair], record: UpgradeRecord) -> str:
+    """What takes the place of what, for people."""
+    told = [f"{new} for {old}" for old, new in pairs]
+    return ", ".join((*told, *(f"profile table {table.table} to {table.new}" for table in record.tables)))
 
 
 def trees_left(record: UpgradeRecord, services: Mapping[ServiceID, Any]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from slee.management.identities import BundleRef, ServiceRef
+from slee.management.identities import BundleRef, ServiceRef, SpecificationRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,19 @@ class PlannedPair:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedTable:
+    """A profile table and the version of its specification that it would come to."""
+
+    table: str
+    old: SpecificationRef
+    new: SpecificationRef
+    profiles: int
+    """Profiles of the table now."""
+    changes: tuple[str, ...]
+    """What becomes of its attributes."""
+
+
+@dataclass(frozen=True, slots=True)
 class UpgradePlan:
     """What `upgrade apply` would do (UPG-9)."""
 
@@ -33,6 +46,7 @@ class UpgradePlan:
     """In their order."""
     refusals: tuple[str, ...]
     """Every reason for which it cannot be applied; empty if it can."""
+    tables: tuple[PlannedTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +88,5 @@ class UpgradeInfo:
     """The tree of each migration that failed, with the cause."""
     removed: tuple[str, ...]
     """Each tree that the SLEE removed, by service and id."""
+    tables: tuple[str, ...] = ()
+    """The profile tables that take part, each with the specification that it has now."""

@@ -8,31 +8,29 @@ a tentative upgrade and rolls it back, in one more such write.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 
-from slee.api.alarm import AlarmLevel
 from slee.api.errors import SleeError, UpgradeError
 from slee.api.ids import BundleID, ServiceID
-from slee.api.source import SubsystemSource
 from slee.facilities.notifications import UpgradeNotification
+from slee.facilities.profiles.remaking import TableRemaking
 from slee.management.engine import Engine, Host
 from slee.management.services import Services
+from slee.management.steps import Pauses, Steps, advance
 from slee.management.store import StateDirectory, UpgradeRecord
+from slee.management.upgrade_alarms import DRAIN, ROLLBACK, SOURCE, UpgradeAlarms
 from slee.management.upgrade_migration import Migration
 from slee.management.upgrade_plan import Planned, Planner, Request
-from slee.management.upgrade_progress import Pair, Progress, info, trees_left, turn
+from slee.management.upgrade_progress import Pair, Progress, info, listed, trees_left, turn
 from slee.management.upgrade_results import UpgradeInfo, UpgradePlan
+from slee.management.upgrade_tables import UpgradeTables, abandoned_if_failed, table_records, written
 
 _LOG = logging.getLogger(__name__)
-SOURCE: Final = SubsystemSource("upgrade")
-DRAIN: Final = "slee.upgrade-drain"
-"""Type of the alarm for trees that are left for longer than expected."""
-ROLLBACK: Final = "slee.upgrade-rollback"
-"""Type of the alarm for a rollback that is due and cannot be made."""
 _PLANS: Final = 16
 """Plans remembered for `apply`."""
 _RETRY: Final = 5.0
@@ -54,6 +52,9 @@ class Upgrades:
         self._host = host
         self._plans: dict[str, Request] = {}
         self._progress: dict[str, Progress] = {}
+        self._tables = UpgradeTables(host.profiles)
+        self._alarms = UpgradeAlarms(host.facilities)
+        self._is_turning = False
 
     # What operators call.
 
@@ -93,33 +94,48 @@ class Upgrades:
         """Do exactly what a plan says; the upgrade is tentative until it is made permanent (UPG-9, UPG-13).
 
         Raises:
-            UpgradeError: there is no such plan, it is refused, or what it rested on has changed since.
+            UpgradeError: there is no such plan, it is refused, what it rested on has changed since, another upgrade
+                is being applied, or profiles do not fit; each is named.
         """
+        return self.applying(plan).run()
+
+    def applying(self, plan: str) -> Steps[UpgradeInfo]:
+        """`apply` in steps: profile tables may be large."""
+        return Steps(self._apply(plan))
+
+    def _apply(self, plan: str) -> Pauses[UpgradeInfo]:
         planned = self._confirmed(plan)
+        with self._alone(plan):
+            remakings = yield from self._tables.prepare(plan, table_records(planned.plan.tables))
+            with abandoned_if_failed(remakings):
+                self._switch(plan, self._confirmed(plan), remakings)
+        self._host.pump()
+        yield from written(remakings)
+        return self._info(plan)
+
+    @contextmanager
+    def _alone(self, upgrade: str) -> Generator[None]:
+        if self._is_turning:
+            raise UpgradeError(f"{upgrade}: another upgrade is being applied or rolled back [UPG-9]; wait for its end")
+        self._is_turning = True
+        try:
+            yield
+        finally:
+            self._is_turning = False
+
+    def _switch(self, plan: str, planned: Planned, remakings: Sequence[TableRemaking]) -> None:
+        """The one step: the versions at work and the tables are exchanged, all or none."""
         pairs = [(pair.old, pair.new) for pair in planned.plan.pairs]
-        now = self._now()
-        request = planned.request
-        record = UpgradeRecord(
-            bundles=tuple(map(str, (*planned.olds, *request.bundles))),
-            pairs=planned.records(),
-            phase="tentative",
-            applied_at=now,
-            turned_at=now,
-            confirm_by=None if request.confirm_within is None else now + request.confirm_within,
-            drain_within=request.drain_within,
-            expected_drain=request.expected_drain,
-            follow_convergence=request.follow_convergence,
-            allowed_failures=request.allowed_failures,
-        )
+        record = planned.record(self._now())
         with self._store.changing(self._turned(plan, record, pairs)):
             self._services.renew([new for _, new in pairs])
-            self._engine.registry.switch(pairs, within=record.drain_within, follow=record.follow_convergence)
-        self._plans.pop(plan, None)
+            if pairs:  # a bundle may have nothing but profile tables
+                self._engine.registry.switch(pairs, within=record.drain_within, follow=record.follow_convergence)
+        self._tables.exchange(plan, remakings)
+        del self._plans[plan]
         self._progress[plan] = Progress()
         self._begin(plan, record)
-        self._tell(plan, "applied", _listed(pairs))
-        self._host.pump()
-        return self._info(plan)
+        self._tell(plan, "applied", listed(pairs, record))
 
     def status(self, upgrade: str | None = None) -> tuple[UpgradeInfo, ...]:
         """How far the applied upgrades are, or one of them (UPG-16).
@@ -139,12 +155,15 @@ class Upgrades:
         Raises:
             UpgradeError: there is none of that id, or it is not tentative.
         """
+        self._host.pump()
         record = self._tentative(upgrade, "make-permanent")
+        self._tables.require_written(upgrade)
         permanent = msgspec.structs.replace(record, phase="permanent", confirm_by=None)
         with self._store.changing(self._with(upgrade, permanent)):
             timer = self._progress[upgrade].timers.pop("confirm", None)
             if timer is not None:
                 timer.cancel()
+        self._tables.forget(upgrade)
         self._tell(upgrade, "permanent", "it holds from now on")
         return self._info(upgrade)
 
@@ -152,10 +171,17 @@ class Upgrades:
         """Bring the old versions of a tentative upgrade back to Active in one step (UPG-13).
 
         Raises:
-            UpgradeError: there is none of that id, or it is not tentative.
+            UpgradeError: there is none of that id, it is not tentative, or its tables cannot be brought back now.
         """
-        self._tentative(upgrade, "rollback")
-        self._roll_back(upgrade, "an operator asked for it")
+        return self.rolling_back(upgrade).run()
+
+    def rolling_back(self, upgrade: str) -> Steps[UpgradeInfo]:
+        """`rollback` in steps: profile tables may be large."""
+        return Steps(self._rollback(upgrade))
+
+    def _rollback(self, upgrade: str) -> Pauses[UpgradeInfo]:
+        self._host.pump()
+        yield from self._roll_back(upgrade, "an operator asked for it")
         self._host.pump()
         return self._info(upgrade)
 
@@ -184,6 +210,8 @@ class Upgrades:
             if record.phase == "tentative":
                 with self._store.changing(self._rolled_back(upgrade, record, "the server was restarted")):
                     self._tell(upgrade, "rolled-back", "the server was restarted while it was tentative")
+        for upgrade, error in self._tables.settle(self._store.desired.upgrades):
+            self._alarms.raise_rollback(upgrade, f"its profile tables stay in the newer version: {error}")
 
     def resume(self) -> None:
         """Go on with drains and migrations that a restart has interrupted; services are Active as desired.
@@ -196,8 +224,6 @@ class Upgrades:
                 if old in self._engine.services and new in self._engine.services:
                     self._engine.registry.succeed(old, new, follow=record.follow_convergence)
             self._at(upgrade, "begin", self._engine.now, partial(self._begin, upgrade, record))
-
-    # Parts.
 
     def _now(self) -> float:
         self._host.pump()
@@ -218,19 +244,29 @@ class Upgrades:
             raise UpgradeError("\n".join(planned.plan.refusals))
         return planned
 
-    def _roll_back(self, upgrade: str, reason: str) -> None:
-        record = self._record(upgrade)
-        pairs = [(new, old) for old, new in turn(record)]
-        desired = self._rolled_back(upgrade, record, reason)
-        with self._store.changing(desired):
-            idle = [old for _, old in pairs if self._engine.service_state(old).value == "Inactive"]
-            self._services.renew(idle)
-            self._engine.registry.switch(
-                pairs, within=record.drain_within, follow=record.follow_convergence, resume=True
-            )
+    def _roll_back(self, upgrade: str, reason: str) -> Pauses[None]:
+        with self._alone(upgrade):
+            record = self._tentative(upgrade, "rollback")
+            remakings = yield from self._tables.prepare_back(upgrade, record.tables)
+            record = self._tentative(upgrade, "rollback")
+            desired = self._rolled_back(upgrade, record, reason)
+            with abandoned_if_failed(remakings):
+                self._turn_back(record, desired)
+            self._tables.exchange(upgrade, remakings)
+            self._tables.forget(upgrade)
         self._progress[upgrade].stop()
         self._begin(upgrade, desired.upgrades[upgrade])
         self._tell(upgrade, "rolled-back", reason)
+
+    def _turn_back(self, record: UpgradeRecord, desired: Any) -> None:
+        pairs = [(new, old) for old, new in turn(record)]
+        with self._store.changing(desired):
+            idle = [old for _, old in pairs if self._engine.service_state(old).value == "Inactive"]
+            self._services.renew(idle)
+            if pairs:
+                self._engine.registry.switch(
+                    pairs, within=record.drain_within, follow=record.follow_convergence, resume=True
+                )
 
     def _rolled_back(self, upgrade: str, record: UpgradeRecord, reason: str) -> Any:
         pairs = [(new, old) for old, new in turn(record)]
@@ -282,7 +318,8 @@ class Upgrades:
                     done=partial(self._tell, upgrade, "migrated", f"of {old} no tree is left to migrate"),
                 )
         if record.confirm_by is not None:
-            self._at(upgrade, "confirm", record.confirm_by, partial(self._unconfirmed, upgrade))
+            unconfirmed = partial(self._try_rollback, upgrade, "it was not made permanent in time")
+            self._at(upgrade, "confirm", record.confirm_by, unconfirmed)
         if record.expected_drain is not None:
             self._at(upgrade, "drain", record.turned_at + record.expected_drain, partial(self._overdue, upgrade))
         if record.drain_within is not None:
@@ -308,38 +345,30 @@ class Upgrades:
             reason = f"{failures} trees failed to migrate, {record.allowed_failures} are allowed"
             self._at(upgrade, "rollback", self._engine.now, partial(self._try_rollback, upgrade, reason))
 
-    def _unconfirmed(self, upgrade: str) -> None:
-        self._try_rollback(upgrade, "it was not made permanent in time")
-
-    def _try_rollback(self, upgrade: str, reason: str) -> None:
-        """Roll back without an operator; what fails is told by an alarm, and tried again."""
+    def _try_rollback(self, upgrade: str, reason: str, work: Pauses[None] | None = None) -> None:
+        """Roll back without an operator, in slices; what fails is told by an alarm, and tried again."""
+        work = work or self._roll_back(upgrade, reason)
         try:
-            self._roll_back(upgrade, reason)
+            pause = advance(work, self._engine.ticks)
         except SleeError as error:
-            self._host.facilities.alarms.raise_alarm(
-                SOURCE, ROLLBACK, upgrade, level=AlarmLevel.CRITICAL, message=f"{reason}: {error}"
-            )
-            again = partial(self._try_rollback, upgrade, reason)
-            self._at(upgrade, "rollback", self._engine.now + _RETRY, again)
+            self._alarms.raise_rollback(upgrade, f"{reason}: {error}")
+            pause, work = _RETRY, None
+        if pause is None:
+            self._alarms.clear(upgrade, ROLLBACK)
         else:
-            self._clear(upgrade, ROLLBACK)
+            again = partial(self._try_rollback, upgrade, reason, work)
+            self._at(upgrade, "rollback", self._engine.now + pause, again)
 
     def _overdue(self, upgrade: str) -> None:
         """Tell of a drain beyond its expected duration until it is over (UPG-16)."""
         record = self._record(upgrade)
         left = trees_left(record, self._engine.services)
         if not left:
-            self._clear(upgrade, DRAIN)
+            self._alarms.clear(upgrade, DRAIN)
             return
         message = f"{left} entity trees are left after the {record.expected_drain:g} seconds that were expected"
-        self._host.facilities.alarms.raise_alarm(SOURCE, DRAIN, upgrade, level=AlarmLevel.WARNING, message=message)
+        self._alarms.raise_drain(upgrade, message)
         self._at(upgrade, "drain", self._engine.now + _LOOK, partial(self._overdue, upgrade))
-
-    def _clear(self, upgrade: str, alarm_type: str) -> None:
-        alarms = self._host.facilities.alarms
-        for alarm in alarms.active(SOURCE):
-            if (alarm.alarm_type, alarm.instance_id) == (alarm_type, upgrade):
-                alarms.clear(alarm.id)
 
     def _tell(self, upgrade: str, step: str, message: str) -> None:
         """One notification for each step; it goes to the log too (UPG-16)."""
@@ -354,15 +383,11 @@ class Upgrades:
         return record
 
     def _tentative(self, upgrade: str, verb: str) -> UpgradeRecord:
-        self._host.pump()
         record = self._record(upgrade)
         if record.phase != "tentative":
             raise UpgradeError(f"{upgrade}: it is {record.phase} [UPG-13]; {verb} is possible while it is tentative")
         return record
 
     def _info(self, upgrade: str) -> UpgradeInfo:
-        return info(upgrade, self._record(upgrade), self._progress[upgrade], self._engine, self._host.now())
-
-
-def _listed(pairs: Sequence[Pair]) -> str:
-    return ", ".join(f"{new} for {old}" for old, new in pairs)
+        record, now = self._record(upgrade), self._host.now()
+        return info(upgrade, record, self._progress[upgrade], self._engine, now, self._tables.current(record))

@@ -24,7 +24,7 @@ from slee.api.alarm import AlarmID
 from slee.api.declaration import Cmp
 from slee.api.event import TimerID
 from slee.api.ids import BundleID, ComponentID
-from slee.api.local import SbbLocal
+from slee.api.local import ProfileLocal, SbbLocal
 from slee.api.sbb import Sbb
 from slee.api.values import declared_type, value_type
 
@@ -118,6 +118,8 @@ class Codec:
             return _reference("ActivityContext")
         if issubclass(cls, EventContext):
             return _reference("EventContext")
+        if issubclass(cls, ProfileLocal):
+            return _reference(f"profile {cls.__name__}")
         if issubclass(cls, enum.Flag):
             return Carrier(f"flag {cls.__name__}", lambda value, _: value.value, lambda plain, _: cls(plain))
         if issubclass(cls, enum.Enum):

@@ -23,7 +23,7 @@ from slee.api.facilities import VolatileTable
 from slee.api.handler import HANDLER_MARK, HandlerMark, Select
 from slee.api.ids import EventTypeID, SbbID, ServiceID
 from slee.api.local import LOCAL_MARK
-from slee.api.migration import MIGRATION_MARK, MigrationMark, StateMigration
+from slee.api.migration import StateMigration, declared_ways
 from slee.api.profile import Profile
 from slee.api.profile_table import Profiles
 from slee.api.resource import ResourceAdaptorType
@@ -183,7 +183,8 @@ def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
     handlers = _handlers(cls, found)
     views = {h.view for h in handlers.values() if h.view is not None}
     found.issues.extend(issue for view in views for issue in view_issues(view, cls.sbb_id))
-    migrations, ways_back = _migrations(cls, found)
+    ways = declared_ways(cls, cls.sbb_id.version, _methods(cls))
+    found.issues.extend(ways.issues)
     usage = {n: d.parameters for n, d in _declared(cls, Usage[UsageParameters])}
     if len(usage) > 1:
         problem = f"{', '.join(usage)} all declare usage parameters"
@@ -210,8 +211,8 @@ def describe_sbb(cls: type[Sbb]) -> SbbDescriptor:
         callbacks=frozenset(n for n in CALLBACKS if getattr(cls, n) is not getattr(Sbb, n)),
         masked_on_attach=frozenset(e for e, h in handlers.items() if h.mark.mask_on_attach),
         views=tuple(dict.fromkeys(h.view for h in handlers.values() if h.view is not None)),
-        migrations=migrations,
-        ways_back=ways_back,
+        migrations=ways.up,
+        ways_back=ways.back,
     )
 
 
@@ -258,38 +259,6 @@ def _late_kind(declaration: Cmp[typing.Any], found: _Findings) -> ValueType | No
         return None
     found.issues.extend(default_issue(where, kind, declaration.default))
     return kind
-
-
-def _migrations(cls: type[Sbb], found: _Findings) -> tuple[dict[str, StateMigration], dict[str, StateMigration]]:
-    """What `@migrates` declares: by the version that state comes from, and by the one that it goes back to."""
-    ways: tuple[dict[str, StateMigration], dict[str, StateMigration]] = ({}, {})
-    for name, method in _methods(cls):
-        mark: MigrationMark | None = getattr(method, MIGRATION_MARK, None)
-        if mark is None:
-            continue
-        where = f"{cls.__qualname__}.{name}"
-        if not isinstance(inspect.getattr_static(cls, name), staticmethod) or not _takes_one(method):
-            remedy = "write @staticmethod @migrates(...) def f(old: Mapping[str, Any]) -> dict[str, object]"
-            found.issues.append(Issue(where, "UPG-10", "it is no static method of one argument", remedy))
-            continue
-        version = mark.from_version or mark.to_version or ""
-        chosen = ways[0] if mark.from_version else ways[1]
-        if version == cls.sbb_id.version:
-            problem = f"{version} is its own version"
-            found.issues.append(Issue(where, "UPG-10", problem, "name the version that is replaced"))
-        if version in chosen:
-            problem = f"there is another one for {version}"
-            found.issues.append(Issue(where, "UPG-10", problem, "keep one for each version"))
-        chosen[version] = typing.cast("StateMigration", method)
-    return ways
-
-
-def _takes_one(function: Callable[..., object]) -> bool:
-    parameters = list(inspect.signature(function).parameters.values())
-    return len(parameters) == 1 and parameters[0].kind in (
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-    )
 
 
 def _handlers(cls: type[Sbb], found: _Findings) -> dict[type, HandlerDescriptor]:

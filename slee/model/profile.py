@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from slee.api.errors import Issue, ProfileVerificationError
 from slee.api.ids import ProfileSpecificationID
 from slee.api.local import LOCAL_MARK
+from slee.api.migration import MIGRATION_MARK, StateMigration
 from slee.api.profile import PROFILE_CALLBACKS, Attribute, Profile
 from slee.api.query import Query
 
@@ -45,6 +46,10 @@ class ProfileDescriptor:
     read_only: bool
     has_events: bool
     is_reentrant: bool
+    migrations: Mapping[str, StateMigration]
+    """Functions of `@migrates`, by the version that profiles come from."""
+    ways_back: Mapping[str, StateMigration]
+    """The same by the version that they go back to."""
     schema_hash: str
     """Equal for equal attributes: names, types, indexes, unique constraints, collations, in their order."""
 
@@ -103,6 +108,8 @@ def describe_profile(cls: type[Profile]) -> ProfileDescriptor:
         read_only=cls.specification_read_only,
         has_events=cls.specification_events,
         is_reentrant=cls.specification_reentrant,
+        migrations=cls.specification_ways.up,
+        ways_back=cls.specification_ways.back,
         schema_hash=_schema_hash(attributes),
     )
 
@@ -124,7 +131,7 @@ def _model(cls: type[Profile]) -> type[BaseModel]:
 
 def _business_methods(cls: type[Profile]) -> Iterator[tuple[str, Callable[..., object]]]:
     for name, method in inspect.getmembers(cls, inspect.isfunction):
-        if not name.startswith("_") and not hasattr(Profile, name):
+        if not name.startswith("_") and not hasattr(Profile, name) and not hasattr(method, MIGRATION_MARK):
             yield name, method
 
 

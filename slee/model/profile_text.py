@@ -5,9 +5,15 @@ from __future__ import annotations
 import datetime
 import typing
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+LONGEST_NAME: Final = 1_024
+"""Characters of a profile's name, which are at most 2,048 octets in UTF-8: what a database's trees have room for."""
+_LONGEST_IN_OCTETS: Final = 2_048
+_ESCAPED_AT: Final = 7
+"""Octets of a character that a database cannot hold as it is: NUL, and halves of surrogate pairs."""
 
 
 def json_encoder() -> Callable[[object], bytes]:
@@ -58,4 +64,22 @@ def _decoded(kind: type[Any], value: object) -> object:
     return parse(value)
 
 
-__all__ = ["convert", "json_builtin", "json_decoder", "json_encoder", "plain"]
+def is_name_short(name: str) -> bool:
+    """Whether a profile's name is short enough for every database."""
+    if len(name) > LONGEST_NAME:
+        return False
+    if name.isascii() and "\0" not in name:
+        return True
+    sizes = (_ESCAPED_AT if c == "\0" or "\ud800" <= c <= "\udfff" else len(c.encode()) for c in name)
+    return sum(sizes) <= _LONGEST_IN_OCTETS
+
+
+__all__ = [
+    "LONGEST_NAME",
+    "convert",
+    "is_name_short",
+    "json_builtin",
+    "json_decoder",
+    "json_encoder",
+    "plain",
+]

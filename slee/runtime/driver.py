@@ -26,6 +26,8 @@ class Driver:
     def __init__(self, kernel: Kernel, clock: SystemClock) -> None:
         self._kernel = kernel
         self._clock = clock
+        self.now = clock.now
+        """Seconds since the epoch; not a method that calls a method, since adaptors ask at every packet."""
         self._loop = asyncio.get_running_loop()
         self._is_pumping = False
         self._armed: asyncio.TimerHandle | None = None
@@ -34,10 +36,6 @@ class Driver:
         self.pumped: Callable[[], None] | None = None
         """Called when nothing is ready: the journal is seen to."""
         self._tasks: set[asyncio.Task[object]] = set()
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return self._clock.now()
 
     def pump(self) -> None:
         """Step the kernel until nothing is ready, handing over outputs after each step; then arm the timer."""
@@ -48,14 +46,15 @@ class Driver:
         try:
             for resource, command in kernel.take_outputs():  # of an acknowledgement
                 resource.perform(command)
-            now = self._clock.now()
+            now = self.now()
             for _ in range(_STEPS_BETWEEN_READS):
                 if not kernel.step(now):
                     break
-                for resource, command in kernel.take_outputs():
-                    resource.perform(command)
+                if kernel.outputs:
+                    for resource, command in kernel.take_outputs():
+                        resource.perform(command)
             else:
-                self._resume_soon()
+                self.pump_soon()
             if self.pumped is not None:
                 self.pumped()
                 for resource, command in kernel.take_outputs():  # of a journal that acknowledges at once
@@ -63,6 +62,11 @@ class Driver:
         finally:
             self._is_pumping = False
         self._arm()
+
+    def pump_soon(self) -> None:
+        """Pump once what the loop has found ready has been read: many readers share one round."""
+        if self._resume is None:
+            self._resume = self._loop.call_soon(self._resumed)
 
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         """Call `ready` whenever the descriptor can be read; the result stops that."""
@@ -97,11 +101,6 @@ class Driver:
 
     def _stop_reader(self, fileno: int) -> None:
         self._loop.remove_reader(fileno)
-
-    def _resume_soon(self) -> None:
-        """Let the loop look at the sockets, then go on."""
-        if self._resume is None:
-            self._resume = self._loop.call_soon(self._resumed)
 
     def _resumed(self) -> None:
         self._resume = None

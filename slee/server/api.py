@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Annotated, Any, Final
 
 import anyio.lowlevel
+import anyio.to_thread
 from fastapi import Body, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
@@ -18,6 +19,7 @@ from slee.management.document import place, told
 from slee.management.failures import Failure, FailureDocument, document, failure_of
 from slee.management.management import Management
 from slee.management.operations import OPERATIONS, Operation, Transfer
+from slee.management.steps import Wait
 from slee.version import VERSION
 
 _LOG = logging.getLogger(__name__)
@@ -47,7 +49,12 @@ def _endpoint(operation: Operation, management: Management) -> Callable[..., Awa
     result: TypeAdapter[Any] = TypeAdapter(operation.result)
 
     async def run(arguments: Any) -> Response:
-        value = operation.run(management, arguments)
+        steps = operation.steps(management, arguments)
+        if steps is None:
+            value = operation.run(management, arguments)
+        else:
+            await _walk(steps.work())
+            value = steps.result
         if operation.changes:
             await management.kept()
         return Response(result.dump_json(value), media_type="application/json")
@@ -89,11 +96,14 @@ def _download(operation: Operation, management: Management) -> Callable[..., Awa
     return run
 
 
-async def _walk(steps: Generator[None]) -> None:
-    """Go through the steps; if the client goes away meanwhile, they end at once."""
+async def _walk(steps: Generator[Wait | None]) -> None:
+    """Go through the steps, between which calls pass; if the client goes away meanwhile, they end at once.
+
+    What a step waits for, it waits for on another thread.
+    """
     with closing(steps):
-        for _ in steps:
-            await anyio.lowlevel.checkpoint()
+        for wait in steps:
+            await (anyio.lowlevel.checkpoint() if wait is None else anyio.to_thread.run_sync(wait))
 
 
 async def _paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

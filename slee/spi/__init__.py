@@ -5,8 +5,8 @@ from slee.spi.adaptor import (
     ReceivableService,
     ResourceAdaptor,
     ResourceAdaptorContext,
-    SleeEndpoint,
 )
+from slee.spi.endpoint import SleeEndpoint
 from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
 from slee.spi.interface import ResourceInterface, command, opening_command, query
 from slee.spi.kept import KeptRecords

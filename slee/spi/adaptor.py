@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 import msgspec
 
-from slee.api.address import Address
 from slee.api.alarm import AlarmFacility
 from slee.api.facilities import Tracer
 from slee.api.ids import EventTypeID, ResourceAdaptorID, ServiceID
 from slee.api.resource import ResourceAdaptorType
 from slee.api.usage import UsageParameters
-from slee.spi.flags import ActivityFlags, EventFlags, FailureReason
+from slee.spi.endpoint import SleeEndpoint
+from slee.spi.flags import FailureReason
 from slee.spi.interface import ResourceInterface
 from slee.spi.kept import KeptRecords
 from slee.spi.marshaller import Marshaller
@@ -48,94 +47,6 @@ class ReceivableService(msgspec.Struct, frozen=True):
     """What its bundle declares (TIM-23)."""
 
 
-class SleeEndpoint:
-    """Through which an adaptor starts activities, fires events on them and ends them (RA-17 to RA-28).
-
-    Handles are immutable values that compare alike in every process (AC-19). The variants ending in `_transacted`
-    take effect when the current transaction commits and need one; the others take effect at once.
-    """
-
-    __slots__ = ()
-
-    @abstractmethod
-    def start_activity(
-        self, handle: Hashable, activity: object, flags: ActivityFlags | int = 0, *, continuing: bool = False
-    ) -> ActivityContext:
-        """Start an activity.
-
-        Raises:
-            TypeError: handle or activity is `None`, or the handle hashes by identity (RA-18, RA-45).
-            ActivityAlreadyExistsError: the handle is known (RA-18).
-            InvalidStateError: the adaptor is not Active, or Stopping without `continuing` (RA-17).
-        """
-
-    @abstractmethod
-    def start_activity_transacted(
-        self, handle: Hashable, activity: object, flags: ActivityFlags | int = 0
-    ) -> ActivityContext:
-        """Start an activity that exists from the commit on; also the half of an opening command (OUT-8)."""
-
-    @abstractmethod
-    def start_activity_suspended(
-        self, handle: Hashable, activity: object, flags: ActivityFlags | int = 0
-    ) -> ActivityContext:
-        """Start an activity at once, whose events wait until the current transaction completes (RA-22, RA-24)."""
-
-    @abstractmethod
-    def suspend_activity(self, handle: Hashable) -> None:
-        """Let events accepted from now on wait until the current transaction completes (RA-22)."""
-
-    @abstractmethod
-    def fire(
-        self,
-        handle: Hashable,
-        event: object,
-        address: Address | None = None,
-        service: ServiceID | None = None,
-        flags: EventFlags | int = 0,
-    ) -> None:
-        """Fire an event on an activity.
-
-        Raises:
-            InvalidStateError: the adaptor is not active, or the thread is not the kernel's (RA-17, RA-28).
-            UnrecognizedActivityHandleError: no activity of that handle is known (RA-18).
-            ActivityIsEndingError: the activity is ending (AC-5).
-            IllegalEventError: the event's class is no installed event type of this adaptor (RA-25, RA-26).
-            FireEventError: refused for want of resources (RA-27).
-        """
-
-    @abstractmethod
-    def fire_transacted(
-        self,
-        handle: Hashable,
-        event: object,
-        address: Address | None = None,
-        service: ServiceID | None = None,
-        flags: EventFlags | int = 0,
-    ) -> None:
-        """Fire an event that is accepted when the current transaction commits (RA-20)."""
-
-    @abstractmethod
-    def save_activity(self, handle: Hashable, state: bytes) -> None:
-        """Keep the activity over a restart, with what `restore_activity` is to be given of it (DUR-2).
-
-        An activity that has never been saved ends with the process. A later state replaces the earlier one; in a
-        transaction it is kept if that commits. Without a journal it has no effect.
-
-        Raises:
-            TypeError: the state is no `bytes`; or the handle is none that lasts: the adaptor has no marshaller, and
-                the handle is not made of str, int, bytes and tuples (AC-19).
-        """
-
-    @abstractmethod
-    def end_activity(self, handle: Hashable) -> None:
-        """End an activity; `ActivityEnd` is its last event. Ending one that is ending has no effect (AC-4)."""
-
-    @abstractmethod
-    def end_activity_transacted(self, handle: Hashable) -> None:
-        """End an activity when the current transaction commits (RA-20)."""
-
-
 class ResourceAdaptorContext(Protocol):
     """What an adaptor object is given first of all (RA-1)."""
 
@@ -160,10 +71,9 @@ class ResourceAdaptorContext(Protocol):
         ...
 
     def usage(self, parameters: type[U]) -> U:
-        """The entity's default usage set, of the class that the adaptor names in `usage_parameters` (RA-42).
+        """The entity's default usage set (RA-42).
 
-        Raises:
-            NoUsageParametersInterfaceDefinedError: the adaptor names none (USG-19).
+        `NoUsageParametersInterfaceDefinedError` if the adaptor names no class in `usage_parameters` (USG-19).
         """
         ...
 
@@ -199,11 +109,7 @@ class ResourceAdaptorContext(Protocol):
         ...
 
     def enlist(self, command: object) -> None:
-        """Enlist a command in the current transaction; `perform` gets it after the commit (OUT-2, OUT-3).
-
-        Raises:
-            TransactionRequiredError: no transaction is active.
-        """
+        """Enlist a command in the current transaction; `perform` gets it after the commit (OUT-2, OUT-3)."""
 
     def perform_recorded(self, command: object) -> None:
         """Have `perform` get a command when all that has been committed so far is durable; soon, without a journal.
@@ -214,8 +120,7 @@ class ResourceAdaptorContext(Protocol):
     def on_rollback(self, function: Callable[..., object], *arguments: object) -> None:
         """Have `function` called if the current transaction rolls back: it takes back what a command noted at its call.
 
-        Raises:
-            TransactionRequiredError: no transaction is active.
+        As with `enlist`, it is a `TransactionRequiredError` if none is active.
         """
 
     @property
@@ -251,6 +156,9 @@ class ResourceAdaptorContext(Protocol):
 
     def pump(self) -> None:
         """Let the SLEE process what has been fired; call it after each batch of input from outside."""
+
+    def pump_soon(self) -> None:
+        """The same once the input that is ready has been read: for adaptors with many readers, to share the work."""
 
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         """Call `ready` on the kernel's thread whenever `fileno` can be read; the result stops that."""

@@ -132,6 +132,8 @@ __all__ = [
     "JOURNAL_APPENDED",
     "OUTPUT",
     "POINTS",
+    "PROFILES_WRITE",
+    "PROFILES_WRITTEN",
     "Crash",
     "Delay",
     "Faults",

@@ -97,8 +97,7 @@ class SleeHarness(Looking):
             leftovers_allowed: do not fail for what is left when the harness closes.
             serialise: send what is committed through the codec, and go on with the copy (TST-8).
             random_schedule: choose by lot which ready context goes next (TST-11).
-            journal: the disk that what lasts is kept on, so that `crash` and `restart` can be tried; every class is
-                `memory` without.
+            journal: the disk that what lasts is kept on, for `crash` and `restart`; without, all is `memory`.
             start: `False` leaves the SLEE Stopped, as `crash` does; `restart` starts it.
         """
         self.clock = ManualClock()
@@ -227,9 +226,7 @@ class SleeHarness(Looking):
         for attribute, ra_type in sbb.resources.items():
             providers = [a for a in self._links.values() if ra_type in a.ra_types]
             if not providers:
-                raise LookupError(
-                    f"{sbb.id}.{attribute} needs {ra_type} [SVC-3]; add_resource() an adaptor of it first"
-                )
+                raise LookupError(f"{sbb.id}.{attribute} needs {ra_type} [SVC-3]; add_resource() one of it first")
             bound[attribute] = providers[0].provider(cast("ResourceAdaptorType[ResourceInterface]", ra_type))
         for attribute in sbb.configuration:
             declaration = sbb.cls.sbb_declarations[attribute]
@@ -300,6 +297,8 @@ class SleeHarness(Looking):
         """What an adaptor calls after input; the same as `run`, but not inside it."""
         if self.kernel.transaction is None and not self._is_pumping:
             self.run()
+
+    pump_soon = pump  # there is no loop with other readers
 
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         """There are no sockets here (TST-3)."""

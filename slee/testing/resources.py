@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from slee.api.ids import ResourceAdaptorID
 from slee.api.resource import ResourceAdaptorType
-from slee.spi.adaptor import ReceivableService, ResourceAdaptor, ResourceAdaptorContext, SleeEndpoint
+from slee.spi.adaptor import ReceivableService, ResourceAdaptor, ResourceAdaptorContext
+from slee.spi.endpoint import SleeEndpoint
 from slee.spi.flags import FailureReason
 from slee.spi.interface import ResourceInterface, command, opening_command, query
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from deploy.builder import Built
+from tests.conformance.profile_kit import FOLLOWING
 from tests.deploy.workshop import GREETER, PLACES, Server, build
+from tests.profile_databases import DatabaseUnderTest
 
 
 @pytest.fixture
@@ -18,6 +20,14 @@ def server(tmp_path: Path) -> Iterator[Server]:
     server.pump()
     yield server
     server.close()
+
+
+@pytest.fixture
+def followed(database: DatabaseUnderTest) -> Iterator[None]:
+    """A database follows the profile tables of the test: once of SQLite, once of PostgreSQL."""
+    FOLLOWING["url"] = database.url
+    yield
+    del FOLLOWING["url"]
 
 
 @pytest.fixture

@@ -267,10 +267,14 @@ class World:
             seed=seed,
             random_schedule=random_schedule,
         )
+        self.prepare()
         self.kernel = self.slee.kernel
         self.ra = self.slee.add_resource("test", RecordingResource(RA))
         self.services = [self.slee.install(service) for service in services]
         LOG.clear()
+
+    def prepare(self) -> None:
+        """What a special world does before anything is installed."""
 
     def __enter__(self) -> Self:
         return self

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -30,10 +32,14 @@ from slee import (
 )
 from slee.api.errors import ProfileVerificationError
 from slee.facilities.profiles.session import EditSession
+from slee.stores.profiles.catalogue import entries
+from slee.stores.profiles.database import open_profile_database
 from tests.conformance.kit import LOG, RA, Boom, Do, Note, World, play
 
 CALLS: list[str] = []
 """Callbacks of `Traced` profiles, in order."""
+FOLLOWING: dict[str, str] = {}
+"""URL of the database that follows the tables of the test that runs."""
 ACTS: dict[str, Callable[[Any], object]] = {}
 """What a callback of a `Traced` profile does."""
 
@@ -171,7 +177,10 @@ class Watcher(Sbb, vendor="test", version="1.0"):
 
 
 class Tables(World):
-    """A world with the tables Plain, Fixed, Traced and Again, and `User` installed."""
+    """A world with the tables Plain, Fixed, Traced and Again, and `User` installed.
+
+    A database follows the tables: that of the fixture `followed`. When the world ends, the database has what they have.
+    """
 
     def __init__(self, *services: type[Sbb], failures_allowed: bool = False) -> None:
         CALLS.clear()
@@ -180,6 +189,29 @@ class Tables(World):
         self.profiles = self.slee.profiles
         CALLS.clear()
         LOG.clear()
+
+    def prepare(self) -> None:
+        self.database = open_profile_database(FOLLOWING["url"], Path())
+        self.slee.profiles.follow_with(self.database)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            super().__exit__(kind, error, trace)
+            if error is None and self.profiles.following.storage is self.database:
+                self._compare()
+        finally:
+            self.database.close()
+
+    def _compare(self) -> None:
+        """What the database has is what is resident."""
+        assert self.database.flush(10.0), self.database.status()
+        with self.database.dialect.engine.connect() as connection:
+            assert entries(connection).keys() == self.profiles.by_name.keys()
+        for name, table in self.profiles.by_name.items():
+            rows = dict(self.database.load(name, table.descriptor))
+            assert rows == {None: table.resident.default, **table.resident.rows}, name
 
     def add(self, table: str, name: str, **values: object) -> EditSession:
         """Create a profile by management, with values."""
@@ -210,4 +242,4 @@ class Tables(World):
         return self.profiles.edit(table, name).values
 
 
-__all__ = ["ACTS", "CALLS", "Again", "Boom", "Fixed", "Plain", "Tables", "Traced", "User", "Watcher"]
+__all__ = ["ACTS", "CALLS", "FOLLOWING", "Again", "Boom", "Fixed", "Plain", "Tables", "Traced", "User", "Watcher"]

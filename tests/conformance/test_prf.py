@@ -26,6 +26,8 @@ from slee.facilities.profiles.session import SESSION, SessionState
 from tests.conformance.kit import Boom, boom
 from tests.conformance.profile_kit import ACTS, CALLS, Fixed, Plain, Tables, Traced
 
+pytestmark = pytest.mark.usefixtures("followed")
+
 PLAIN = Plain.specification_id
 
 
@@ -76,6 +78,21 @@ def test_prf_3_tables_are_named_exactly() -> None:
             world.profiles.tables(ProfileSpecificationID("Plain", "test", "2.0"))
         world.profiles.remove_table("plain")
         assert world.profiles.tables(PLAIN) == ("Plain",)
+
+
+def test_prf_4_a_name_that_a_database_has_no_room_for_is_refused() -> None:
+    with Tables() as world:
+        for name in ("x" * 1024, "\u4e2d" * 682, "\0" * 292, "\ud800" * 292):
+            world.add("Plain", name)
+        for name in ("x" * 1025, "\u4e2d" * 683, "\0" * 293, "\ud800" * 293):
+            with pytest.raises(InvalidArgumentError, match="too long .PRF-4."):
+                world.profiles.create("Plain", name)
+
+            def act(sbb: Any, name: str = name) -> None:
+                with pytest.raises(InvalidArgumentError, match=r"too long .PRF-4."):
+                    sbb.plain.create(name)
+
+            world.use(act)
 
 
 def test_prf_4_an_id_is_table_and_name_with_the_first_slash_between() -> None:

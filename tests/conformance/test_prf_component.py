@@ -23,6 +23,8 @@ from slee.kernel.states import ContextState
 from tests.conformance.kit import Boom, boom
 from tests.conformance.profile_kit import ACTS, CALLS, Plain, Tables, Watcher
 
+pytestmark = pytest.mark.usefixtures("followed")
+
 
 def test_prf_21_what_the_view_offers() -> None:
     with Tables() as world:

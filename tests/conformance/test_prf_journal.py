@@ -26,6 +26,14 @@ from slee.facilities.profiles.watch import UNWRITABLE, ProfileDatabaseWatch
 from slee.model.descriptor import Durability
 from slee.stores.simulated import SimulatedDisk, StoreFaults
 from slee.testing import RecordingResource, SleeHarness, recording_type
+from slee.testing.faults import (
+    JOURNAL_ACKNOWLEDGED,
+    JOURNAL_APPEND,
+    JOURNAL_APPENDED,
+    PROFILES_WRITE,
+    PROFILES_WRITTEN,
+    Crash,
+)
 
 AT_ONCE = StoreFaults(delay=(0.0, 0.0), acknowledgement_delay=(0.0, 0.0))
 SLOW = StoreFaults(delay=(1.0, 1.0), acknowledgement_delay=(1.0, 1.0))
@@ -292,6 +300,30 @@ def test_prf_46_a_crash_while_the_database_is_brought_up_changes_nothing() -> No
     furnished(slee)
     slee.restart()
     assert balances(slee) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("point", "kept"),
+    [
+        (JOURNAL_APPEND, 1),
+        (JOURNAL_APPENDED, 2),
+        (JOURNAL_ACKNOWLEDGED, 2),
+        (PROFILES_WRITE, 2),
+        (PROFILES_WRITTEN, 2),
+    ],
+)
+def test_tst_6_a_crash_at_each_point_between_commit_and_database(point: str, kept: int) -> None:
+    disk = SimulatedDisk(faults=AT_ONCE)
+    slee = made(disk)
+    count(slee)
+    slee.faults.inject(point, Crash())
+    with pytest.raises(Crash):
+        count(slee)
+    stored = disk.profiles.contents("Balance")["a"]
+    assert stored == (2 if point == PROFILES_WRITTEN else 1, None)
+    slee = again(slee, survivors=9)
+    assert balances(slee) == {"a": kept}
+    assert disk.profiles.contents("Balance")["a"] == (kept, None)
 
 
 # An import, which takes effect as a whole.

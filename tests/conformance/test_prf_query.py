@@ -18,6 +18,8 @@ from slee.api.errors import (
 from slee.api.query import Terms
 from tests.conformance.profile_kit import Plain, Tables
 
+pytestmark = pytest.mark.usefixtures("followed")
+
 
 def people(world: Tables) -> None:
     for name, city, age in (("alice", "here", 1), ("bob", "here", 2), ("carol", "there", 3), ("dave", "there", 4)):

@@ -9,6 +9,7 @@ import pytest
 
 from slee import (
     ActivityContext,
+    Profile,
     Sbb,
     Select,
     ServiceStarted,
@@ -25,6 +26,7 @@ from slee.api.errors import (
     TransactionError,
     TransactionRequiredError,
     UnrecognizedActivityHandleError,
+    UnrecognizedProfileTableError,
     VerificationError,
 )
 from slee.kernel.ports import Limits
@@ -609,6 +611,18 @@ def test_ra_42_tracers_of_two_entities_have_their_own_source() -> None:
         world.ra.context.tracer.info("one")
         second.context.tracer.info("two")
         assert [message.source for message in world.slee.observer.messages] == ["raentity:test", "raentity:second"]
+
+
+def test_ra_42_an_adaptor_reads_profile_tables() -> None:
+    class Tariff(Profile, vendor="test", version="1.0"):
+        units: int = 3
+
+    with World() as world:
+        world.slee.profiles.provide(Tariff)
+        world.slee.profiles.create("Tariff", "night").commit()
+        assert world.ra.context.profiles("Tariff") == {"night": {"units": 3}}
+        with pytest.raises(UnrecognizedProfileTableError, match="PRF-3"):
+            world.ra.context.profiles("none")
 
 
 def test_ra_45_handles_are_values() -> None:

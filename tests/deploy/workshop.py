@@ -20,6 +20,7 @@ from slee.management.archive import digest, read_archive, record, write_archive
 from slee.management.management import Management
 from slee.management.manifest import write_lock
 from slee.management.store import StateDirectory
+from slee.stores.profiles.database import open_profile_database
 from slee.testing.observer import RecordingObserver
 from tests.deploy.echo import EchoAdaptor
 
@@ -108,9 +109,15 @@ class Server:
     """Management on a real kernel, without loop or sockets; `restart` makes a new one on the same state directory."""
 
     def __init__(
-        self, path: Path, sections: Mapping[str, Mapping[str, Any]] | None = None, predecessors: int = 0
+        self,
+        path: Path,
+        sections: Mapping[str, Mapping[str, Any]] | None = None,
+        predecessors: int = 0,
+        database: str | None = None,
     ) -> None:
         self.path = path
+        self.url = database
+        """URL of the profile database; tables are kept in memory only without."""
         self.predecessors = predecessors
         """Servers that ran on the state directory before; no two make the same ids."""
         self.sections = sections or {}
@@ -121,7 +128,8 @@ class Server:
         self.observer = RecordingObserver(self.facilities)
         self.kernel = Kernel(observer=self.observer, random=bytes, ticks=lambda: self.time)
         self.tables = VolatileTables(self.kernel)
-        self.profiles = ProfileTables(self.kernel, self.facilities)
+        self.database = None if database is None else open_profile_database(database, path)
+        self.profiles = ProfileTables(self.kernel, self.facilities, self.database)
         self.management = Management(
             engine=self.kernel,
             host=self,
@@ -135,17 +143,22 @@ class Server:
 
     def restart(self) -> Server:
         """End this server without a word, and start another on what it left; `close` closes that one too."""
-        self.management.close()
-        self.successor = server = Server(self.path, self.sections, self.predecessors + 1)
+        self._let_go()
+        self.successor = server = Server(self.path, self.sections, self.predecessors + 1, self.url)
         server.management.restore()
         server.management.resume()
         return server
 
     def close(self) -> None:
         """Let go of modules and of the state directory."""
-        self.management.close()
+        self._let_go()
         if self.successor is not None:
             self.successor.close()
+
+    def _let_go(self) -> None:
+        self.management.close()
+        if self.database is not None:
+            self.database.close()
 
     def install(self, *bundles: Built) -> None:
         """Install bundles, each from a source named after its file."""
@@ -183,6 +196,9 @@ class Server:
         while self.kernel.step(self.time):
             for entity, command in self.kernel.take_outputs():
                 entity.perform(command)
+
+    def pump_soon(self) -> None:
+        self.pump()
 
     def spawn_reader(self, fileno: int, ready: Callable[[], None]) -> Callable[[], None]:
         raise AssertionError("the test adaptor has no socket")

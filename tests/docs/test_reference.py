@@ -13,12 +13,14 @@ from pydantic import BaseModel
 from deploy.configuration import ServerConfiguration
 from resource_adaptors.http.config import HttpConfiguration
 from resource_adaptors.sip.config import SipConfiguration
+from resource_adaptors.timer.config import TimerConfiguration
 from slee.api.errors import SleeError
 from slee.management.failures import EXIT_UNREACHABLE, failure_of
 from slee.management.manifest import Manifest
 from slee.management.operations import OPERATIONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "run-and-manage.md").read_text()
+SCHEDULES = (Path(__file__).parents[2] / "docs" / "schedules.md").read_text()
 METRICS = Path(__file__).parents[2] / "slee" / "management" / "metrics.py"
 
 
@@ -40,6 +42,17 @@ HTTP = keys(HttpConfiguration, "http.")
 @pytest.mark.parametrize("key", [*keys(ServerConfiguration), *keys(Manifest), *keys(SipConfiguration, "sip."), *HTTP])
 def test_every_key_is_documented(key: str) -> None:
     assert f"`{key}`" in PAGE
+
+
+@pytest.mark.parametrize("name", TimerConfiguration.model_fields)
+def test_every_key_of_schedules_is_documented(name: str) -> None:
+    assert f"`timer.{name.replace('_', '-')}`" in SCHEDULES
+
+
+def test_every_metric_of_schedules_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "resource_adaptors" / "timer" / "metrics.py").read_text()
+    for name in re.findall(r'"(slee_timer_\w+)"', text):
+        assert name in SCHEDULES
 
 
 def test_every_command_is_documented() -> None:

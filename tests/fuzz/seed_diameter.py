@@ -14,7 +14,7 @@ from resource_adaptors.diameter.protocol import capabilities
 from resource_adaptors.diameter.protocol.charging import CreditAnswer
 from resource_adaptors.diameter.protocol.units import FinalUnit, Grant, Units
 from tests.resource_adaptors.diameter.test_codec import REQUEST
-from tests.resource_adaptors.diameter.test_peer import theirs
+from tests.resource_adaptors.diameter.wire import theirs
 
 CORPUS = Path(__file__).parent / "corpus" / "diameter"
 

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.diameter_target import check as check_diameter
+from tests.fuzz.http_target import check as check_http
 from tests.fuzz.sip_parser_target import check
 
 DIAMETER = sorted((Path(__file__).parent / "corpus" / "diameter").iterdir())
+HTTP = sorted((Path(__file__).parent / "corpus" / "http").iterdir())
 SIP_PARSER = sorted((Path(__file__).parent / "corpus" / "sip_parser").iterdir())
 
 
@@ -26,3 +28,8 @@ def test_sip_parser(path: Path) -> None:
 @pytest.mark.parametrize("path", DIAMETER, ids=lambda path: path.name)
 def test_diameter(path: Path) -> None:
     check_diameter(path.read_bytes())
+
+
+@pytest.mark.parametrize("path", HTTP, ids=lambda path: path.name)
+def test_http_45_http(path: Path) -> None:
+    check_http(path.read_bytes())

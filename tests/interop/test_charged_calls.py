@@ -43,3 +43,22 @@ def test_every_call_is_charged_once_though_the_charging_server_is_killed(tmp_pat
         books = lane.books(caller)
         assert books.problems(slack=0.5) == [], (lane.outcomes(books), verdict.summary)
         assert len(books.answered) > calls // 3
+
+
+def test_every_call_is_charged_once_though_the_server_is_killed(tmp_path: Path, is_long: bool) -> None:
+    """Calls that are up go on over kill -9, and are charged to their end; who hangs up meanwhile pays a little more."""
+    calls, rate = (1_000, 20.0) if is_long else (100, 10.0)
+    with ChargedLane(tmp_path) as lane:
+        with (
+            lane.callee(calls, 200 + calls / rate),
+            lane.caller(calls, rate=rate, shortest_ms=500, longest_ms=6000, timeout=100 + calls / rate) as caller,
+        ):
+            for _ in range(6 if is_long else 2):
+                time.sleep(3.5)
+                lane.kill_server()
+            verdict = caller.finish()
+        lane.wait_closed(60)
+        books = lane.books(caller)
+        # a BYE that found nobody is repeated after up to 4 s (timer E)
+        assert books.problems(slack=12.0) == [], (lane.outcomes(books), verdict.summary)
+        assert len(books.answered) > calls // 3

@@ -129,31 +129,47 @@ def test_http_lane_curl_asks_posts_and_streams(tmp_path: Path) -> None:
     lane(work, tmp_path)
 
 
+def self_signed(openssl: str, folder: Path, name: str, extension: str) -> tuple[Path, Path]:
+    """A certificate and its key."""
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    command += ["-addext", extension, "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key
+
+
+def test_http_lane_a_client_certificate_names_its_principal(tmp_path: Path) -> None:
+    openssl = find_program("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    certificate, key = self_signed(openssl, tmp_path, "localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    theirs, their_key = self_signed(openssl, tmp_path, "pbx", "subjectAltName=DNS:pbx.example.net")
+
+    async def work(folder: Path) -> None:
+        tls = {"certificate": str(certificate), "key": str(key), "client_ca": str(theirs)}
+        tls |= {"client_certificate": "optional", "warn_before": 3 * 86_400}
+        auth = {"*": {"certificates": {"exchange": "DNS:pbx.example.net"}}}
+        async with served(folder / "state", listeners=[{"port": 0, "tls": tls}], auth=auth) as server:
+            answer_at_once()
+            context = ssl.create_default_context(cafile=str(certificate))
+            async with httpx.AsyncClient(trust_env=False, verify=context) as nobody:
+                assert (await nobody.get(f"{server.url}/x")).status_code == 401
+            context.load_cert_chain(theirs, their_key)
+            async with httpx.AsyncClient(trust_env=False, verify=context) as client:
+                body = b"y" * 60_000  # comes in several records, through the buffer that connections share
+                assert (await client.post(f"{server.url}/x", content=body)).content == body
+            assert EVENTS[0].request.principal.name == "exchange"
+            assert len(server.slee.management.alarms.list()) == 1  # the certificate expires in two days
+            assert await server.is_empty()
+
+    lane(work, tmp_path)
+
+
 def test_http_lane_tls_with_alpn(tmp_path: Path) -> None:
     openssl = find_program("openssl")
     if openssl is None:
         pytest.skip("openssl is not installed")
-    key, certificate = tmp_path / "k.pem", tmp_path / "c.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    subprocess.run(
-        [
-            openssl,
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-keyout",
-            key,
-            "-out",
-            certificate,
-            *subject,
-        ],
-        check=True,
-        capture_output=True,
-    )
+    certificate, key = self_signed(openssl, tmp_path, "localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1")
 
     async def work(folder: Path) -> None:
         tls = {"certificate": str(certificate), "key": str(key)}

@@ -13,6 +13,7 @@ from sbbs.credit_control.config import CreditControlUsage
 from sbbs.credit_control.sbb import CreditControl
 from sbbs.proxy.sbb import Proxy
 from sbbs.registrar.sbb import Registrar
+from slee.stores.simulated import SimulatedDisk
 from slee.testing import SleeHarness
 
 REALM = "operator.net"
@@ -21,11 +22,14 @@ REALM = "operator.net"
 class World:
     """A proxy with credit control before it, a charging server, and two telephones."""
 
-    def __init__(self, slee: SleeHarness, **configuration: object) -> None:
+    def __init__(self, slee: SleeHarness, *, ocs: ServerDouble | None = None, **configuration: object) -> None:
         self.slee = slee
         self.configuration = {"realm": REALM, "request_seconds": 30, **configuration}
         self.diameter = DiameterSimulator()
-        self.ocs: ServerDouble = self.diameter.peer("ocs.operator.net", realm=REALM)
+        self.ocs = self.diameter.peer("ocs.operator.net", realm=REALM)
+        if ocs is not None:  # the charging server has not crashed
+            for name in ("balance", "used", "requests", "_granted"):
+                setattr(self.ocs, name, getattr(ocs, name))
         self.sip = slee.add_resource("sip-main", SipSimulator())
         slee.add_resource("diameter-main", self.diameter, self.diameter.configuration_for())
         slee.install(Registrar)
@@ -128,7 +132,7 @@ def test_ringing_is_not_charged(world: World) -> None:
     world.at_rest()
 
 
-@pytest.mark.parametrize(("result", "status"), [(4012, 402), (4010, 403), (5030, 403), (5012, 503)])
+@pytest.mark.parametrize(("result", "status"), [(4012, 402), (4010, 403), (5030, 403), (5006, 503)])
 def test_denial_is_answered_in_sip(world: World, result: int, status: int) -> None:
     world.ocs.script = lambda request: CreditAnswer(result=result)
     invite = world.call()
@@ -272,9 +276,9 @@ def test_repeated_bye_moves_no_end(world: World) -> None:
     world.slee.advance(0.05)
     invite.ack()
     world.slee.advance(3.9)
-    bye = invite.bye()
+    invite.bye()
     world.slee.advance(6)
-    bye.repeat()
+    invite.bye()  # the same request on another transaction, as after a restart of the proxy
     world.bob.answer(200, to="BYE")
     world.slee.advance(1)
     assert world.ocs.charged == 4
@@ -298,4 +302,86 @@ def test_two_telephones_of_one_user_are_charged_once(world: World) -> None:
     world.slee.advance(1)
     assert world.ocs.kinds == ["INITIAL", "TERMINATION"]
     assert world.ocs.charged == 3
+    world.at_rest()
+
+
+# What a crash leaves.
+
+
+def crashed(world: World) -> World:
+    """Kill the process with everything of the last moment unrecorded; telephones and charging server go on."""
+    slee = world.slee.crash(survivors=0, downtime=2.0)
+    after = World(slee, ocs=world.ocs, **world.configuration)
+    slee.restart()
+    for phone in (world.alice, world.bob):
+        after.sip.adopt(phone)
+    after.alice, after.bob = world.alice, world.bob
+    slee.advance(1)
+    return after
+
+
+@pytest.fixture
+def durable() -> World:
+    return World(SleeHarness(journal=SimulatedDisk(), leftovers_allowed=True)).begin()
+
+
+def test_a_call_that_is_up_goes_on_over_a_crash_and_is_charged_to_its_end(durable: World) -> None:
+    invite = durable.call()
+    durable.bob.answer(200)
+    durable.slee.advance(0.05)
+    invite.ack()
+    durable.slee.advance(9.95)
+    world = crashed(durable)
+    world.slee.advance(6)
+    invite.bye()
+    world.bob.answer(200, to="BYE")
+    world.slee.advance(1)
+    assert world.ocs.charged == 19
+    assert world.ocs.kinds == ["INITIAL", "TERMINATION"]
+    world.at_rest()
+
+
+def test_a_crash_in_the_moment_of_the_bye_charges_once(durable: World) -> None:
+    invite = durable.call()
+    durable.bob.answer(200)
+    durable.slee.advance(0.05)
+    invite.ack()
+    durable.slee.advance(9.95)
+    bye = invite.bye()
+    durable.bob.answer(200, to="BYE")
+    world = crashed(durable)
+    bye.repeat()
+    world.bob.answer(481, to="BYE")
+    world.slee.advance(1)
+    assert bye.final.status == 481
+    assert 10 <= world.ocs.charged <= 13
+    assert world.ocs.kinds == ["INITIAL", "TERMINATION"]
+    world.at_rest()
+
+
+def test_an_attempt_that_a_crash_has_ended_gives_its_credit_back(durable: World) -> None:
+    durable.call()
+    durable.bob.answer(180)
+    durable.slee.advance(1)
+    world = crashed(durable)
+    world.slee.advance(700)
+    assert world.ocs.charged == 0
+    assert world.ocs.kinds == ["INITIAL", "TERMINATION"]
+    assert world.ocs.balance == 3600
+    world.at_rest()
+
+
+def test_a_quota_that_is_used_up_during_a_crash_is_reported_after_it(durable: World) -> None:
+    invite = durable.call()
+    durable.bob.answer(200)
+    durable.slee.advance(0.05)
+    invite.ack()
+    durable.slee.advance(29)
+    world = crashed(durable)
+    world.slee.advance(10)
+    assert world.ocs.kinds == ["INITIAL", "UPDATE"]
+    invite.bye()
+    world.bob.answer(200, to="BYE")
+    world.slee.advance(1)
+    assert world.ocs.charged == 43
     world.at_rest()

@@ -207,11 +207,12 @@ def test_a_message_that_was_under_way_when_the_process_ended_is_unknown_after_th
     world = World(slee)
     world.bob()
     pending = world.order()
-    slee.advance(5)
+    slee.advance(5.1)
     identity = pending.json()["id"]
     again = slee.crash(downtime=1)
     world = World(again)
     again.restart()
+    assert world.status(identity)["state"] == "pending"
     again.advance(61)
     assert world.status(identity)["state"] == "unknown"
     assert {hook["state"] for hook in world.told()} == {"unknown"}

@@ -126,6 +126,9 @@ class Node(SleeHarness):
         self.clock.now = self._time.now
         self.driver.pump()
 
+    def pump_soon(self) -> None:
+        self.pump()
+
     def die(self) -> None:
         """End as a process does that is killed: nothing is told, closed or written."""
         self.loop.alive = False

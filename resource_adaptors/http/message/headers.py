@@ -5,6 +5,7 @@ from __future__ import annotations
 import http
 import re
 from collections.abc import Iterable, Sequence
+from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 from resource_adaptors.http.message.errors import LocalProtocolError
@@ -62,6 +63,17 @@ def find(headers: RawHeaders, name: bytes) -> bytes | None:
         if key == name:
             return value
     return None
+
+
+def cookie(header: str | None, name: str) -> str | None:
+    """The value of a cookie in a Cookie field; `None` if it is not there (RFC 6265 5.4)."""
+    if not header:
+        return None
+    try:
+        found = SimpleCookie(header).get(name)
+    except CookieError:
+        return None
+    return None if found is None else found.value
 
 
 def media_type(value: str | None) -> str:

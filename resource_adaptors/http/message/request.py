@@ -6,6 +6,7 @@ import msgspec
 
 from resource_adaptors.http.message.headers import RawHeaders, find, media_type
 from resource_adaptors.http.message.json import Json, parse_json
+from resource_adaptors.http.message.multipart import Part, parse_multipart
 from resource_adaptors.http.message.target import parse_fields
 
 
@@ -75,6 +76,14 @@ class Request(msgspec.Struct, frozen=True):
     def form(self) -> list[tuple[str, str]]:
         """The fields of a form body in order; `RemoteProtocolError` if there are too many or they are no UTF-8."""
         return parse_fields(self.body.decode("ascii", "replace"))
+
+    @property
+    def parts(self) -> list[Part]:
+        """The parts of a multipart/form-data body; `RemoteProtocolError` if it is none (HTTP-5).
+
+        A body that is streamed is read with `MultipartReader.begin(request.header("content-type") or "")`.
+        """
+        return parse_multipart(self.header("content-type") or "", self.body)
 
     def json(self) -> Json:
         """The body's JSON value; `RemoteProtocolError` if it is none (HTTP-5).

@@ -38,6 +38,8 @@ class Call(msgspec.Struct, frozen=True):
     """Seconds for all tries together."""
     redirects: int
     """How many more are followed."""
+    is_streamed: bool = False
+    """The body of a 2xx is handed over as it comes."""
 
     @property
     def may_repeat(self) -> bool:
@@ -58,6 +60,19 @@ class Reply(msgspec.Struct, frozen=True):
         return next((value for key, value in self.headers if key == name), None)
 
 
+class Opened(msgspec.Struct, frozen=True):
+    """A streamed answer has begun."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether what follows are server-sent events."""
+        kind = next((value for name, value in self.headers if name == "content-type"), "")
+        return kind.partition(";")[0].strip().lower() == "text/event-stream"
+
+
 class Failure(msgspec.Struct, frozen=True):
     """Why there is no answer: one of `REASONS`, or `timeout`."""
 
@@ -76,6 +91,8 @@ def new_call(
     body: bytes,
     timeout: float,
     redirects: int = 0,
+    *,
+    is_streamed: bool = False,
 ) -> Call:
     """A call that can be made.
 
@@ -88,7 +105,7 @@ def new_call(
         raise LocalProtocolError(f"request: timeout {timeout} [HTTP-23]; give seconds, more than 0")
     if not 0 <= redirects <= MOST_REDIRECTS:
         raise LocalProtocolError(f"request: {redirects} redirects [HTTP-27]; give 0 to {MOST_REDIRECTS}")
-    return Call(handle, method, url, origin_of(url), headers, body, timeout, redirects)
+    return Call(handle, method, url, origin_of(url), headers, body, timeout, redirects, is_streamed)
 
 
 def origin_of(url: str) -> str:

@@ -62,6 +62,8 @@ class _Days(msgspec.Struct, frozen=True):
     def of(self, year: int, month: int) -> list[int]:
         """The matching days of a month, rising."""
         first, length = calendar.monthrange(year, month)
+        if not self.by_day and not self.by_weekday:
+            return list(range(1, length + 1))
         return [day for day in range(1, length + 1) if self._matches(day, (first + day) % 7, length)]
 
     def _matches(self, day: int, weekday: int, length: int) -> bool:
@@ -127,7 +129,7 @@ class CronExpression:
                 for minute in minutes[bisect_left(minutes, local.minute) :] if same_hour else minutes:
                     after = local.second + 1 if same_hour and minute == local.minute else 0
                     for second in self._seconds[bisect_left(self._seconds, after) :]:
-                        yield datetime.datetime(day.year, day.month, day.day, hour, minute, second)  # noqa: DTZ001
+                        yield datetime.datetime(day.year, day.month, day.day, hour, minute, second)
 
     def _dates(self, start: datetime.date) -> Iterator[tuple[datetime.date, bool]]:
         """Matching days from `start` on, and whether it is that one."""

@@ -205,7 +205,7 @@ class _Calendar:
         local = self._zone.local(instant)
         days_off = (self._holidays(self._calendar) if self._calendar is not None else None) or _NO_DAYS
         reach = (_longest_run(days_off) + 1) * _DAY if self._on_holiday != "skip" else _DAY
-        begin = max(local, datetime.datetime.min + reach) - reach  # noqa: DTZ901
+        begin = max(local, datetime.datetime.min + reach) - reach
         best: float | None = None
         for match in self._merged(begin):
             if best is not None and match - reach > self._zone.local(best):

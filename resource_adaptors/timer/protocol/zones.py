@@ -19,7 +19,7 @@ import msgspec
 
 from resource_adaptors.timer.protocol.errors import LocalProtocolError
 
-_EPOCH: Final = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  # naive on purpose: local times are
+_EPOCH: Final = datetime.datetime(1970, 1, 1)  # naive on purpose: local times are
 _SECOND: Final = datetime.timedelta(seconds=1)
 _DAY: Final = 86_400
 _VERSION: Final = re.compile(r"# version (\S+)")

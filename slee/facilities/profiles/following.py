@@ -145,6 +145,16 @@ class Following:
         return self._journalling is not None and (bool(self._batch.changes) or self._journalling.is_followed)
 
     @property
+    def target(self) -> int:
+        """The position at which the database has all that is committed now."""
+        return self._position + bool(self._batch.changes)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether transactions are under way that are to take effect as a whole."""
+        return self._wholes > 0
+
+    @property
     def storage(self) -> ProfileStorage | None:
         """The database that follows."""
         return self._storage
@@ -190,6 +200,13 @@ class Following:
                 f"{table}: more changes wait to be written than the bounds of the store allow [DUR-13]; see the "
                 f"alarms, and try again when journal and database are written"
             )
+
+    def note_references(self) -> None:
+        """A table has another name: have entities that may refer to its profiles recorded anew (CMP-9)."""
+        if self._journalling is not None:
+            roots = (root for service in self._kernel.services.values() for root in service.roots)
+            entities = (entity for root in roots for entity in root.tree())
+            self._kernel.dirty.update((e, None) for e in entities if e.env.references and e.env.rank)
 
     # What takes effect as a whole.
 

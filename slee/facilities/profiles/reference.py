@@ -112,6 +112,8 @@ def reference_class(descriptor: ProfileDescriptor, committed: Committed) -> type
         "profile_table": property(lambda ref: ref._table.name),
         "profile_name": property(lambda ref: ref._name),
         "is_valid": property(_is_valid),
+        "slee_refers": True,
+        "slee_place": _place,
         "tracer": property(_tracer),
         "alarms": property(_alarms),
         "is_rollback_only": property(_is_rollback_only),
@@ -174,6 +176,10 @@ def _refuse_unknown(ref: Any, name: str, value: object) -> None:
 def _is_valid(ref: Any) -> bool:
     table: Table = ref._table
     return not table.removed and ref._name in table.resident.rows
+
+
+def _place(ref: Any) -> tuple[str, str, bool]:
+    return ref._table.name, ref._name, bool(ref._locked)
 
 
 def _tracer(ref: Any) -> Tracer:

@@ -22,10 +22,11 @@ from slee.api.source import ProfileTableSource
 from slee.facilities.profiles.following import Following, Whole
 from slee.facilities.profiles.news import tell
 from slee.facilities.profiles.reference import reference_class, referrer
+from slee.facilities.profiles.rows import ResidentRows
 from slee.facilities.profiles.search import search
 from slee.facilities.profiles.session import EditSession, SessionState
 from slee.facilities.profiles.table import Table
-from slee.facilities.profiles.view import TableView, attribute_condition, query_arguments, require_text
+from slee.facilities.profiles.view import TableView, attribute_condition, query_arguments, require_new_name
 from slee.facilities.profiles.work import ProfileWork
 from slee.kernel.profile_storage import RowChange, TableCreated, TableRemoved, TableRenamed
 
@@ -33,9 +34,10 @@ if TYPE_CHECKING:
     from slee.api.ids import ProfileSpecificationID
     from slee.api.query import Condition, Query
     from slee.facilities.facilities import Facilities
+    from slee.facilities.profiles.remaking import TableRemaking
     from slee.kernel.journalling import Journalling
     from slee.kernel.kernel import Kernel
-    from slee.kernel.profile_storage import ProfileChange, ProfileStorage
+    from slee.kernel.profile_storage import ProfileChange, ProfileStorage, StoredTable
     from slee.model.profile import ProfileDescriptor, Row
 
 
@@ -56,6 +58,8 @@ class ProfileTables:
         self._kernel = kernel
         self._facilities = facilities
         kernel.find_address_profile = self.find_address_profile
+        self.dormant: dict[str, StoredTable] = {}
+        """Tables of the database whose specification is not installed."""
         facilities.read_profiles = self.read
         self.following = Following(kernel)
         """Brings what is committed to the database."""
@@ -68,6 +72,9 @@ class ProfileTables:
     def follow_with(self, storage: ProfileStorage, journalling: Journalling | None = None) -> None:
         """Have a database follow what is committed from now on, by way of the journal if there is one (PRF-46)."""
         self.following.begin(storage, journalling)
+        self.dormant = dict(storage.tables())
+        if journalling is not None:
+            journalling.find_profile = self.find_profile
 
     # Specifications.
 
@@ -137,13 +144,12 @@ class ProfileTables:
         table = self._new_table(name, descriptor, refer)
         table.resident.load(self.following.storage.load(name, descriptor))
         self.by_name[name] = table
+        self.dormant.pop(name, None)
 
     def load_stored(self, specification: ProfileSpecificationID) -> None:
         """Take in every table of a specification that the database holds; `SchemaMismatchError` as `load_table`."""
-        if self.following.storage is None:
-            return
-        for name, stored in self.following.storage.tables().items():
-            if stored.specification == specification and name not in self.by_name:
+        for name, stored in tuple(self.dormant.items()):
+            if stored.specification == specification:
                 self.load_table(name, specification)
 
     def _new_table(self, name: str, descriptor: ProfileDescriptor, refer: _Referrer) -> Table:
@@ -166,6 +172,15 @@ class ProfileTables:
             table.context.end_now()
         self._facilities.remove(ProfileTableSource(name))
 
+    def exchange(self, remaking: TableRemaking) -> None:
+        """Let a table that has been made anew take the old one's place, after `judge` in the same step."""
+        old, refer = remaking.table, self._specification(remaking.descriptor.id)[1]
+        new = Table(self._kernel, old.name, remaking.descriptor, refer, old.facilities, self.following.require_room)
+        new.resident, new.context = remaking.resident, old.context
+        self.following.take(remaking.changes())
+        old.removed, old.resident = True, ResidentRows(old.descriptor)
+        self.by_name[old.name] = new
+
     def rename_table(self, name: str, renamed: str) -> None:
         """Give a table another name; its profiles keep theirs (PRF-2)."""
         table = self.table(name)
@@ -176,6 +191,7 @@ class ProfileTables:
         table.facilities = self._facilities.of(source)
         del self.by_name[name]
         table.name = renamed
+        self.following.note_references()
         self.by_name[renamed] = table
         self.following.take([TableRenamed(name, renamed)])
 
@@ -199,6 +215,9 @@ class ProfileTables:
             raise InvalidArgumentError(f"a profile table's name is {name!r} [PRF-1]; give a text without /")
         if name in self.by_name:
             raise ProfileTableAlreadyExistsError(f"the profile table {name} exists [PRF-2]; take another name")
+        if name in self.dormant:
+            what = f"the database holds a table {name} of {self.dormant[name].specification}"
+            raise ProfileTableAlreadyExistsError(f"{what} [PRF-2]; install its bundle, or take another name")
 
     # Profiles.
 
@@ -210,7 +229,7 @@ class ProfileTables:
             CreateError: `profile_post_create` raised.
         """
         found = self.table(table)
-        require_text(f"{table}: create", name)
+        require_new_name(f"{table}: create", name)
         tx = self._kernel.begin()
         try:
             work = ProfileWork(tx, self._committed, by_management=True)
@@ -314,6 +333,11 @@ class ProfileTables:
     def view(self, name: str) -> TableView:
         """The table of that name as an SBB uses it; it need not exist yet."""
         return TableView(self._kernel, self.by_name, name, self._committed)
+
+    def find_profile(self, table: str, name: str, is_locked: bool) -> object:
+        """A reference as it was stored in a CMP field; `None` if its profile is gone (CMP-17)."""
+        found = self.by_name.get(table)
+        return None if found is None or name not in found.resident.rows else found.refer(found, name, is_locked)
 
     def find_address_profile(self, table: str, address: Address) -> ProfileID | None:
         """The profile of an address, for initial event selection (IES-11): by the index of type `Address`."""

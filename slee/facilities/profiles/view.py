@@ -19,6 +19,7 @@ from slee.api.query_check import SEARCHABLE, require_fitting, scalar_type
 from slee.api.values import value_type
 from slee.facilities.profiles.reference import work_of
 from slee.facilities.profiles.search import Arguments, search
+from slee.model.profile_text import LONGEST_NAME, is_name_short
 
 if TYPE_CHECKING:
     from slee.facilities.profiles.table import Table
@@ -34,6 +35,16 @@ def require_text(what: str, value: object) -> str:
     if not value:
         raise InvalidArgumentError(f"{what}: the name is empty [PRF-4]; give one")
     return value
+
+
+def require_new_name(what: str, value: object) -> str:
+    """A name for a new profile: a text that every database has room for (PRF-4)."""
+    name = require_text(what, value)
+    if not is_name_short(name):
+        raise InvalidArgumentError(
+            f"{what}: the name is too long [PRF-4]; give one of at most {LONGEST_NAME} characters and 2048 octets"
+        )
+    return name
 
 
 def attribute_condition(table: Table, attribute: object, value: object) -> Comparison:
@@ -101,7 +112,7 @@ class TableView(ProfileTable[Any]):
     def create(self, name: str) -> Any:
         tx = self._transaction("create")
         table = self._require_table()
-        require_text(f"{self._name}.create", name)
+        require_new_name(f"{self._name}.create", name)
         work = work_of(tx, self._committed)
         work.require_writeable(table, name)
         work.create(table, name)
@@ -167,4 +178,4 @@ class TableView(ProfileTable[Any]):
         return table
 
 
-__all__ = ["TableView", "attribute_condition", "query_arguments", "require_text"]
+__all__ = ["TableView", "attribute_condition", "query_arguments", "require_new_name", "require_text"]

@@ -29,6 +29,7 @@ class CsvReader:
 
     def __init__(self) -> None:
         self.header = ""
+        self.columns: tuple[str, ...] = ()
         self._names: tuple[str, ...] | None = None
         self._lines = Lines()
         self._parts: list[bytes] = []
@@ -104,6 +105,7 @@ class CsvReader:
         if NAME not in names:
             return Unreadable(Place(1, 0), f"the header has no column {NAME}", f"begin with {NAME},ATTRIBUTE,...", text)
         self._names, self.header = names, text
+        self.columns = tuple(name for name in names if name != NAME)
         return None
 
 

@@ -19,7 +19,8 @@ from slee.api.errors import (
 )
 from slee.management.provisioning.fields import FieldError, Fields
 from slee.management.provisioning.records import NAME, Reader, Record, Unreadable
-from slee.management.provisioning.rejects import LONGEST_NAME, Reject, rejected
+from slee.management.provisioning.rejects import Reject, rejected
+from slee.model.profile_text import LONGEST_NAME, is_name_short
 
 if TYPE_CHECKING:
     from slee.facilities.profiles.following import Whole
@@ -104,6 +105,7 @@ class Import:
             UnrecognizedProfileTableError: the table has been removed meanwhile.
         """
         yield from self._take(self.reader.finish())
+        self._judge_header()
         self._judge_uniqueness()
         chunks = self._chunks()
         if self._table.verifies or self._table.stores:
@@ -117,6 +119,7 @@ class Import:
 
     def _take(self, records: Iterator[Record | Unreadable]) -> Iterator[None]:
         for count, record in enumerate(records, 1):
+            self._judge_header()
             if isinstance(record, Unreadable):
                 self._reject(Reject(*record.place, "", "", record.problem, record.remedy, record.text))
             else:
@@ -127,11 +130,9 @@ class Import:
 
     def _judge(self, record: Record) -> None:
         self.counts.read += 1
-        if self.reader.is_text and not self._header_is_judged:
-            self._judge_header(record)
         name = record.name
-        if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
-            problem = f"{NAME} is no text of 1 to {LONGEST_NAME} characters"
+        if not isinstance(name, str) or not name or not is_name_short(name):
+            problem = f"{NAME} is no text of 1 to {LONGEST_NAME} characters and 2048 octets"
             self._reject(rejected(record, NAME, problem, "name the profile"))
             return
         if name in self._seen:
@@ -164,10 +165,12 @@ class Import:
                 self._rows[name] = row
                 self._records[name] = (record.line, record.text if self.options.skip_bad else "")
 
-    def _judge_header(self, record: Record) -> None:
+    def _judge_header(self) -> None:
         """Unknown columns are told once, and not for each record."""
+        if self._header_is_judged or not self.reader.columns:
+            return
         self._header_is_judged = True
-        wrong = [problem for name in record.values if (problem := self._fields.unknown(name)) is not None]
+        wrong = [problem for name in self.reader.columns if (problem := self._fields.unknown(name)) is not None]
         if wrong:
             known = ", ".join((NAME, *self._fields.by_name))
             issues = [Issue(f"{self.options.source}:1", "PRF-32", problem, f"columns are {known}") for problem in wrong]

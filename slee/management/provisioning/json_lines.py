@@ -15,6 +15,7 @@ class JsonLinesReader:
 
     is_text = False
     header = ""
+    columns: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self._lines = Lines()

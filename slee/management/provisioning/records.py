@@ -54,6 +54,8 @@ class Reader(Protocol):
     """Whether values are texts, as in a CSV."""
     header: str
     """What a file of rejected records begins with."""
+    columns: tuple[str, ...]
+    """The attributes that a header names; empty where files have none."""
 
     def feed(self, octets: bytes) -> Iterator[Record | Unreadable]:
         """Read a piece; gives the records that it completes."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from slee.api.errors import Issue
 from slee.management.provisioning.records import Place
+from slee.model.profile_text import is_name_short
 
 if TYPE_CHECKING:
     from slee.management.provisioning.records import Record
-
-LONGEST_NAME: Final = 1_024
-"""Characters of a profile's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +36,8 @@ class Reject:
 
 def rejected(record: Record, attribute: str, problem: str, remedy: str) -> Reject:
     """What is told of a record that is not taken; no attribute where the whole record is meant."""
-    name = record.name if isinstance(record.name, str) and len(record.name) <= LONGEST_NAME else ""
+    name = record.name if isinstance(record.name, str) and is_name_short(record.name) else ""
     return Reject(record.line, record.columns.get(attribute, 0), name, attribute, problem, remedy, record.text)
 
 
-__all__ = ["LONGEST_NAME", "Reject", "rejected"]
+__all__ = ["Reject", "rejected"]

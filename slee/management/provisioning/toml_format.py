@@ -24,6 +24,7 @@ class TomlReader:
 
     is_text = False
     header = ""
+    columns: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self._octets = bytearray()

@@ -14,6 +14,7 @@ from slee.model.profile_text import convert, json_builtin
 from slee.stores.profiles.columns import ColumnKind, load_text, sql_type, store_text
 from slee.stores.profiles.schema import (
     CHANGES,
+    REMAKES,
     TABLES,
     SqlTable,
     StoredRows,
@@ -26,7 +27,10 @@ from slee.stores.profiles.schema import (
 
 if TYPE_CHECKING:
     from slee.model.profile import ProfileDescriptor, Row
+    from slee.stores.profiles.dialect import Dialect
 
+BESIDE: Final = "beside"
+BACKUP: Final = "backup"
 _JSON: Final = msgspec.json.Encoder(order="deterministic")
 
 
@@ -75,7 +79,7 @@ def entries(connection: sa.Connection) -> dict[str, Entry]:
 
 def create(connection: sa.Connection, name: str, descriptor: ProfileDescriptor) -> SqlTable:
     """Make a table."""
-    made = sql_table(_new_serial(connection), name, descriptor)
+    made = sql_table(new_serial(connection), name, descriptor)
     told = described(descriptor, made)
     _enter(connection, name, made, {**told, "default_row": default_text(descriptor, descriptor.defaults)})
     return made
@@ -83,16 +87,74 @@ def create(connection: sa.Connection, name: str, descriptor: ProfileDescriptor) 
 
 def create_told(connection: sa.Connection, name: str, told: dict[str, str]) -> StoredRows:
     """Make a table as `described` told it, with its `default_row`: without the specification at hand."""
-    serial = _new_serial(connection)
-    columns = msgspec.json.decode(told["columns"], type=tuple[StoredColumn, ...])
-    made = stored_rows(serial, name_in_sql(serial, name), columns)
+    serial = new_serial(connection)
+    made = stored_rows(serial, name_in_sql(serial, name), columns_of(told["columns"]))
     _enter(connection, name, made, told)
     return made
 
 
-def _new_serial(connection: sa.Connection) -> int:
-    highest: int | None = connection.scalar(sa.select(sa.func.max(TABLES.c.serial)))
-    return (highest or 0) + 1
+def new_serial(connection: sa.Connection) -> int:
+    """A number that no table has, nor one that is being made or kept."""
+    return 1 + max(connection.scalar(sa.select(sa.func.max(t.c.serial))) or 0 for t in (TABLES, REMAKES))
+
+
+def exchange(
+    dialect: Dialect,
+    connection: sa.Connection,
+    name: str,
+    label: str,
+    tables: tuple[StoredRows, StoredRows],
+    told: dict[str, str],
+) -> None:
+    """Have a table that was made anew take the place of another, which is kept as a backup (UPG-15).
+
+    Args:
+        dialect: the kind of database.
+        connection: within a transaction.
+        name: of the profile table.
+        label: of the backup.
+        tables: the one in use, and the new one.
+        told: what `described` tells of the new one, with its `default_row`.
+    """
+    old, new = tables
+    for statement in (
+        *unwatch_statements(connection.dialect.name, old.name),
+        *watch_statements(connection.dialect.name, new),
+    ):
+        connection.exec_driver_sql(statement)
+    connection.execute(CHANGES.delete().where(CHANGES.c.serial == old.serial))
+    of_old = TABLES.c.serial == old.serial
+    specification = connection.execute(sa.select(TABLES.c.specification).where(of_old)).scalar_one()
+    connection.execute(TABLES.update().where(of_old).values(serial=new.serial, sql_name=new.name, **told))
+    forget_remake(connection, name, label)
+    kept = dialect.keep(connection, old.name, label)
+    note_remake(connection, name, label, (old.serial, kept, specification), state=BACKUP)
+
+
+def note_remake(connection: sa.Connection, name: str, label: str, table: tuple[int, str, str], *, state: str) -> None:
+    """Note a table that is made, or kept: its number, its name in SQL, and its specification."""
+    serial, sql_name, specification = table
+    connection.execute(
+        REMAKES.insert().values(
+            label=label,
+            profile_table=store_text(name),
+            serial=serial,
+            sql_name=sql_name,
+            specification=specification,
+            state=state,
+        )
+    )
+
+
+def forget_remake(connection: sa.Connection, name: str, label: str) -> None:
+    """Forget a table that was made, or kept."""
+    connection.execute(REMAKES.delete().where(REMAKES.c.label == label, REMAKES.c.profile_table == store_text(name)))
+
+
+def remake(connection: sa.Connection, name: str, label: str) -> sa.Row[tuple[object, ...]] | None:
+    """What is noted of a table that is made, or kept: a row of `REMAKES`, or None."""
+    of_table = (REMAKES.c.label == label) & (REMAKES.c.profile_table == store_text(name))
+    return connection.execute(sa.select(REMAKES).where(of_table)).one_or_none()
 
 
 def _enter(connection: sa.Connection, name: str, made: StoredRows, told: dict[str, str]) -> None:
@@ -101,6 +163,11 @@ def _enter(connection: sa.Connection, name: str, made: StoredRows, told: dict[st
         connection.exec_driver_sql(statement)
     values = {"serial": made.serial, "name": store_text(name), "sql_name": made.name, **told}
     connection.execute(TABLES.insert().values(values))
+
+
+def columns_of(text: str) -> tuple[StoredColumn, ...]:
+    """The columns as the catalogue has them in text."""
+    return msgspec.json.decode(text, type=tuple[StoredColumn, ...])
 
 
 def stored_rows(serial: int, sql_name: str, columns: tuple[StoredColumn, ...]) -> StoredRows:
@@ -133,9 +200,9 @@ def described(descriptor: ProfileDescriptor, table: SqlTable) -> dict[str, str]:
 
 def remove(connection: sa.Connection, table: StoredRows) -> None:
     """Remove a table with everything in it."""
-    table.table.drop(connection)
     for statement in unwatch_statements(connection.dialect.name, table.name):
         connection.exec_driver_sql(statement)
+    table.table.drop(connection)
     connection.execute(CHANGES.delete().where(CHANGES.c.serial == table.serial))
     connection.execute(TABLES.delete().where(TABLES.c.serial == table.serial))
 
@@ -173,14 +240,22 @@ def default_row(descriptor: ProfileDescriptor, text: str) -> Row:
 
 
 __all__ = [
+    "BACKUP",
+    "BESIDE",
     "Entry",
     "StoredColumn",
+    "columns_of",
     "create",
     "create_told",
     "default_row",
     "default_text",
     "described",
     "entries",
+    "exchange",
+    "forget_remake",
+    "new_serial",
+    "note_remake",
+    "remake",
     "remove",
     "rename",
     "set_default",

@@ -14,6 +14,7 @@ from slee.api.errors import InvalidConfigurationError, SchemaMismatchError, Stat
 from slee.stores.profiles import catalogue
 from slee.stores.profiles.dialect import Dialect, dialect_of
 from slee.stores.profiles.journalled import ChangeEncoder
+from slee.stores.profiles.remaking import BackUp, Begin, ForgetBackup, SqlRemaking, kept_rows, sweep
 from slee.stores.profiles.replay import bring_up, claim
 from slee.stores.profiles.rows import all_rows
 from slee.stores.profiles.schema import FORMAT, POSITION, create_catalogue, sql_table
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         StoredTable,
     )
     from slee.model.profile import ProfileDescriptor, Row
+    from slee.stores.profiles.batch import Deed
 
 DATABASE_FILE: Final = "profiles.sqlite"
 """The embedded database's file in a state directory."""
@@ -66,6 +68,7 @@ class ProfileDatabase:
                 position: int = marker.position
                 if journal is not None:
                     position = bring_up(dialect, connection, journal)
+                sweep(connection)
                 self._entries = catalogue.entries(connection)
         except BaseException:
             connection.close()
@@ -88,7 +91,7 @@ class ProfileDatabase:
         """Every profile of a table, the default profile first."""
         with self.dialect.engine.connect() as connection, connection.begin():
             entry = catalogue.entries(connection)[table]
-            if entry.schema_hash != descriptor.schema_hash:
+            if entry.schema_hash != descriptor.schema_hash or entry.specification != descriptor.id:
                 raise SchemaMismatchError(
                     f"profile table {table} is stored as {entry.specification} with other attributes than "
                     f"{descriptor.id} [PRF-46]; plan and apply its migration first"
@@ -116,9 +119,37 @@ class ProfileDatabase:
         """What takes changes of a table's profiles back, for the journal."""
         return self._encoder.undo(table, descriptor, changes)
 
+    def remake(
+        self, table: str, descriptor: ProfileDescriptor, convert: Callable[[str, Row], Row], label: str
+    ) -> SqlRemaking:
+        """Begin to make a table anew under another specification."""
+        made = SqlRemaking(self._do, self.writer.wait_for, table, descriptor, convert, label)
+        self._do(Begin(made))
+        return made
+
+    def back_up(self, label: str) -> None:
+        """Copy the database to a file beside it, if it is one."""
+        self._do(BackUp(label))
+
+    def backup(self, label: str, table: str, descriptor: ProfileDescriptor) -> Mapping[str, Row]:
+        """The profiles that a table had when it was made anew."""
+        with self.dialect.engine.connect() as connection, connection.begin():
+            return kept_rows(self.dialect, connection, label, table, descriptor)
+
+    def forget_backup(self, label: str) -> None:
+        """Drop what is kept within the database of tables that were made anew."""
+        self._do(ForgetBackup(label))
+
+    def _do(self, deed: Deed) -> None:
+        self.writer.put(Appended(self._appended, (deed,), time.monotonic()))
+
     def outside(self) -> Sequence[OutsideChange]:
         """What other programs have changed in tables that are loaded, since the last call."""
         return self.writer.outside()
+
+    def reach(self, position: int, timeout: float) -> bool:
+        """Wait until the database holds a position."""
+        return self.writer.wait_for(lambda: self.writer.position >= position, timeout)
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything appended is written, at most `timeout` seconds; whether it is."""
@@ -162,7 +193,8 @@ def open_profile_database(
     except exc.SQLAlchemyError as error:
         cause = error.orig if isinstance(error, exc.DBAPIError) else error
         raise InvalidConfigurationError(
-            f"{dialect.where}: {' '.join(str(cause).split())} [PRF-46]; make it reachable, or give another URL"
+            f"{dialect.where}: {' '.join(str(cause).split())} [PRF-46]; make it reachable, "
+            "or give another URL as profiles.database"
         ) from error
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -31,6 +34,11 @@ class Dialect(Protocol):
     where: str
     """The URL without its password, for messages."""
 
+    @property
+    def driver(self) -> Any:
+        """The driver's module: its errors come through where SQLAlchemy does not stand between."""
+        ...
+
     def own(self, connection: sa.Connection) -> None:
         """Make sure that this process is the one that writes; `StateDirectoryError` if another is."""
         ...
@@ -53,6 +61,18 @@ class Dialect(Protocol):
         """Name and values of every row, or of those of some profiles; a few thousand are held at a time."""
         ...
 
+    def back_up(self, label: str) -> None:
+        """Copy what is committed to a file beside the database, in one step; does nothing where it is no file."""
+        ...
+
+    def keep(self, connection: sa.Connection, table: str, label: str) -> str:
+        """Put an SQL table that is no longer used out of the way; gives the name that it has then."""
+        ...
+
+    def forget(self, connection: sa.Connection, table: str) -> None:
+        """Let go of a table that was kept: it is dropped, unless it is the only backup that there is."""
+        ...
+
     def close(self) -> None:
         """Give up what `own` holds."""
         ...
@@ -62,6 +82,7 @@ class Sqlite:
     """A file of SQLite."""
 
     name = "sqlite"
+    driver: Any = sqlite3
 
     def __init__(self, url: sa.URL) -> None:
         if not url.database or url.database == ":memory:":
@@ -109,6 +130,22 @@ class Sqlite:
         yield from cursor
         cursor.close()
 
+    def back_up(self, label: str) -> None:
+        target = self._path.with_name(f"{self._path.name}.{label}.backup")
+        new = target.with_name(f"{target.name}.new")
+        new.unlink(missing_ok=True)
+        with closing(sqlite3.connect(self._path)) as source, closing(sqlite3.connect(new)) as copy:
+            source.backup(copy)
+        new.replace(target)
+
+    def keep(self, connection: sa.Connection, table: str, label: str) -> str:
+        kept = f"backup_{label}_{table}"
+        connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {kept}")
+        return kept
+
+    def forget(self, connection: sa.Connection, table: str) -> None:
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table}")
+
     def close(self) -> None:
         self.engine.dispose()
         if self._lock is not None:
@@ -126,6 +163,7 @@ class Postgresql:
             url = url.set(drivername="postgresql+psycopg")
         self.where = url.render_as_string(hide_password=True)
         self.engine = sa.create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
+        self.driver: Any = self.engine.dialect.loaded_dbapi
 
     def own(self, connection: sa.Connection) -> None:
         # The server may take a moment to see that the owner before has gone.
@@ -161,6 +199,20 @@ class Postgresql:
         with driver.cursor("profiles") as cursor:  # on the server's side
             cursor.itersize = _FETCH
             yield from cursor.execute(statement)
+
+    def back_up(self, label: str) -> None:
+        """The tables that `keep` puts away are the backup."""
+
+    def keep(self, connection: sa.Connection, table: str, label: str) -> str:
+        tries = (f"slee_backup_{label}" + (f"_{number}" if number > 1 else "") for number in count(1))
+        is_free = "SELECT to_regclass(%s) IS NULL"  # the same upgrade may have been applied, and rolled back, before
+        schema = next(s for s in tries if connection.exec_driver_sql(is_free, (f"{s}.{table}",)).scalar_one())
+        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        connection.exec_driver_sql(f"ALTER TABLE {table} SET SCHEMA {schema}")
+        return f"{schema}.{table}"
+
+    def forget(self, connection: sa.Connection, table: str) -> None:
+        """An operator drops the schema, when the backup is not wanted any more."""
 
     def close(self) -> None:
         self.engine.dispose()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from slee.kernel.profile_storage import RowChange, TableCreated, TableRemoved
+from slee.kernel.profile_storage import RowChange, TableCreated, TableRemoved, TableSwitched
 from slee.stores.profiles.catalogue import default_text, described
 from slee.stores.profiles.columns import store_text
 from slee.stores.profiles.schema import sql_table
@@ -26,6 +26,7 @@ FORMAT: Final = 1
 CREATED: Final = 0  # name, specification, hash of the schema, columns as JSON, default profile as JSON
 REMOVED: Final = 1  # name
 RENAMED: Final = 2  # name, new name
+SWITCHED: Final = 4  # name, and then what CREATED has, and the label
 ROWS: Final = 3  # name of the table, default profile as JSON or None, rows as stored, names of profiles removed
 _pack: Final = msgspec.msgpack.Encoder().encode
 
@@ -82,7 +83,7 @@ class ChangeEncoder:
         text = None if default is None else default_text(table.descriptor, default)
         return ROWS, store_text(name), text, kept, removed
 
-    def _table_change(self, change: TableCreated | TableRemoved | TableRenamed) -> tuple[object, ...]:
+    def _table_change(self, change: TableCreated | TableRemoved | TableRenamed | TableSwitched) -> tuple[object, ...]:
         name = store_text(change.table)
         if isinstance(change, TableCreated):
             descriptor = change.descriptor
@@ -90,6 +91,11 @@ class ChangeEncoder:
             told = described(descriptor, table)
             default = default_text(descriptor, descriptor.defaults)
             return CREATED, name, told["specification"], told["schema_hash"], told["columns"], default
+        if isinstance(change, TableSwitched):
+            table = self._tables[change.table] = sql_table(0, change.table, change.descriptor)
+            told = described(change.descriptor, table)
+            default = default_text(change.descriptor, change.default)
+            return SWITCHED, name, told["specification"], told["schema_hash"], told["columns"], default, change.label
         table = self._tables.pop(change.table)
         if isinstance(change, TableRemoved):
             return REMOVED, name
@@ -103,4 +109,4 @@ def digest(values: Iterable[Any]) -> bytes:
     return hashlib.blake2b(_pack(plain), digest_size=12).digest()
 
 
-__all__ = ["CREATED", "FORMAT", "REMOVED", "RENAMED", "ROWS", "ChangeEncoder", "digest"]
+__all__ = ["CREATED", "FORMAT", "REMOVED", "RENAMED", "ROWS", "SWITCHED", "ChangeEncoder", "digest"]

@@ -16,7 +16,7 @@ from sqlalchemy import exc
 from slee.api.errors import RecoveryError, StateDirectoryError
 from slee.stores.profiles import catalogue
 from slee.stores.profiles.columns import load_text
-from slee.stores.profiles.journalled import CREATED, FORMAT, REMOVED, RENAMED, digest
+from slee.stores.profiles.journalled import CREATED, FORMAT, REMOVED, RENAMED, SWITCHED, digest
 from slee.stores.profiles.schema import OWNER, POSITION
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from slee.stores.profiles.dialect import Dialect
     from slee.stores.profiles.schema import StoredRows
 
+_TOLD: Final = ("specification", "schema_hash", "columns", "default_row")
 _FEW: Final = 500
 """Names in one SELECT: SQLite of old admits 999 parameters."""
 
@@ -50,7 +51,7 @@ def bring_up(dialect: Dialect, connection: sa.Connection, journal: JournalledPro
     for number in missing:
         try:
             replay.apply(_decoded(journal.changes[number])[0])
-        except (exc.SQLAlchemyError, KeyError) as error:
+        except (exc.SQLAlchemyError, dialect.driver.Error, KeyError) as error:
             raise RecoveryError(
                 f"{dialect.where}: change {number} of the journal does not fit: {error} [PRF-46]; restore database and "
                 f"state directory from one backup"
@@ -98,6 +99,8 @@ class Replay:
                 renamed = str(load_text(rest[0]))
                 self._tables[renamed] = self._tables.pop(table)
                 catalogue.rename(self._connection, self._tables[renamed], renamed)
+            elif kind == SWITCHED:
+                self._switch(table, *rest)
             else:
                 self._write(table, *rest)
 
@@ -119,18 +122,24 @@ class Replay:
         try:
             with self._connection.begin_nested():
                 self._replace(table, [profile for profile, _ in rows], [row for _, row in rows if row is not None])
-        except exc.IntegrityError:
+        except (exc.IntegrityError, self._dialect.driver.IntegrityError):
             return False
         return True
 
-    def _create(self, name: str, specification: str, schema_hash: str, columns: str, default: str) -> None:
-        told = {
-            "specification": specification,
-            "schema_hash": schema_hash,
-            "columns": columns,
-            "default_row": default,
-        }
-        self._tables[name] = catalogue.create_told(self._connection, name, told)
+    def _create(self, name: str, *told: str) -> None:
+        self._tables[name] = catalogue.create_told(self._connection, name, dict(zip(_TOLD, told, strict=True)))
+
+    def _switch(self, name: str, *told: str) -> None:
+        """Exchange a table for the one that was made anew: it was copied before the exchange was recorded."""
+        *values, label = told
+        found = catalogue.remake(self._connection, name, label)
+        if found is None or found.state != catalogue.BESIDE:
+            raise KeyError(f"profile table {name}, made anew as {label}")
+        given = dict(zip(_TOLD, values, strict=True))
+        made = catalogue.stored_rows(found.serial, found.sql_name, catalogue.columns_of(given["columns"]))
+        tables = (self._tables[name], made)
+        catalogue.exchange(self._dialect, self._connection, name, label, tables, given)
+        self._tables[name] = made
 
     def _write(self, name: str, default: str | None, rows: Sequence[Sequence[object]], removed: Sequence[str]) -> None:
         table = self._tables[name]

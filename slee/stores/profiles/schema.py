@@ -24,6 +24,11 @@ FORMAT: Final = 1
 KEY: Final = "profile_name"
 """The column of the profiles' names; no attribute can have this name."""
 _CATALOGUE: Final = sa.MetaData()
+_DIGEST: Final = (
+    "CREATE OR REPLACE FUNCTION slee_profile_digest(text) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE "
+    "RETURN sha256(convert_to($1, 'UTF8'))"
+)
+"""What unique indexes of texts hold in PostgreSQL, which takes no function of its own that does this for immutable."""
 
 TABLES: Final = sa.Table(
     "slee_profile_tables",
@@ -56,6 +61,16 @@ CHANGES: Final = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("serial", sa.Integer, nullable=False),
     sa.Column("profile", sa.Text),  # NULL: all of the table
+)
+REMAKES: Final = sa.Table(
+    "slee_profile_remakes",
+    _CATALOGUE,
+    sa.Column("label", sa.Text, primary_key=True),  # of the upgrade
+    sa.Column("profile_table", sa.Text, primary_key=True),
+    sa.Column("serial", sa.Integer, nullable=False),
+    sa.Column("sql_name", sa.Text, nullable=False),
+    sa.Column("specification", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # `beside` the table in use, or a `backup` of it
 )
 
 
@@ -131,13 +146,22 @@ def layout(
     columns.extend(sa.Column(key_column(column), sa.Text) for column, _, collated in indexed if collated)
     table = sa.Table(name, sa.MetaData(), *columns)
     for column, unique, collated in indexed:
-        made = sa.Index(
-            f"profile_{serial}_{column}_{'uq' if unique else 'ix'}",
-            table.c[key_column(column) if collated else column],
-            unique=unique,
-        )
-        assert made.table is table
+        _index(table, f"profile_{serial}_{column}", table.c[key_column(column) if collated else column], unique=unique)
     return table
+
+
+def _index(table: sa.Table, prefix: str, column: sa.Column[Any], *, unique: bool) -> None:
+    """Make an index; in PostgreSQL one of texts holds digests, for its trees take at most 2,704 octets."""
+    if not unique:
+        using = "hash" if isinstance(column.type, sa.Text) else "btree"
+        assert sa.Index(f"{prefix}_ix", column, postgresql_using=using).table is table
+    elif not isinstance(column.type, sa.Text):
+        assert sa.Index(f"{prefix}_uq", column, unique=True).table is table
+    else:
+        for dialect, indexed in (("sqlite", column), ("postgresql", sa.func.slee_profile_digest(column))):
+            index = sa.Index(f"{prefix}_uq", indexed, unique=True)
+            index.ddl_if(dialect=dialect)
+            assert index.table is table
 
 
 def key_column(column: str) -> str:
@@ -147,6 +171,8 @@ def key_column(column: str) -> str:
 
 def create_catalogue(connection: sa.Connection) -> None:
     """Make what is missing of the catalogue."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_DIGEST)
     _CATALOGUE.create_all(connection)
     if connection.scalar(sa.select(POSITION.c.position)) is None:
         connection.execute(sa.insert(POSITION).values(id=1, format=FORMAT, position=0, writing=0))
@@ -181,8 +207,10 @@ def watch_statements(dialect: str, table: StoredRows) -> list[str]:
 
 
 def unwatch_statements(dialect: str, table: str) -> list[str]:
-    """What removes the watching of a table that goes; SQLite's triggers go with it."""
-    return [] if dialect == "sqlite" else [f"DROP FUNCTION IF EXISTS {table}_changed() CASCADE"]
+    """What removes the watching of a table."""
+    if dialect == "sqlite":
+        return [f"DROP TRIGGER IF EXISTS {table}_{event}" for event in ("insert", "update", "delete")]
+    return [f"DROP FUNCTION IF EXISTS {table}_changed() CASCADE"]
 
 
 __all__ = [
@@ -191,6 +219,7 @@ __all__ = [
     "KEY",
     "OWNER",
     "POSITION",
+    "REMAKES",
     "TABLES",
     "SqlTable",
     "StoredRows",

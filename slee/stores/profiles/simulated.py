@@ -68,6 +68,9 @@ class _InMemory(Sqlite):
     def own(self, connection: sa.Connection) -> None:
         """There is nobody else."""
 
+    def back_up(self, label: str) -> None:
+        """There is no file."""
+
     def close(self) -> None:
         """It outlives its owners."""
 

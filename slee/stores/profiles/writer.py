@@ -18,11 +18,11 @@ from sqlalchemy import exc
 
 from slee.api.errors import StateDirectoryError
 from slee.kernel.profile_storage import OutsideChange, StorageStatus
-from slee.stores.profiles.batch import Batch
+from slee.stores.profiles.batch import Batch, Deed
 from slee.stores.profiles.outside import OutsideWatch
 
 if TYPE_CHECKING:
-    from slee.kernel.profile_storage import ProfileChange
+    from slee.stores.profiles.batch import Change, Follower
     from slee.stores.profiles.dialect import Dialect
     from slee.stores.profiles.schema import SqlTable
 
@@ -38,9 +38,14 @@ class Appended(NamedTuple):
     """The changes of one append."""
 
     position: int
-    changes: Sequence[ProfileChange]
+    changes: Sequence[Change]
     at: float
     """By the monotonic clock."""
+
+    @property
+    def is_deed(self) -> bool:
+        """Whether it is no append, but something else to do after those before it."""
+        return isinstance(self.changes[0], Deed) if self.changes else False
 
 
 class Writer:
@@ -54,6 +59,7 @@ class Writer:
         """Of the last append that the database holds."""
         self.tables = tables
         """Replaced as a whole, never changed."""
+        self._followers: dict[str, Follower] = {}
         self._dialect = dialect
         self._tell = tell
         self._waiting: deque[Appended] = deque()
@@ -81,10 +87,14 @@ class Writer:
         with self._changed:
             self.tables = {**self.tables, **tables}
 
-    def wait(self, position: int, timeout: float) -> bool:
-        """Wait until the database holds a position, at most `timeout` seconds; whether it does."""
+    def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait until something that the database does has come about, at most `timeout` seconds; whether it has."""
         with self._changed:
-            return self._changed.wait_for(lambda: self.position >= position, timeout)
+            return self._changed.wait_for(condition, timeout)
+
+    def wait(self, position: int, timeout: float) -> bool:
+        """Wait until the database holds a position and deeds are done, at most `timeout` seconds; whether it is so."""
+        return self.wait_for(lambda: self.position >= position and not any(a.is_deed for a in self._waiting), timeout)
 
     def outside(self) -> Sequence[OutsideChange]:
         """What other programs have changed since the last call."""
@@ -128,7 +138,7 @@ class Writer:
                 return
             try:
                 self._work(batch)
-            except (exc.SQLAlchemyError, StateDirectoryError, OSError) as error:
+            except (exc.SQLAlchemyError, self._dialect.driver.Error, StateDirectoryError, OSError) as error:
                 self._fail(error)
                 if closing:
                     return
@@ -145,7 +155,7 @@ class Writer:
         size = 0
         for appended in self._waiting:
             size += len(appended.changes)
-            if batch and size > _BATCH:
+            if batch and (size > _BATCH or appended.is_deed or batch[0].is_deed):
                 break
             batch.append(appended)
         return batch
@@ -161,13 +171,16 @@ class Writer:
 
     def _write(self, connection: sa.Connection, batch: list[Appended]) -> None:
         position = batch[-1].position
-        work = Batch(self._dialect, connection, self.tables)
+        work = Batch(self._dialect, connection, self.tables, self._followers)
         with connection.begin():
             work.apply((change for appended in batch for change in appended.changes), position)
         self._become("")
         with self._changed:
             self.tables = work.tables
+            self._followers = work.followers
             self.position = position
+            for tell in work.afterwards:
+                tell()
             for _ in batch:
                 self._waiting.popleft()
             self._changed.notify_all()
@@ -185,8 +198,10 @@ class Writer:
     def _settle(self, held: int) -> None:
         """After a connection was lost within a commit: take for written what the database has."""
         with self._changed:
-            while self._waiting and self._waiting[0].position <= held:
-                self.position = self._waiting.popleft().position
+            waiting = [each for each in self._waiting if each.is_deed or each.position > held]
+            if len(waiting) < len(self._waiting):
+                self.position = held
+            self._waiting = deque(waiting)
             self._changed.notify_all()
 
     def _fail(self, error: Exception) -> None:

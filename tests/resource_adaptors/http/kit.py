@@ -94,6 +94,22 @@ class Desk(Sbb, vendor="test", version="1.0"):
         take(self, event, aci)
 
     @handles
+    def on_callback(self, event: api.CallbackReceived, aci: ActivityContext) -> None:
+        take(self, event, aci)
+
+    @handles
+    def on_stream(self, event: api.HttpStreamOpened, aci: ActivityContext) -> None:
+        take(self, event, aci)
+
+    @handles
+    def on_piece(self, event: api.HttpBodyChunk, aci: ActivityContext) -> None:
+        take(self, event, aci)
+
+    @handles
+    def on_message(self, event: api.SseMessage, aci: ActivityContext) -> None:
+        take(self, event, aci)
+
+    @handles
     def on_success(self, event: api.HttpSuccess, aci: ActivityContext) -> None:
         take(self, event, aci)
 

@@ -106,9 +106,9 @@ def ours(simulator: HttpSimulator, data: bytes) -> list[Message]:
         found.append((exchange.method, exchange.connection.asked[len(found)], exchange.take_body()))
         exchange.answer(200)
 
-    def admit(exchange: Exchange) -> None:
+    def admit(exchange: Exchange, url: bytes) -> None:
         asked = exchange.connection.__dict__.setdefault("asked", [])
-        asked.append(exchange.connection.url)
+        asked.append(url)
 
     simulator.serving.begin = begin
     simulator.serving.admit = admit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resource_adaptors.http.api import GetRequest, PostRequest, WebhookDelivered
+from resource_adaptors.http.api import GetRequest, PostRequest, WebhookDeadLettered, WebhookDelivered
 from resource_adaptors.http.config import HttpConfiguration
 from resource_adaptors.http.testing import HttpSimulator
 from slee import ActivityContext
@@ -92,3 +92,81 @@ def test_http_43_a_session_goes_on_and_a_request_does_not() -> None:
     slee.advance(61)
     assert [type(event).__name__ for event in EVENTS] == ["SessionIdle"]
     assert not http.sessions.by_handle
+
+
+def test_http_31_dead_letters_are_kept_over_a_crash() -> None:
+    slee, http = begun()
+    SCRIPT[GetRequest] = lambda sbb, event, aci: (sbb.http.webhook("crm", b"x"), sbb.http.respond(aci, 202))
+    http.client().get("/x")
+    http.calls[0].answer(404)
+    slee, http = restarted(slee)
+    (letter,) = http.letters()
+    assert (letter.reason, len(slee.alarms)) == ("status 404", 1)
+    assert not http.calls
+    http.retry_letter(letter.id)
+    (again,) = http.calls
+    assert (again.headers["webhook-id"], again.call.body) == (letter.id, b"x")
+    again.answer(200)
+    slee, http = restarted(slee)
+    assert not http.letters()
+
+
+def test_http_43_web_hooks_are_kept_over_an_orderly_stop_and_none_is_given_up() -> None:
+    slee, http = begun()
+
+    def act(sbb: Desk, event: GetRequest, aci: ActivityContext) -> None:
+        for body in (b"due later", b"under way", b"waits for its turn"):
+            sbb.http.webhook("crm", body, ordering_key=None if body == b"due later" else "k").attach(sbb)
+        sbb.http.respond(aci, 202)
+
+    SCRIPT[GetRequest] = act
+    http.client().get("/x")
+    later, under_way = http.calls
+    assert (later.call.body, under_way.call.body) == (b"due later", b"under way")
+    later.answer(503)
+    slee.kernel.stop(within=5.0)
+    slee.run()
+    assert list(slee.kernel.resources["http-main"].contexts) == [under_way.headers["webhook-id"]]
+    slee.advance(6)
+    assert slee.kernel.state.value == "Stopped"
+    assert not http.letters()
+    assert not any(isinstance(event, WebhookDeadLettered) for event in EVENTS)
+    slee, http = restarted(slee)
+    slee.advance(2)
+    assert sorted(made.call.body for made in http.calls) == [b"due later", b"under way"]
+    assert {made.headers["webhook-id"] for made in http.calls} == {
+        made.headers["webhook-id"] for made in (later, under_way)
+    }
+    for made in http.calls[:2]:
+        made.answer(200)
+    assert http.calls[2].call.body == b"waits for its turn"
+    http.calls[2].answer(200)
+    assert not http.webhooks.pending
+
+
+def test_http_43_a_stop_lets_a_try_that_is_under_way_come_out() -> None:
+    slee, http = begun()
+    SCRIPT[GetRequest] = lambda sbb, event, aci: (sbb.http.webhook("crm", b"x").attach(sbb), sbb.http.respond(aci, 202))
+    http.client().get("/x")
+    slee.kernel.stop(within=60.0)
+    slee.run()
+    http.calls[0].answer(200)
+    slee.run()
+    assert slee.kernel.state.value == "Stopped"
+    assert WebhookDelivered(1) in EVENTS
+    slee, http = restarted(slee)
+    assert not http.calls
+
+
+def test_http_30_a_web_hook_of_a_delivery_that_rolled_back_is_kept_nowhere() -> None:
+    slee, http = begun()
+    slee.failures_allowed = True
+
+    def act(sbb: Desk, event: GetRequest, aci: ActivityContext) -> None:
+        sbb.http.webhook("crm", b"x")
+        raise RuntimeError
+
+    SCRIPT[GetRequest] = act
+    http.client().get("/x")
+    slee, http = restarted(slee)
+    assert not http.calls

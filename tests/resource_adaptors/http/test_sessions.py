@@ -70,7 +70,7 @@ SOURCES = {
     "header": ("X-S", {"headers": [("X-S", "key")]}, "/chat"),
     "query": ("s", {}, "/chat?s=key"),
     "json": ("/a/0", {"json": {"a": ["key"]}}, "/chat"),
-    "cookie": ("sid", {"headers": [("Cookie", "other=1; sid=key")]}, "/chat"),
+    "cookie": ("sid", {"headers": [("Cookie", "other=1; sid=key"), ("Origin", "http://slee.example.test")]}, "/chat"),
 }
 
 

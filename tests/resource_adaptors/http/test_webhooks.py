@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,8 @@ from resource_adaptors.http.api import (
     WebhookDelivered,
 )
 from slee import ActivityContext
+from slee.api.errors import NoSuchObjectError, UnrecognizedResourceAdaptorEntityError
+from slee.management.letters import DeadLetters
 from tests.resource_adaptors.http.kit import Desk, World
 
 TARGET = {"url": "https://crm.test/hook", "keys": ["new", "old"]}
@@ -166,7 +169,7 @@ def test_http_31_a_dead_letter_can_be_replayed_or_dropped() -> None:
         for made in w.http.calls[:2]:
             made.answer(404)
         first, second = w.http.webhooks.dead
-        w.http.webhooks.replay(first)
+        w.http.webhooks.retry(first)
         made = w.http.calls[2]
         assert (made.call.body, made.headers["webhook-id"]) == (b"x", first)
         made.answer(200)
@@ -185,3 +188,31 @@ def test_http_31_an_operator_who_removes_the_activity_gives_it_up() -> None:
         w.slee.advance(100)
         assert len(w.http.calls) == 1
         assert list(w.http.webhooks.dead) == [identity]
+
+
+def test_http_31_operators_see_retry_and_drop_dead_letters() -> None:
+    with world() as w:
+        telling(w, b"x", b"four", b"z")
+        for made, status in zip(w.http.calls[:3], (404, 404, 410), strict=True):
+            made.answer(status)
+        letters = w.http.letters()
+        assert [(letter.target, letter.reason, letter.octets) for letter in letters] == [
+            ("crm", "status 404", 1),
+            ("crm", "status 404", 4),
+            ("crm", "status 410", 1),
+        ]
+        host = SimpleNamespace(pump=w.slee.run)
+        management = DeadLetters(engine=w.slee.kernel, host=host)
+        assert [info.id for info in management.list("http-main")] == [letter.id for letter in letters]
+        assert management.list() == management.list("http-main")
+        with pytest.raises(UnrecognizedResourceAdaptorEntityError):
+            management.list("nobody")
+        with pytest.raises(NoSuchObjectError):
+            management.drop("http-main", "none")
+        assert management.drop("http-main", letters[0].id) == 1
+        assert management.retry("http-main") == 2
+        assert [made.call.body for made in w.http.calls[3:]] == [b"four", b"z"]
+        for made in w.http.calls[3:]:
+            made.answer(200)
+        assert management.list() == ()
+        assert not w.slee.alarms

@@ -290,9 +290,9 @@ def durable() -> tuple[SleeHarness, SipSimulator]:
     return slee, equip(slee)
 
 
-def crashed(slee: SleeHarness, *phones: Phone) -> tuple[SleeHarness, SipSimulator]:
+def crashed(slee: SleeHarness, *phones: Phone, downtime: float = 5.0) -> tuple[SleeHarness, SipSimulator]:
     """Crash, and let the telephones go on."""
-    slee = slee.crash(survivors=0, downtime=5.0)
+    slee = slee.crash(survivors=0, downtime=downtime)
     sip = equip(slee)
     slee.restart()
     for phone in phones:
@@ -329,6 +329,19 @@ def test_sip_183_the_answer_waits_until_the_call_is_recorded() -> None:
     assert invite.statuses == [100]
     slee.advance(1)
     assert invite.statuses == [100, 200]
+
+
+def test_sip_87_a_dialog_whose_lifetime_ended_meanwhile_is_not_followed_again() -> None:
+    slee, sip = durable()
+    alice, bob = sip.phone("alice"), sip.phone("bob")
+    invite = call(alice, bob)
+    bob.answer(200)
+    slee.advance(1)
+    invite.ack()
+    slee.advance(1)
+    slee, sip = crashed(slee, alice, bob, downtime=50_000.0)
+    assert dialogs(slee) == 0
+    assert TOLD[-1] == "ack"
 
 
 def test_sip_183_an_early_dialog_does_not_survive() -> None:

@@ -174,7 +174,7 @@ def test_tim_5_and_33_rules_are_what_a_look_at_every_minute_finds(
     rule = Calendar(
         ";".join(parts),
         change[0],
-        start=datetime.datetime(2000, 1, 1),  # noqa: DTZ001  # local times are naive
+        start=datetime.datetime(2000, 1, 1),
         holidays="off",
         on_holiday=on_holiday,
     )

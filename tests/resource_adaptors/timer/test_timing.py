@@ -1,7 +1,5 @@
 """Recurrence rules, intervals and single times (TIM-2, TIM-3, TIM-5, TIM-9)."""
 
-# ruff: noqa: DTZ001  # local times are naive
-
 from __future__ import annotations
 
 import datetime

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import anyio
 import anyio.lowlevel
+from anyio.lowlevel import checkpoint
 
 from slee import (
     ActivityContext,
@@ -141,7 +142,7 @@ async def import_for_ever(slee: Slee) -> None:
         number += CHUNK
         slee.pump()
         print(number, flush=True)
-        await anyio.sleep(0.001)
+        await checkpoint()
 
 
 def _put(slee: Slee, rows, work) -> None:

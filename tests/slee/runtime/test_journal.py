@@ -17,7 +17,6 @@ from slee.kernel.states import SleeState
 from slee.management.management import Equipment
 from slee.management.store import StateDirectory
 from slee.model.descriptor import Durability, describe_service
-from slee.runtime.journal import FLUSH_INTERVAL
 from slee.runtime.slee import Slee
 from slee.stores import open_store
 from slee.testing import RecordingResource, recording_type
@@ -151,7 +150,7 @@ def test_dur_14_a_flush_that_was_due_when_the_journal_was_lost_is_not_tried(
             lost = JournalStatus(JournalCondition.LOST, "taken over", 0, 0, 0.0)
             slee.keeper.journal.status = lambda: lost
             slee.keeper._look()
-            await anyio.sleep(5 * FLUSH_INTERVAL)
+            slee.keeper._flush_in_time()
             told = [record.message for record in caplog.records if record.name == "slee.runtime.journal"]
             assert told == ["journal: taken over [DUR-14]; the process ends"]
         finally:

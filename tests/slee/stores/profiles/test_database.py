@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
+import random
+import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 
 from slee.api.address import Address, AddressPlan
@@ -123,6 +126,26 @@ def test_values_of_a_unique_attribute_can_be_swapped(opened: Opened) -> None:
     assert database.flush(5.0)
     database.append(3, [RowChange("t", "a", row(2)), RowChange("t", "b", row(1))])
     assert contents(opened()) == {None: EVERYTHING.defaults, "a": row(2), "b": row(1)}
+
+
+class Long(Profile, vendor="test", version="1.0"):
+    unique: str | None = attribute(None, unique=True)
+    indexed: str = attribute("", indexed=True)
+    folded: str | None = attribute(None, unique=True, collation=Collation.CASELESS)
+    number: int | None = attribute(None, indexed=True)
+
+
+def test_texts_of_indexed_attributes_may_be_long(opened: Opened, database: DatabaseUnderTest) -> None:
+    lot, descriptor = random.Random(1), describe_profile(Long)
+    one, other = ("".join(chr(lot.randrange(0x4E00, 0x9FFF)) for _ in range(5_000)) for _ in range(2))
+    row = descriptor.row({"unique": one, "indexed": one, "folded": one, "number": 1})
+    held = opened()
+    held.append(1, [TableCreated("t", descriptor), RowChange("t", "a", row)])
+    held.append(2, [RowChange("t", "b", descriptor.row({"unique": other, "indexed": one, "folded": other}))])
+    assert held.flush(5.0), held.status()
+    assert dict(opened().load("t", descriptor))["a"] == row
+    with pytest.raises((sqlite3.IntegrityError, psycopg.errors.UniqueViolation)):
+        database.outside('UPDATE profile_1_t SET "unique" = (SELECT max("unique") FROM profile_1_t)')
 
 
 def test_an_append_at_or_below_the_position_changes_nothing(opened: Opened) -> None:

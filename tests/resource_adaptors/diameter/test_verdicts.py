@@ -1,4 +1,4 @@
-"""Requests of peers: judged, limited, relayed, answered again (DIA-2, DIA-5, DIA-17 to DIA-24, DIA-51, DIA-55)."""
+"""What is wrong with a message gets the answer that the RFC has for it (DIA-2, DIA-5, DIA-6, DIA-51)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,64 @@ from resource_adaptors.diameter.protocol.events import (
     Impostor,
     Open,
     RequestReceived,
+    Unanswered,
 )
 from resource_adaptors.diameter.protocol.peer import Peer
 from resource_adaptors.diameter.protocol.settings import PeerSettings, RealmSettings
 from tests.resource_adaptors.diameter.test_codec import REQUEST
-from tests.resource_adaptors.diameter.test_peer import HERE, Bench, answer_of, arriving
+from tests.resource_adaptors.diameter.wire import HERE, Bench, answer_of, arriving
+
+
+def test_dia_2_a_vendor_bit_without_vendor_is_5016() -> None:
+    bench = Bench("b.b.example", opens=False)
+    number = bench.let_in("b.b.example")
+    bench.written()
+    whole = REQUEST.message().encode() + (1).to_bytes(4) + b"\xc0" + (12).to_bytes(3) + bytes(4)
+    bench.node.receive(number, b"\1" + len(whole).to_bytes(3) + whole[4:], bench.now)
+    (answer,) = bench.written(number)
+    assert answer.result == 5016
+
+
+def test_dia_2_a_message_has_4096_avps_at_most_on_all_levels_together() -> None:
+    bench = Bench("b.b.example", opens=False)
+    number = bench.let_in("b.b.example")
+    bench.written()
+    # The CCR has 11 AVPs, 3 groups of them with 2, 2 and 2 more; two are added on the first level.
+    rest = 4096 - (len(REQUEST.message().avps) + 6) - 2
+    within = group(codes.SUBSCRIPTION_ID, [Avp(codes.CC_CORRELATION_ID, b"", 0, 0)] * rest)
+    fits = arriving(bench, number, within, Avp(codes.CC_CORRELATION_ID, b"", 0, 0), end_to_end=10)
+    assert fits is None
+    within = group(codes.SUBSCRIPTION_ID, [Avp(codes.CC_CORRELATION_ID, b"", 0, 0)] * (rest + 1))
+    answer = arriving(bench, number, within, Avp(codes.CC_CORRELATION_ID, b"", 0, 0), end_to_end=11)
+    assert answer.result == 5004
+
+
+@pytest.mark.parametrize(
+    ("more", "without", "result", "failed"),
+    [
+        ((), codes.CC_REQUEST_NUMBER, 5005, [codes.CC_REQUEST_NUMBER]),
+        ((u32(codes.CC_REQUEST_NUMBER, 1),), 0, 5009, [codes.CC_REQUEST_NUMBER]),
+        ((u32(codes.RESULT_CODE, 2001),), 0, 5008, [codes.RESULT_CODE]),
+        ((Avp(437, b""), Avp(456, b"")), 0, 5007, [437, 456]),
+    ],
+)
+def test_dia_6_faults_of_the_grammar_are_answered_with_the_avp(
+    more: tuple[Avp, ...], without: int, result: int, failed: list[int]
+) -> None:
+    bench = Bench("b.b.example", opens=False)
+    number = bench.let_in("b.b.example")
+    bench.written()
+    answer = arriving(bench, number, *more, without=without)
+    assert (answer.result, answer.is_error) == (result, False)
+    assert sorted({avp.code for avp in find(answer.avps, codes.FAILED_AVP).group()}) == failed
+
+
+def test_dia_19_requests_that_go_nowhere_are_told() -> None:
+    bench = Bench("b.b.example")
+    bench.node.send(REQUEST.message(), 1, bench.now)
+    other = Message(272, 4, R, 0, 0, (text(codes.DESTINATION_REALM, "nowhere.example"),))
+    bench.node.send(other, 2, bench.now)
+    assert bench.take(Unanswered) == [Unanswered(1, "unroutable"), Unanswered(2, "unknown_realm")]
 
 
 @pytest.mark.parametrize(
