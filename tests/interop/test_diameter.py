@@ -9,12 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from resource_adaptors.diameter.api import CreditDenied, CreditGranted, RequestType
+from resource_adaptors.diameter.api import (
+    CreditDenied,
+    CreditGranted,
+    DataReference,
+    Message,
+    RepositoryData,
+    RequestType,
+    UserData,
+    UserIdentity,
+)
+from resource_adaptors.diameter.message.avp import Avp
+from resource_adaptors.diameter.message.message import decode
+from resource_adaptors.diameter.user_data_double import UserDataDouble
 from slee.testing import SleeHarness
 from tests.interop import charging
 from tests.interop.charging import FAR_REALM, HOST, OCS, OURS, RELAY, Live
 from tests.interop.peers import free_port
-from tests.resource_adaptors.diameter.meter import Meter, used
+from tests.resource_adaptors.diameter.meter import ASKED, CALLER, Meter, used
+from tests.resource_adaptors.diameter.test_credit import Office
+from tests.resource_adaptors.diameter.test_operation import CALL
+from tests.resource_adaptors.diameter.test_user_data import ALICE
 
 
 async def charge_a_call(live: Live) -> None:
@@ -119,3 +134,45 @@ def test_denial_by_python_diameter(tmp_path: Path) -> None:
     with charging.charging_server(tmp_path, port) as ocs:
         ocs.wait_line("OCS ready")
         asyncio.run(scenario())
+
+
+@pytest.mark.programs("tshark")
+def test_tshark_minds_nothing_that_is_written(tmp_path: Path) -> None:
+    with SleeHarness(leftovers_allowed=True) as slee:
+        office = Office(slee)
+        hss = UserDataDouble(office.ocs)
+        hss.users[ALICE] = UserData(scscf="sip:x", repository=(RepositoryData.holding("menu", "a & b", 3),))
+        heard: list[bytes] = []
+        received = office.diameter.received
+        office.diameter.received = lambda number, data: (heard.append(data), received(number, data))[1]
+        office.do(
+            lambda meter: meter.diameter.open_session(CALLER, ASKED, realm="example.net", information=CALL).attach(
+                meter
+            )
+        )
+        office.open()
+        office.report(used(30))
+        session = office.ocs.requests[-1].session_id
+        office.ocs.reauthorise(session)
+        slee.advance(1)
+        office.ocs.abort(session)
+        office.do(
+            lambda meter: (
+                meter.diameter.user_data(
+                    ALICE, (DataReference.REPOSITORY_DATA,), realm="example.net", services=("menu",)
+                ),
+                meter.diameter.profile_update(ALICE, RepositoryData.holding("menu", "c", 4), realm="example.net"),
+                meter.diameter.subscribe(ALICE, DataReference.S_CSCF_NAME, realm="example.net").attach(meter),
+                meter.diameter.open_accounting(realm="example.net", is_event=True),
+            )
+        )
+        hss.change(ALICE, UserData(scscf="sip:y"))
+        hss.change(UserIdentity(msisdn="4312345"), UserData(scscf="sip:y"))
+        office.ocs.ask(Message(272, 4, 0xC0, 0, 0, (Avp(60_000, b"x"),)))
+        slee.advance(40)
+        office.diameter.ra_inactive()
+    messages = [*office.diameter.sent, *heard]
+    names = {decode(data).name for data in messages}
+    assert names >= {"CER", "CCR", "RAA", "ASA", "UDR", "PUR", "SNR", "PNA", "ACR", "DWR", "DPR", "CCA", "UDA", "SNA"}
+    charging.write_capture(tmp_path / "dia.pcap", messages)
+    assert charging.flaws(tmp_path / "dia.pcap") == ""

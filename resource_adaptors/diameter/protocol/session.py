@@ -38,6 +38,7 @@ _DENIALS: Final = frozenset(
 )
 _MAYBE_DONE: Final = frozenset({"timeout"})
 """Why a request failed that may have reached its server all the same."""
+_REPORTS: Final = (RequestType.UPDATE, RequestType.TERMINATION)
 LOGOUT: Final = 1
 """Termination-Cause DIAMETER_LOGOUT."""
 
@@ -225,7 +226,9 @@ class CreditSession:
             self._step(table.GRANTED, answer)
         elif answer.result == codes.CREDIT_CONTROL_NOT_APPLICABLE:
             self._step(table.NOT_APPLICABLE, answer)
-        elif answer.result in _DENIALS or (answer.result // 1000 in (4, 5) and answer.result != codes.UNABLE_TO_COMPLY):
+        elif answer.result == codes.UNABLE_TO_COMPLY and self.kind in _REPORTS:
+            self.failed(f"result {answer.result}", now)  # what was used is not lost for it
+        elif answer.result in _DENIALS or answer.result // 1000 in (4, 5):
             self._step(table.DENIED, answer)
         else:
             self.failed(f"result {answer.result}", now)
