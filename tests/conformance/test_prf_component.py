@@ -474,6 +474,9 @@ class Database:
         self.position = 0
         self.appended: list[tuple[int, tuple[ProfileChange, ...]]] = []
 
+    def tables(self) -> dict[str, Any]:
+        return {}
+
     def append(self, position: int, changes: Any) -> None:
         self.position = position
         self.appended.append((position, tuple(changes)))
