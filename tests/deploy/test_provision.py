@@ -308,7 +308,8 @@ def test_a_database_of_another_server_ends_the_start_with_one_line(server: Serve
 @pytest.fixture
 def bounded(tmp_path: Path, postgresql_server: PostgresqlServer) -> Iterator[Server]:
     """A server that lets half a second's changes wait for its database."""
-    server = Server(tmp_path, postgresql_server.new_database(), "store.unwritten-seconds=0.5")
+    url = postgresql_server.url(postgresql_server.take_database())
+    server = Server(tmp_path, url, "store.unwritten-seconds=0.5")
     yield server
     if server.process.poll() is None:
         server.end()
