@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import importlib
 import logging
 import os
@@ -70,7 +71,12 @@ def run(configuration: ServerConfiguration, listen: Mapping[str, tuple[str, int]
 def serve_prepared(prepared: Prepared) -> int:
     """Run the event loop; returns the exit status."""
     configure_logging(prepared.configuration.log.format, prepared.configuration.log.level)
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     return anyio.run(serve, prepared)
+
+
+_SWITCH_INTERVAL: Final = 0.0005
+"""Seconds for which a thread beside calls, such as a database's writer, keeps the interpreter to itself."""
 
 
 def prepare(configuration: ServerConfiguration, sections: Sections, shipment: Shipment) -> Prepared:

@@ -96,14 +96,26 @@ def _download(operation: Operation, management: Management) -> Callable[..., Awa
     return run
 
 
+_BUSY: Final = 0.0001
+"""Seconds that others have taken between two steps, above which there is traffic."""
+_ROOM: Final = 0.002
+"""Seconds without a step that traffic gets then."""
+
+
 async def _walk(steps: Generator[Wait | None]) -> None:
     """Go through the steps, between which calls pass; if the client goes away meanwhile, they end at once.
 
-    What a step waits for, it waits for on another thread.
+    What a step waits for, it waits for on another thread. While there are calls, they have most of the time.
     """
     with closing(steps):
         for wait in steps:
-            await (anyio.lowlevel.checkpoint() if wait is None else anyio.to_thread.run_sync(wait))
+            if wait is not None:
+                await anyio.to_thread.run_sync(wait)
+                continue
+            began = anyio.current_time()
+            await anyio.lowlevel.checkpoint()
+            if anyio.current_time() - began > _BUSY:
+                await anyio.sleep(_ROOM)
 
 
 async def _paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

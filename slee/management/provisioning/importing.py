@@ -6,7 +6,7 @@ chunk in a transaction of its own; if one is refused, those before it are taken 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +33,8 @@ _STEP: Final = 32
 """Records between two chances for calls."""
 _CHUNK: Final = 64
 """Rows in one transaction."""
+_SCAN: Final = 1000
+"""Rows looked at between two chances for calls."""
 MOST_REJECTS: Final = 10_000
 """Records that an import keeps to tell of; with more, it ends."""
 
@@ -106,8 +108,8 @@ class Import:
         """
         yield from self._take(self.reader.finish())
         self._judge_header()
-        self._judge_uniqueness()
-        chunks = self._chunks()
+        yield from self._judge_uniqueness()
+        chunks = yield from self._chunks()
         if self._table.verifies or self._table.stores:
             for chunk in chunks:
                 self._require_table()
@@ -199,34 +201,44 @@ class Import:
         collation = self._table.descriptor.by_name[attribute].collation
         return value if collation is None else collation.key(value)
 
-    def _judge_uniqueness(self) -> None:
+    def _judge_uniqueness(self) -> Iterator[None]:
         """Values that profiles have which the import does not change."""
         for position, attribute, _ in self._unique:
             index = self._table.resident.indexes[attribute]
-            for name, row in tuple(self._rows.items()):
+            for count, (name, row) in enumerate(tuple(self._rows.items()), 1):
                 value = row[position]
-                if value is None:
-                    continue
-                for holder in index.names(value):
+                for holder in () if value is None else index.names(value):
                     if holder != name and holder not in self._rows:
                         problem = f"{holder} has the same value [PRF-18]"
                         self._reject_taken(name, attribute, problem, "give one of them another")
                         break
+                if count % _SCAN == 0:
+                    yield
 
-    def _chunks(self) -> list[list[str]]:
+    def _chunks(self) -> Generator[None, None, list[list[str]]]:
         """The rows in transactions: those that take over a value from another in one, the others by a few."""
         entangled: dict[str, None] = {}
         for position, attribute, _ in self._unique:
             index = self._table.resident.indexes[attribute]
-            for name, row in self._rows.items():
+            for count, (name, row) in enumerate(self._rows.items(), 1):
                 value = row[position]
                 holders = () if value is None else index.names(value)
                 if holders and holders != (name,):
                     entangled.update(dict.fromkeys((name, *holders)))
+                if count % _SCAN == 0:
+                    yield
         first = [name for name in entangled if name in self._rows]
-        others = [name for name in self._rows if name not in entangled]
-        chunks = [others[begin : begin + _CHUNK] for begin in range(0, len(others), _CHUNK)]
-        return [first, *chunks] if first else chunks
+        chunks: list[list[str]] = [first] if first else []
+        chunk: list[str] = []
+        for count, name in enumerate(self._rows, 1):
+            if name not in entangled:
+                chunk.append(name)
+            if len(chunk) == _CHUNK:
+                chunks.append(chunk)
+                chunk = []
+            if count % _SCAN == 0:
+                yield
+        return [*chunks, chunk] if chunk else chunks
 
     def _try(self, chunk: list[str]) -> None:
         """Reject the rows of a chunk that the specification's own callbacks refuse."""
