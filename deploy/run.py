@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-import sys
 import importlib
 import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import partial

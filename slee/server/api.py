@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import closing
@@ -115,7 +116,9 @@ async def _walk(steps: Generator[Wait | None]) -> None:
             began = anyio.current_time()
             await anyio.lowlevel.checkpoint()
             if anyio.current_time() - began > _BUSY:
-                await anyio.sleep(_ROOM)
+                room = anyio.Event()
+                asyncio.get_running_loop().call_later(_ROOM, room.set)
+                await room.wait()
 
 
 async def _paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
