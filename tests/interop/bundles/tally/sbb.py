@@ -19,10 +19,11 @@ from slee import (
     counter,
     handles,
     initial_event,
-    migrates,
     resource,
     usage_parameters,
 )
+
+# version 2: from slee import migrates
 
 SECONDS = 4.0
 
@@ -65,11 +66,11 @@ class Tally(Sbb, vendor="test", version="1.0"):
         aci.detach(self)
 
     @staticmethod
-    @migrates(from_version="1.0")
+    # version 2: @migrates(from_version="1.0")
     def up(old: Mapping[str, Any]) -> dict[str, object]:
         return {**old, "origin": "one"}
 
     @staticmethod
-    @migrates(to_version="1.0")
+    # version 2: @migrates(to_version="1.0")
     def down(new: Mapping[str, Any]) -> dict[str, object]:
         return {"home": new["home"]}
