@@ -100,7 +100,7 @@ class SleeCollector(Collector):
                         yield "slee_usage", "gauge", "Usage counters.", labels, p.value
                         continue
                     yield "slee_usage_samples", "gauge", "Values in usage samples.", labels, p.count
-                    yield "slee_usage_sample_sum", "gauge", "Sum of usage samples.", labels, p.total
+                    yield "slee_usage_sample_accumulated", "gauge", "Sum of usage samples.", labels, p.total
                     if p.count:
                         yield "slee_usage_sample_minimum", "gauge", "Least value of usage samples.", labels, p.minimum
                         yield (

@@ -545,7 +545,7 @@ def test_usg_22_every_parameter_of_every_set_is_a_metric(counting: Server) -> No
         'slee_usage{parameter="errors",set="",source="raentity:echo"} 0.0',
         'slee_usage_samples{parameter="delay",set="",source="raentity:echo"} 0.0',
         f'slee_usage_samples{{parameter="delay",{labels}}} 2.0',
-        f'slee_usage_sample_sum{{parameter="delay",{labels}}} 16.0',
+        f'slee_usage_sample_accumulated{{parameter="delay",{labels}}} 16.0',
         f'slee_usage_sample_minimum{{parameter="delay",{labels}}} 7.0',
         f'slee_usage_sample_maximum{{parameter="delay",{labels}}} 9.0',
     } <= lines
