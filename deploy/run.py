@@ -192,11 +192,13 @@ async def _interfaces(prepared: Prepared, slee: Slee) -> None:
 
     Both sockets listen since before the announcement, so that a client that comes early waits and is served.
     """
-    module = await anyio.to_thread.run_sync(importlib.import_module, "slee.server.interfaces", abandon_on_cancel=True)
+    beside = partial(anyio.to_thread.run_sync, abandon_on_cancel=True)
+    module = await beside(importlib.import_module, "slee.server.interfaces")
+    api = await beside(module.api, slee.management)  # a third of a second, for so many operations
     _quieten_collector()
     async with anyio.create_task_group() as tasks:
         for app, listener in (
-            (module.api(slee.management), prepared.api),
+            (api, prepared.api),
             (module.metrics(slee.kernel, slee.management, slee.tables), prepared.metrics),
         ):
             tasks.start_soon(module.serve, app, listener, slee.shutdown_asked)
