@@ -306,5 +306,5 @@ def test_killed_at_random_moments_no_occurrence_is_lost_or_repeated(tmp_path: Pa
 
 
 def instant(number: int) -> str:
-    begin = datetime.datetime.fromtimestamp(CHANGE + 10 + number / 30, datetime.UTC)
+    begin = datetime.datetime.fromtimestamp(CHANGE + 7 + number / 30, datetime.UTC)
     return begin.isoformat()
