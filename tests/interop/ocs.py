@@ -16,6 +16,7 @@ import threading
 from diameter.message.avp.grouped import GrantedServiceUnit
 from diameter.node import Node
 from diameter.node.application import ThreadingApplication
+from diameter.node.node import NotRoutable
 
 SLICE = 30
 BALANCE = int(os.environ.get("OCS_BALANCE", "45"))
@@ -26,6 +27,13 @@ class Charging(ThreadingApplication):
 
     ledger = ""
     lock = threading.Lock()
+
+    def send_answer(self, message):
+        """Answer; python-diameter 0.9 ends its only thread for answers if the peer that asked is gone meanwhile."""
+        try:
+            super().send_answer(message)
+        except NotRoutable as error:
+            print(f"an answer has nowhere to go: {error}", flush=True)
 
     def handle_request(self, message):
         answer = message.to_answer()
