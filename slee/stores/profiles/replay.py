@@ -51,6 +51,8 @@ def bring_up(dialect: Dialect, connection: sa.Connection, journal: JournalledPro
     for number in missing:
         try:
             replay.apply(_decoded(journal.changes[number])[0])
+            if number == missing[-1]:
+                replay.write()
         except (exc.SQLAlchemyError, dialect.driver.Error, KeyError) as error:
             raise RecoveryError(
                 f"{dialect.where}: change {number} of the journal does not fit: {error} [PRF-46]; restore database and "
@@ -77,7 +79,7 @@ def claim(dialect: Dialect, connection: sa.Connection, identity: str) -> None:
 
 
 class Replay:
-    """Applies changes as the journal keeps them."""
+    """Applies changes as the journal keeps them; of rows, only the newest: a row written over and over costs once."""
 
     def __init__(self, dialect: Dialect, connection: sa.Connection) -> None:
         self._dialect = dialect
@@ -86,11 +88,15 @@ class Replay:
             name: catalogue.stored_rows(entry.serial, entry.sql_name, entry.columns)
             for name, entry in catalogue.entries(connection).items()
         }
+        self._rows: dict[str, dict[str, Sequence[object] | None]] = {}
+        """What is to be written: by table and profile the row, None to remove it."""
 
     def apply(self, parts: Sequence[Any]) -> None:
-        """Make the changes of one entry."""
+        """Make the changes of one entry; those of rows with `write`."""
         for kind, name, *rest in parts:
             table = str(load_text(name))
+            if kind in (CREATED, REMOVED, RENAMED, SWITCHED):
+                self.write()
             if kind == CREATED:
                 self._create(table, *rest)
             elif kind == REMOVED:
@@ -102,7 +108,19 @@ class Replay:
             elif kind == SWITCHED:
                 self._switch(table, *rest)
             else:
-                self._write(table, *rest)
+                self._take(table, *rest)
+
+    def write(self) -> None:
+        """Write the rows that have been taken."""
+        for name, rows in self._rows.items():
+            if not rows:
+                continue
+            made = [tuple(row) for row in rows.values() if row is not None]
+            # All of them go first: a unique value may have passed from one to another.
+            self._dialect.delete(self._connection, self._tables[name], list(rows))
+            if made:
+                self._dialect.insert(self._connection, self._tables[name], made)
+        self._rows.clear()
 
     def undo(self, name: str, changes: Sequence[tuple[str, bytes | None, Sequence[object] | None]]) -> None:
         """Take changes of a table back, of profiles that are as these changes left them."""
@@ -141,11 +159,13 @@ class Replay:
         catalogue.exchange(self._dialect, self._connection, name, label, tables, given)
         self._tables[name] = made
 
-    def _write(self, name: str, default: str | None, rows: Sequence[Sequence[object]], removed: Sequence[str]) -> None:
+    def _take(self, name: str, default: str | None, rows: Sequence[Sequence[object]], removed: Sequence[str]) -> None:
         table = self._tables[name]
         if default is not None:
             catalogue.set_default_text(self._connection, table, default)
-        self._replace(table, [*removed, *(str(row[0]) for row in rows)], rows)
+        taken = self._rows.setdefault(name, {})
+        taken.update(dict.fromkeys(removed))
+        taken.update((str(row[0]), row) for row in rows)
 
     def _replace(self, table: StoredRows, profiles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         if profiles:
