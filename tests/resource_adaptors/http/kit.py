@@ -57,6 +57,25 @@ class Desk(Sbb, vendor="test", version="1.0"):
     def on_other(self, event: api.OtherRequest, aci: ActivityContext) -> None:
         take(self, event, aci)
 
+    @initial_event(
+        Select.ACTIVITY_CONTEXT,
+        option="WEBSOCKET /ws, WEBSOCKET /calls/{id}, WEBSOCKET /rooms/{room} chat.v2 chat.v1",
+    )
+    def on_socket_request(self, event: api.WsRequest, aci: ActivityContext) -> None:
+        take(self, event, aci)
+
+    @handles
+    def on_socket_opened(self, event: api.WsOpened, aci: ActivityContext) -> None:
+        take(self, event, aci)
+
+    @handles
+    def on_socket_message(self, event: api.WsMessage, aci: ActivityContext) -> None:
+        take(self, event, aci)
+
+    @handles
+    def on_socket_closed(self, event: api.WsClosed, aci: ActivityContext) -> None:
+        take(self, event, aci)
+
     @handles
     def on_chunk(self, event: api.BodyChunk, aci: ActivityContext) -> None:
         take(self, event, aci)
@@ -191,6 +210,8 @@ class World:
     ) -> None:
         if error is None:
             assert not self.http.serving.exchanges
+            assert not self.http.sockets.open
+            assert not self.http.sockets.coming
         self.slee.__exit__(kind, error, trace)
 
 
