@@ -202,7 +202,6 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
 
     def ra_inactive(self) -> None:
         self._is_active = False
-        self.sockets.cut()
         self._close_listeners()
         self.care.close()
         self.webhooks.close()

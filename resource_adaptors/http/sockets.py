@@ -155,11 +155,6 @@ class WebSockets:
         for socket in tuple(self.open.values()):
             socket.shutdown()
 
-    def cut(self) -> None:
-        """Close what has not closed by itself."""
-        for socket in tuple(self.open.values()):
-            socket.cut()
-
     def look(self, now: float) -> None:
         """Keep the sessions of open ones, and forget those that nobody knows any more."""
         for socket in self.open.values():

@@ -121,6 +121,7 @@ class WebSocket(asyncio.BufferedProtocol):
         self._serving.closed(self)
         self._serving.now()
         self._finish()
+        self.frames.drop()
         self._serving.read_all()
 
     def hand_over(self) -> None:

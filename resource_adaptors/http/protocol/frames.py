@@ -157,6 +157,10 @@ class Frames:
             self.is_over = True
         return writes[0] if len(writes) == 1 else b"".join(writes)
 
+    def drop(self) -> None:
+        """The connection is gone: let the parser go, which refers to itself and would be left to the collector."""
+        self._protocol.parser.close()
+
     @property
     def closed(self) -> Closed:
         """How it was closed, as far as is known now."""

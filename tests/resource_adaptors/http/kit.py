@@ -10,6 +10,7 @@ from resource_adaptors.http import api
 from resource_adaptors.http.config import HttpConfiguration
 from resource_adaptors.http.testing import HttpClient, HttpSimulator
 from slee import ActivityContext, ActivityEnd, Cmp, Sbb, Select, TimerEvent, cmp, handles, initial_event, resource
+from slee.kernel.ports import Limits
 from slee.testing import SleeHarness
 
 EVENTS: list[object] = []
@@ -172,10 +173,17 @@ class Desk(Sbb, vendor="test", version="1.0"):
 class World:
     """A harness with the simulator and the service; leaving it checks that nothing is left."""
 
-    def __init__(self, *, install: bool = True, failures_allowed: bool = False, **configuration: Any) -> None:
+    def __init__(
+        self,
+        *,
+        install: bool = True,
+        failures_allowed: bool = False,
+        kernel: Limits | None = None,
+        **configuration: Any,
+    ) -> None:
         EVENTS.clear()
         SCRIPT.clear()
-        self.slee = SleeHarness(failures_allowed=failures_allowed)
+        self.slee = SleeHarness(failures_allowed=failures_allowed, limits=kernel)
         self.http = self.slee.add_resource("http-main", HttpSimulator(), HttpConfiguration(**configuration))
         if install:
             self.slee.install(Desk)

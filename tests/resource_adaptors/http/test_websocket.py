@@ -98,6 +98,7 @@ def test_http_11_a_bad_handshake_is_refused(change: dict[str, str | None], statu
         assert (answer.status, answer.json()["code"]) == (status, code)
         if status == 426:
             assert (answer.header("sec-websocket-version"), answer.header("upgrade")) == ("13", "websocket")
+            assert ("connection", "upgrade") in answer.headers
         assert not world.events
         client.disconnect()
 
@@ -257,6 +258,17 @@ def test_http_11_a_service_can_accept_later() -> None:
         world.slee.advance(3)
         assert socket.status == 101
         socket.disconnect()
+
+
+def test_http_11_one_accepted_while_the_adaptor_stops_is_told_to_go_away() -> None:
+    with World() as world:
+        world.at(WsRequest, lambda sbb, event, aci: sbb.timers.set(aci, after=2))
+        world.at(TimerEvent, lambda sbb, event, aci: sbb.http.open_socket(aci).attach(sbb))
+        socket = world.client().websocket("/ws")
+        world.slee.kernel.resources["http-main"].deactivate()
+        assert world.client().websocket("/ws").status == 503
+        world.slee.advance(3)
+        assert (socket.status, socket.closed.code) == (101, 1001)
 
 
 def test_http_11_a_rollback_accepts_nothing() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
+import weakref
 
 import pytest
 from hypothesis import given
@@ -51,6 +53,19 @@ def test_http_11_who_closes_first_is_who_closed_it() -> None:
     assert (server.closed, server.is_over) == (Closed(4000, "enough", "service"), False)
     server.take()
     assert server.is_over
+
+
+def test_http_11_what_is_dropped_is_freed_without_the_collector() -> None:
+    server = Frames(100)
+    server.receive(frame(1, b"x")[:3])
+    protocol = weakref.ref(server._protocol)
+    gc.disable()
+    try:
+        server.drop()
+        del server
+        assert protocol() is None
+    finally:
+        gc.enable()
 
 
 def test_http_11_a_close_without_a_code_is_1005() -> None:

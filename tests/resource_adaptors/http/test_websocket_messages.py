@@ -17,6 +17,8 @@ from resource_adaptors.http.api import (
 )
 from resource_adaptors.http.config import HttpConfiguration
 from slee import ActivityContext
+from slee.kernel.ports import Limits
+from slee.spi import FailureReason
 from tests.resource_adaptors.http.kit import Desk, World
 from tests.resource_adaptors.http.websocket_kit import accept, closed, frame, opened
 
@@ -171,7 +173,9 @@ def test_http_11_a_close_that_rolls_back_leaves_it_open() -> None:
         socket.send("x")
         assert (socket.is_open, socket.messages) == (True, [])
         assert not next(iter(world.http.sockets.open.values())).held
-        socket.disconnect()
+        world.at(WsMessage, lambda sbb, event, aci: sbb.http.close_socket(aci, 4000))
+        socket.send("x")
+        assert socket.closed.code == 4000
 
 
 def test_http_11_a_peer_that_does_not_answer_the_close_is_cut() -> None:
@@ -203,6 +207,11 @@ def test_http_11_a_message_to_a_client_that_has_gone_is_dropped() -> None:
         world.at(WsClosed, lambda sbb, event, aci: sbb.http.send_message(aci, "too late"))
         socket.disconnect()
         assert world.http.serving.counts.dropped["message_to_gone_client"] == 1
+        other = opened(world)
+        world.slee.advance(2)
+        assert not world.http.sockets.left  # forgotten once nobody can know it
+        world.at(WsClosed, lambda sbb, event, aci: None)
+        other.disconnect()
 
 
 def test_http_11_the_adaptor_says_going_away_when_it_stops() -> None:
@@ -281,6 +290,33 @@ def test_http_11_a_buffer_that_is_full_refuses_until_writable() -> None:
         socket.send("again")
         assert refused[-1] is True
         socket.disconnect()
+
+
+def test_http_11_a_refusal_in_a_delivery_that_rolls_back_is_followed_by_writable() -> None:
+    def fail(sbb: Desk, event: WsMessage, aci: ActivityContext) -> None:
+        sbb.http.send_message(aci, b"x" * 1000)
+        sbb.http.send_message(aci, b"y")
+
+    with World(failures_allowed=True, limits={"unsent": 1000}) as world:
+        socket = opened(world)
+        world.at(WsMessage, fail)
+        socket.send("x")
+        assert socket.messages == []
+        world.slee.advance(2)
+        assert isinstance(world.events[-1], Writable)
+        socket.disconnect()
+
+
+def test_http_11_a_message_that_cannot_be_taken_closes_with_try_again() -> None:
+    with World(kernel=Limits(queue=3)) as world:
+        socket = opened(world)
+        socket.client.send(frame(1, b"x") * 20)
+        assert socket.closed.code == 1013
+        assert world.kinds().count("WsMessage") == 3
+        other = opened(world)
+        (handle,) = world.http.sockets.open
+        world.http.event_processing_failed(handle, WsMessage(text="x"), 0, FailureReason.QUEUE_TIMEOUT)
+        assert other.closed.code == 1013
 
 
 def test_http_11_a_client_that_takes_nothing_is_not_read_and_cut() -> None:
