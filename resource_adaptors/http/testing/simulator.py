@@ -26,7 +26,7 @@ class HttpSimulator(HttpAdaptor):
         self.closing: list[MemoryTransport] = []
         """Transports that were closed and whose connections have not been told."""
         self._recording = RecordingSender()
-        self._config = uvicorn.Config(_nothing, lifespan="off", log_config=None)
+        self._config = uvicorn.Config(_nothing, ws="none", lifespan="off", log_config=None)
         self._connections: dict[MemoryTransport, Connection] = {}
         self.websockets: list[SocketClient] = []
         """The WebSockets of clients, in the order in which they were asked for."""
