@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from slee.api.errors import (
@@ -76,6 +77,10 @@ class Use:
         """Mark the transaction."""
         self.work.tx.marked = True
 
+    def bound(self, name: str) -> object:
+        """The table's default usage set, which is all that a specification declares apart from attributes."""
+        return self.table_.usage()
+
     def read(self, attribute: Attribute) -> object:
         """The value of an attribute."""
         self._require_live(attribute)
@@ -144,7 +149,7 @@ class ProfileWork:
         self.whole: Whole | None = None
         """What the transaction is a part of, that takes effect as a whole."""
         tx.profiles = self
-        tx.when_committed(self._commit)
+        tx.when_committed(partial(committed, self))
 
     # Writes.
 
@@ -258,9 +263,7 @@ class ProfileWork:
         if use.running and not use.table_.descriptor.is_reentrant:
             self.tx.marked = True
             what = f"{use.table}/{use.name}.{function.__name__}"
-            cause = ReentrantCallError(
-                f"{what}: a method of it runs [PRF-26]; declare the specification reentrant=True"
-            )
+            cause = ReentrantCallError(f"{what}: a method of it runs [PRF-26]; declare it reentrant=True")
             raise TransactionRolledBackError(f"{what} was not called [PRF-26]") from cause
         use.running += 1
         try:
@@ -382,9 +385,6 @@ class ProfileWork:
                     self.tx.marked = True
                     self.error = self.error or error
             use.end()
-
-    def _commit(self) -> None:
-        self.committed(self)
 
     def changes(self) -> list[tuple[Table, str | None, Row | None, Row | None]]:
         """What a commit changed: table, name, values before and after; what is equal is left out (PRF-42, PRF-43)."""
