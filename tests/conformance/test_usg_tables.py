@@ -180,7 +180,8 @@ def test_prf_2_a_renamed_table_keeps_its_usage_sets_over_a_restart_too(server: S
     held.blocked.increment(3)
     server.management.profiles.rename_table("people", "folk")
     held.blocked.increment()
-    assert usage.read("folk", "gold").parameters[0].value == 4
+    told = usage.read("folk", "gold")
+    assert (told.source, told.parameters[0].value) == (ProfileTableSource("folk"), 4)
     with pytest.raises(UnrecognizedProfileTableError, match="USG-20"):
         usage.read(ProfileTableSource("people"))
     again = server.restart()
