@@ -215,7 +215,9 @@ class Profile(ProfileLocal):
         for declared_query in own.values():
             wrong = declared_query.build(cls.__qualname__, _names(cls), stand_in)
             issues.extend(wrong or query_issues(repr(declared_query), declared_query.condition, attributes))
-        counts = {key: v.parameters for key, v in vars(cls).items() if isinstance(v, Usage)}
+        counts = {
+            key: cast("Usage[UsageParameters]", v).parameters for key, v in vars(cls).items() if isinstance(v, Usage)
+        }
         cls.specification_usage = cls.specification_usage | counts
         issues.extend(_usage_issues(cls, counts))
         cls.specification_ways = declared_ways(cls, version, inspect.getmembers(cls, inspect.isfunction))

@@ -204,7 +204,8 @@ class _Bounds:
 
     def texts(self) -> st.SearchStrategy[str]:
         if "pattern" in self._told:
-            return st.from_regex(self._told["pattern"])
+            pattern: str = self._told["pattern"]
+            return st.from_regex(pattern)
         return st.text(min_size=self._told.get("min_length", 0), max_size=self._told.get("max_length"))
 
 

@@ -18,7 +18,7 @@ from slee.api.profile_event import ProfileID
 from slee.api.query_check import require_fitting
 from slee.api.source import ProfileTableSource
 from slee.facilities.profiles.following import Following, Whole
-from slee.facilities.profiles.news import tell
+from slee.facilities.profiles.news import activity_of, tell
 from slee.facilities.profiles.reference import reference_class, referrer
 from slee.facilities.profiles.rows import ResidentRows
 from slee.facilities.profiles.search import search
@@ -176,8 +176,8 @@ class ProfileTables:
             self.transact(remove, announce=[TableRemoved(name)])
             table.removed = True
             del self.by_name[name]
-            if table.context is not None:
-                table.context.end_now()
+            if (context := activity_of(table)) is not None:
+                context.end_now()
 
     def exchange(self, remaking: TableRemaking) -> None:
         """Let a table that has been made anew take the old one's place, after `judge` in the same step."""
