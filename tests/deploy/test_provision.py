@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.provisioned import GOOD, HEADER, Server
-from tests.postgresql import PostgresqlServer
 from tests.profile_databases import DatabaseUnderTest
 
 pytestmark = pytest.mark.timeout(120)  # each starts servers, one after another
@@ -21,6 +22,15 @@ pytestmark = pytest.mark.timeout(120)  # each starts servers, one after another
 def server(tmp_path: Path, database: DatabaseUnderTest) -> Iterator[Server]:
     server = Server(tmp_path, database.url)
     assert "SLEE running" in server.line
+    yield server
+    if server.process.poll() is None:
+        server.end()
+
+
+@pytest.fixture
+def bounded(tmp_path: Path, database: DatabaseUnderTest) -> Iterator[Server]:
+    """A server that lets half a second's changes wait for its database."""
+    server = Server(tmp_path, database.url, "store.unwritten-seconds=0.5")
     yield server
     if server.process.poll() is None:
         server.end()
@@ -139,25 +149,30 @@ def test_a_database_of_another_server_ends_the_start_with_one_line(server: Serve
             server.end()
 
 
-@pytest.fixture
-def bounded(tmp_path: Path, postgresql_server: PostgresqlServer) -> Iterator[Server]:
-    """A server that lets half a second's changes wait for its database."""
-    url = postgresql_server.url(postgresql_server.take_database())
-    server = Server(tmp_path, url, "store.unwritten-seconds=0.5")
-    yield server
-    if server.process.poll() is None:
-        server.end()
+@contextmanager
+def away(database: DatabaseUnderTest) -> Iterator[None]:
+    """Keep the database from the server: stop PostgreSQL, or hold SQLite's lock."""
+    if database.server is not None:
+        database.server.stop()
+        try:
+            yield
+        finally:
+            database.server.start()
+        return
+    with closing(sqlite3.connect(database.url.removeprefix("sqlite:///"), timeout=5.0)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
 
 
 def test_a_database_that_goes_away_is_told_and_takes_what_waits_when_it_is_back(
-    bounded: Server, postgresql_server: PostgresqlServer
+    database: DatabaseUnderTest, bounded: Server
 ) -> None:
-    server, postgresql = bounded, postgresql_server
+    server = bounded
     assert server.slee(f"profile import subscriber {server.file('good.csv', GOOD)}").exit_code == 0
-    postgresql.stop()
-    try:
+    with away(database):
         server.json("profile set subscriber bob@example.net --set max_contacts=9")
-        server.until("alarm list", lambda result: "profile.database" in result.stdout)
+        told = server.until("alarm list", lambda result: "profile.database" in result.stdout).stdout
+        assert "none is lost" in told
         more = server.file("more.csv", HEADER + "".join(f"u{n}@x,,U,1\n" for n in range(500)))
         numbers = count()
         server.until(lambda: f"profile add subscriber e{next(numbers)}@x", lambda result: "[DUR-13]" in result.stderr)
@@ -165,10 +180,9 @@ def test_a_database_that_goes_away_is_told_and_takes_what_waits_when_it_is_back(
         refused = server.slee(f"profile import subscriber {more}")
         assert "more changes wait to be written than the bounds of the store allow [DUR-13]" in refused.stderr
         assert server.slee("profile export subscriber").stdout == before
-    finally:
-        postgresql.start()
     server.until("alarm list", lambda result: "profile.database" not in result.stdout)
     server.end()
     server.start()
     assert server.slee("profile export subscriber").stdout == before
     assert "bob@example.net,Bob,,,active,[],9" in before
+    assert database.outside("SELECT max_contacts FROM profile_1_subscriber WHERE display_name = 'Bob'") == [(9,)]
