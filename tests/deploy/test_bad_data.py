@@ -25,7 +25,7 @@ BAD = {
     "two holders": (HEADER + "a@b,1,A,1\nc@d,1,A,1\n", "x.csv:3:5: c@d/identity: a@b on line 2 has the same value"),
     "holder stored": (HEADER + "a@b,+4930123,A,1\n", "x.csv:2: a@b/identity: alice@example.net has the same value"),
     "name refused": (HEADER + "nobody,,A,1\n", "x.csv:2: nobody: nobody is no address-of-record"),
-    "bad UTF-8": (HEADER.encode() + b"a@b,,\xff,1\n", "x.csv:2:6: octet 0xff is no UTF-8 [PRF-17]"),
+    "bad UTF-8": (HEADER.encode() + b"a@b,,\xff,1\n", "x.csv:2:6: a@b/display_name: octet 0xff is no UTF-8 [PRF-17]"),
     "cells": (HEADER + "a@b,,A\n", "x.csv:2: 3 cells where the header has 4 [PRF-17]"),
     "open quote": (HEADER + 'a@b,,"A,1\n', "x.csv:2: a quote is not closed [PRF-17]"),
     "no name": ("identity\n1\n", "x.csv:1: the header has no column profile_name [PRF-17]"),

@@ -123,7 +123,9 @@ class Import:
         for count, record in enumerate(records, 1):
             self._judge_header()
             if isinstance(record, Unreadable):
-                self._reject(Reject(*record.place, "", "", record.problem, record.remedy, record.text))
+                self._reject(
+                    Reject(*record.place, record.profile, record.attribute, record.problem, record.remedy, record.text)
+                )
             else:
                 self._judge(record)
             if count % _STEP == 0:
