@@ -13,7 +13,7 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -127,17 +127,8 @@ class KillLane:
         moment = lot.uniform(0.2, 1.5)
         child.pause(moment)
         time.sleep(moment)
-        if lot.random() < 0.5:
-            # The instant after a promise is the one at which a wrong server loses it.
-            promising = self._clients if lot.random() < 0.5 or not self._provisioner.is_busy else self._provisioner
-            with promising.lock:
-                promising.on_answer = lambda: child.send(signal.SIGKILL)
-            child.wait(5.0)
-            with promising.lock:
-                promising.on_answer = None
-        else:
-            child.send(signal.SIGKILL)
-            child.wait(5.0)
+        self._choose_kill(lambda: child.send(signal.SIGKILL))
+        child.wait(10.0)
         child.__exit__()
         killed = time.monotonic()
         self.report.kills.append(killed)
@@ -149,6 +140,22 @@ class KillLane:
         self.report.problems += self._provisioner.judge(is_fresh=True)
         self._judge_promises(killed, self._checked)
         self._checked = killed - 5.0
+
+    def _choose_kill(self, kill: Callable[[], None]) -> None:
+        """Now, within an import, or in the instant after a promise, at which a wrong server loses it."""
+        clients, provisioner = self._clients, self._provisioner
+        moments = ["now", "promise"] + ["profiles promised", "import"] * provisioner.is_busy
+        moment = self._lot.choice(moments)
+        self.report.counts[f"kills: {moment}"] += 1
+        if moment == "now":
+            kill()
+        elif moment == "promise":
+            with clients.lock:
+                clients.on_answer = kill
+        elif moment == "import":
+            provisioner.on_import = kill
+        else:
+            provisioner.on_answer = kill
 
     def _settle(self) -> None:
         """Wait until everything is answered and every timer has fired; then look at everything once more."""
