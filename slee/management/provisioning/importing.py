@@ -151,8 +151,7 @@ class Import:
             is_text, md5 = self.reader.is_text, self.options.md5
             row = self._fields.row(name, record.values, base, is_text=is_text, md5=md5)
             if row == stored:
-                self.counts.unchanged += 1
-                self._note_unique(record, name, row)
+                self.counts.unchanged += self._note_unique(record, name, row)
                 return
             self._table.descriptor.validate(name, row)
         except FieldError as error:
@@ -201,7 +200,15 @@ class Import:
         return value if collation is None else collation.key(value)
 
     def _judge_uniqueness(self) -> Iterator[None]:
-        """Values that profiles have which the import does not change."""
+        """Values that profiles have which the import does not change, be it that their own record is skipped."""
+        known = -1
+        while known < len(self.rejects):
+            known = len(self.rejects)
+            yield from self._judge_holders()
+            if not self.options.skip_bad:
+                return
+
+    def _judge_holders(self) -> Iterator[None]:
         for position, attribute, _ in self._unique:
             index = self._table.resident.indexes[attribute]
             for count, (name, row) in enumerate(tuple(self._rows.items()), 1):
