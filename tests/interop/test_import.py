@@ -67,13 +67,14 @@ def _run(server: Slee, folder: Path, calls: int, rate: float) -> tuple[SippVerdi
     """What SIPp says of calls at a rate, and the times from INVITE to answer in milliseconds."""
     timeout = 60.0 + calls / rate
     with answering(folder, calls, timeout=timeout) as callee:
-        register(server, folder, [("bob", callee.port)])
+        bob = f"bob{callee.port}"  # one telephone each: a call does not fork to those of the runs before
+        register(server, folder, [(bob, callee.port)])
         with Sipp(
             "uac_rr",
             folder,
             server=server.sip,
             calls=calls,
-            rows=[("bob",)],
+            rows=[(bob,)],
             rate=rate,
             timeout=timeout,
             response_times=True,

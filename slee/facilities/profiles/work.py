@@ -382,6 +382,7 @@ class ProfileWork:
                     self.tx.marked = True
                     self.error = self.error or error
             use.end()
+        self.uses.clear()
 
     def _commit(self) -> None:
         self.committed(self)

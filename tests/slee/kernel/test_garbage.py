@@ -8,9 +8,14 @@ from collections.abc import Iterator
 import pytest
 
 from slee import ActivityContext, Cmp, Sbb, Select, TimerID, child, cmp, event_type, initial_event, resource
+from slee.api.profile import Profile
 from slee.kernel.context import Context
 from slee.kernel.entity import SbbEntity
+from slee.kernel.transaction import Transaction
+from slee.management.profiles import Profiles
 from slee.testing import RecordingResource, SleeHarness, recording_type
+
+pytestmark = pytest.mark.usefixtures("no_collector")
 
 
 @event_type("test.Ring", vendor="test", version="1.0")
@@ -36,6 +41,10 @@ class Call(Sbb, vendor="test", version="1.0"):
         self.ra.send("ringing")
 
 
+class Route(Profile, vendor="test", version="1.0"):
+    prefix: str = ""
+
+
 @pytest.fixture
 def no_collector() -> Iterator[None]:
     gc.collect()
@@ -44,26 +53,31 @@ def no_collector() -> Iterator[None]:
     gc.enable()
 
 
-@pytest.mark.usefixtures("no_collector")
+def alive(kind: type) -> int:
+    return sum(isinstance(one, kind) for one in gc.get_objects())
+
+
 def test_a_call_that_has_ended_leaves_nothing_to_the_collector() -> None:
     with SleeHarness() as slee:
         ra = slee.add_resource("test", RecordingResource(RA))
         slee.install(Call)
+        contexts = alive(Context)
         for number in range(10):
             ra.endpoint.start_activity(number, "activity")
             ra.endpoint.fire(number, Ring())
         slee.run()
-        assert alive() == {SbbEntity: 20, Context: 10}
+        assert (alive(SbbEntity), alive(Context)) == (20, contexts + 10)
         for number in range(10):
             ra.endpoint.end_activity(number)
         slee.run()
         assert slee.entities(Call) == []
-        assert alive() == {SbbEntity: 0, Context: 0}
+        assert (alive(SbbEntity), alive(Context), alive(Transaction)) == (0, contexts, 0)
 
 
-def alive() -> dict[type, int]:
-    """How many there are of what a call is made of; contexts of activities that the SLEE has of its own are not."""
-    return {
-        SbbEntity: sum(isinstance(one, SbbEntity) for one in gc.get_objects()),
-        Context: sum(isinstance(one, Context) and isinstance(one.activity, str) for one in gc.get_objects()),
-    }
+def test_an_import_leaves_nothing_to_the_collector() -> None:
+    with SleeHarness() as slee:
+        slee.profiles.provide(Route)
+        rows = "".join(f"route{number},{number}\n" for number in range(1000))
+        Profiles(slee.profiles).import_("Route").run([b"profile_name,prefix\n", rows.encode()])
+        assert len(slee.profiles.table("Route").resident.rows) == 1000
+        assert alive(Transaction) == 0
