@@ -108,6 +108,17 @@ def test_bad_rows_are_skipped_where_that_is_asked_and_written_out_to_be_mended(s
     )
 
 
+def test_a_rejects_file_that_cannot_be_written_is_told_before_anything_is_imported(server: Server) -> None:
+    file = server.file("x.csv", GOOD + "dave@example.net,,Dave,many\n")
+    for options, told in (
+        ("--skip-bad --rejects /nowhere/r.csv", "/nowhere/r.csv cannot be written: No such file or directory"),
+        ("--rejects /nowhere/r.csv", "--rejects has nothing to write without --skip-bad"),
+    ):
+        refused = server.slee(f"profile import subscriber {file} {options}")
+        assert (refused.exit_code, server.json("profile find subscriber")) == (2, [])
+        assert told in refused.stderr
+
+
 def test_sql_in_names_is_a_name_like_any_other(server: Server, database: DatabaseUnderTest) -> None:
     name = "x\"'; DROP TABLE profile_1_subscriber; --@x"
     server.json(f"profile table create {shlex.quote(name)} Subscriber")
