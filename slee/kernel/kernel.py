@@ -164,7 +164,6 @@ class Kernel:
                 tx.check()
         if tx.profiles is not None:
             tx.profiles.settle()
-            tx.profiles = None  # it refers back, and so does what it does at the commit: cycles cost the collector
         if tx.has_passivate:
             tx.passivate()
         if tx.marked:
@@ -175,7 +174,6 @@ class Kernel:
         if tx.at_commit is not None:
             for function, arguments in tx.at_commit:
                 function(*arguments)
-            tx.at_commit = None
         for firing in tx.fired:
             firing.context.accept(firing)
         if self.journalling is not None:
@@ -203,7 +201,7 @@ class Kernel:
     def roll_back(self, tx: Transaction) -> None:
         """Undo everything that the transaction did (TX-15 to TX-17)."""
         tx.roll_back()
-        self.transaction = tx.at_commit = None
+        self.transaction = None
         if tx.at_end is not None:
             for function, arguments in tx.at_end:
                 function(*arguments)

@@ -396,6 +396,5 @@ class Router:
             for context in tuple(entity.contexts):
                 context.drop(entity)
         forget_root(root)
-        root.let_go_of_tree()
         for context in left:
             self.kernel.judge_context(context)

@@ -1,4 +1,4 @@
-"""What ends is freed by reference counts: nothing of it is left for the cyclic collector, whose pauses hold calls up."""
+"""What ends is freed by reference counts: nothing is left to the cyclic collector, whose pauses hold calls up."""
 
 from __future__ import annotations
 
