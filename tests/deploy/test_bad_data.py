@@ -113,7 +113,11 @@ def test_a_line_of_a_gigabyte_is_told_and_never_held(filled: Filled) -> None:
         ("query subscriber none", 4, "subscriber has no query none [PRF-30]; it has of_identity"),
         ("table create subscriber Subscriber", 7, "the profile table subscriber exists [PRF-2]"),
         ("table create more Nothing", 4, "Nothing"),
-        ("table create 'a/b' Subscriber", 2, "a profile table's name is 'a/b' [PRF-1]; give a text without /"),
+        (
+            "table create 'a/b' Subscriber",
+            2,
+            "a profile table's name is 'a/b' [PRF-1]; give a printable text without /",
+        ),
         ("table reload subscriber", 3, "subscriber: components may change it [PRF-20]"),
     ],
 )

@@ -211,8 +211,8 @@ class ProfileTables:
     def _require_new_name(self, name: object) -> None:
         if not isinstance(name, str):
             raise TypeError(f"a profile table's name is {name!r} [PRF-1]; give a text")
-        if not name or "/" in name:
-            raise InvalidArgumentError(f"a profile table's name is {name!r} [PRF-1]; give a text without /")
+        if not name or "/" in name or not name.isprintable():
+            raise InvalidArgumentError(f"a profile table's name is {name!r} [PRF-1]; give a printable text without /")
         if name in self.by_name:
             raise ProfileTableAlreadyExistsError(f"the profile table {name} exists [PRF-2]; take another name")
         if name in self.dormant:

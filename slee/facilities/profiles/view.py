@@ -19,7 +19,7 @@ from slee.api.query_check import SEARCHABLE, require_fitting, scalar_type
 from slee.api.values import value_type
 from slee.facilities.profiles.reference import work_of
 from slee.facilities.profiles.search import Arguments, search
-from slee.model.profile_text import LONGEST_NAME, is_name_short
+from slee.model.profile_text import LONGEST_NAME, is_name_short, is_unicode
 
 if TYPE_CHECKING:
     from slee.facilities.profiles.table import Table
@@ -40,6 +40,8 @@ def require_text(what: str, value: object) -> str:
 def require_new_name(what: str, value: object) -> str:
     """A name for a new profile: a text that every database has room for (PRF-4)."""
     name = require_text(what, value)
+    if not is_unicode(name):
+        raise InvalidArgumentError(f"{what}: half of a surrogate pair is no text [PRF-4]; give a name in Unicode")
     if not is_name_short(name):
         raise InvalidArgumentError(
             f"{what}: the name is too long [PRF-4]; give one of at most {LONGEST_NAME} characters and 2048 octets"
