@@ -109,7 +109,9 @@ def test_prf_4_a_name_that_is_no_unicode_is_refused() -> None:
 )
 def test_prf_17_a_text_that_is_no_unicode_is_refused(attribute: str, value: object) -> None:
     with Tables() as world:
-        with pytest.raises(ProfileVerificationError, match=rf"Plain/a\.{attribute}: half of a surrogate pair is no text"):
+        with pytest.raises(
+            ProfileVerificationError, match=rf"Plain/a\.{attribute}: half of a surrogate pair is no text"
+        ):
             world.add("Plain", "a", **{attribute: value})
         world.add("Plain", "b", city="é\0")
 

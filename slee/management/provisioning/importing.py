@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from slee.api.errors import (
@@ -19,6 +18,7 @@ from slee.api.errors import (
     UniqueAttributeViolationError,
 )
 from slee.management.provisioning.fields import FieldError, Fields
+from slee.management.provisioning.options import ImportCounts, ImportOptions
 from slee.management.provisioning.records import NAME, Reader, Record, Unreadable
 from slee.management.provisioning.rejects import Reject, rejected
 from slee.model.profile_text import LONGEST_NAME, is_name_short
@@ -38,27 +38,6 @@ _SCAN: Final = 1000
 """Rows looked at between two chances for calls."""
 MOST_REJECTS: Final = 10_000
 """Records that an import keeps to tell of; with more, it ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOptions:
-    """How an import is done."""
-
-    source: str = "import"
-    """Name of the file, for messages."""
-    dry_run: bool = False
-    skip_bad: bool = False
-    md5: bool = False
-
-
-@dataclass(slots=True)
-class ImportCounts:
-    """What an import has done, or would do."""
-
-    read: int = 0
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
 
 
 class _Trial(Exception):
@@ -405,4 +384,4 @@ class Import:
         raise ProfileVerificationError(issues)
 
 
-__all__ = ["MOST_REJECTS", "Import", "ImportCounts", "ImportOptions"]
+__all__ = ["MOST_REJECTS", "Import"]
