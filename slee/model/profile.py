@@ -18,6 +18,7 @@ from slee.api.migration import MIGRATION_MARK, StateMigration
 from slee.api.profile import PROFILE_CALLBACKS, Attribute, Profile
 from slee.api.query import Query
 from slee.api.usage import UsageParameters
+from slee.model.profile_text import is_unicode
 
 Row = tuple[object, ...]
 """A profile's values, in the order of its specification's attributes."""
@@ -68,6 +69,10 @@ class ProfileDescriptor:
             Issue(f"{where}.{attribute}", "PRF-17", f"{value!r} is no {attribute.kind}", "give a value of the type")
             for attribute, value in zip(self.attributes, row, strict=True)
             if type(value) not in attribute.kind.exact and not attribute.kind.accepts(value)
+        ] or [
+            Issue(f"{where}.{attribute}", "PRF-17", "half of a surrogate pair is no text", "give Unicode")
+            for attribute, value in zip(self.attributes, row, strict=True)
+            if value is not attribute.default and not is_unicode(value)
         ]
         wrong = {issue.component for issue in issues}
         try:

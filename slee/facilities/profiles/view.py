@@ -20,7 +20,7 @@ from slee.api.query_check import SEARCHABLE, require_fitting, scalar_type
 from slee.api.values import value_type
 from slee.facilities.profiles.reference import work_of
 from slee.facilities.profiles.search import Arguments, search
-from slee.model.profile_text import LONGEST_NAME, is_name_short
+from slee.model.profile_text import LONGEST_NAME, is_name_short, is_unicode
 
 if TYPE_CHECKING:
     from slee.facilities.profiles.table import Table
@@ -42,6 +42,8 @@ def require_text(what: str, value: object) -> str:
 def require_new_name(what: str, value: object) -> str:
     """A name for a new profile: a text that every database has room for (PRF-4)."""
     name = require_text(what, value)
+    if not is_unicode(name):
+        raise InvalidArgumentError(f"{what}: half of a surrogate pair is no text [PRF-4]; give a name in Unicode")
     if not is_name_short(name):
         raise InvalidArgumentError(
             f"{what}: the name is too long [PRF-4]; give one of at most {LONGEST_NAME} characters and 2048 octets"
@@ -53,8 +55,8 @@ def require_new_table_name(name: object, tables: Container[str], dormant: Mappin
     """Refuse what cannot be the name of another table (PRF-1, PRF-2)."""
     if not isinstance(name, str):
         raise TypeError(f"a profile table's name is {name!r} [PRF-1]; give a text")
-    if not name or "/" in name:
-        raise InvalidArgumentError(f"a profile table's name is {name!r} [PRF-1]; give a text without /")
+    if not name or "/" in name or not name.isprintable():
+        raise InvalidArgumentError(f"a profile table's name is {name!r} [PRF-1]; give a printable text without /")
     if name in tables:
         raise ProfileTableAlreadyExistsError(f"the profile table {name} exists [PRF-2]; take another name")
     if name in dormant:
