@@ -26,8 +26,8 @@ class Wire(Protocol):
     def received(self, number: int, data: bytes) -> None:
         """Octets have come."""
 
-    def lost(self, number: int) -> None:
-        """A connection has gone, or could not be opened."""
+    def lost(self, number: int, reason: str = "") -> None:
+        """A connection has gone, or could not be opened; the reason, if one is known, is for operators."""
 
 
 class _Link(asyncio.BufferedProtocol):
@@ -62,7 +62,7 @@ class _Link(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._number is not None and self._streams.links.pop(self._number, None) is not None:
-            self._streams.wire.lost(self._number)
+            self._streams.wire.lost(self._number, "" if exc is None else str(exc))
 
 
 class Streams:
@@ -114,10 +114,10 @@ class Streams:
                     await self._loop.create_connection(
                         lambda: _Link(self, number), host, port, ssl=tls, server_hostname=name if tls else None
                     )
-            except (OSError, TimeoutError, ssl.CertificateError):
+            except OSError as error:  # certificates that are refused and time that is over among them
                 if number in self.opening:
                     self.opening.discard(number)
-                    self.wire.lost(number)
+                    self.wire.lost(number, str(error) or f"no connection within {within:g} s")
 
         self.opening.add(number)
         self._spawn(begin())
