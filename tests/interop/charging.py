@@ -15,6 +15,7 @@ from pathlib import Path
 from resource_adaptors.diameter.adaptor import DiameterAdaptor
 from resource_adaptors.diameter.config import DiameterConfiguration
 from slee.testing import RecordingResource, SleeHarness
+from tests.interop.certificates import Authority
 from tests.interop.peers import HOST, Child, program
 from tests.resource_adaptors.diameter.meter import ASKED, CALLER, DESK, Do, Meter
 
@@ -96,24 +97,32 @@ def booked(folder: Path) -> int:
     return int(total)
 
 
-def free_diameter(folder: Path, port: int, *, ours: str, ocs_port: int) -> Child:
-    """Start freeDiameterd as a relay before the charging server; `ours` is its configuration for us."""
+def free_diameter(
+    folder: Path,
+    port: int,
+    *,
+    ours: str,
+    ocs_port: int,
+    secure_port: int = 0,
+    tls: tuple[Path, Path, Path] | None = None,
+) -> Child:
+    """Start freeDiameterd as a relay before the charging server; `ours` is its configuration for us.
+
+    With certificate, key and authorities in `tls` it has these; it wants some in any case.
+    """
     listing = subprocess.run(
         ["dpkg", "-L", "freediameter-extensions"], capture_output=True, text=True, check=True
     ).stdout.split()
     extensions = next(Path(line).parent for line in listing if line.endswith("/dict_dcca.fdx"))
-    subject = ["-subj", f"/CN={RELAY}", "-keyout", str(folder / "k.pem"), "-out", str(folder / "c.pem")]
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject],
-        check=True,
-        capture_output=True,
-    )
+    if tls is None:
+        own = Authority(folder, RELAY)
+        tls = own.certificate, own.key, own.certificate
     (folder / "acl.conf").write_text("ALLOW_IPSEC *.our.test\n", encoding="utf-8")
     loads = "".join(f'LoadExtension = "{extensions}/{name}.fdx";\n' for name in _EXTENSIONS)
     (folder / "relay.conf").write_text(
-        f'Identity = "{RELAY}"; Realm = "{FAR_REALM}"; Port = {port}; SecPort = 0;\n'
+        f'Identity = "{RELAY}"; Realm = "{FAR_REALM}"; Port = {port}; SecPort = {secure_port};\n'
         f'No_SCTP; No_IPv6; ListenOn = "{HOST}";\n'
-        f'TLS_Cred = "{folder}/c.pem", "{folder}/k.pem"; TLS_CA = "{folder}/c.pem"; TwTimer = 6;\n'
+        f'TLS_Cred = "{tls[0]}", "{tls[1]}"; TLS_CA = "{tls[2]}"; TwTimer = 6;\n'
         f'{loads}LoadExtension = "{extensions}/acl_wl.fdx" : "{folder}/acl.conf";\n{ours}'
         f'ConnectPeer = "{OCS}" {{ ConnectTo = "{HOST}"; Port = {ocs_port}; No_TLS; TcTimer = 2; }};\n',
         encoding="utf-8",
