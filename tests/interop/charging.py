@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sqlite3
 import struct
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from resource_adaptors.diameter.adaptor import DiameterAdaptor
 from resource_adaptors.diameter.config import DiameterConfiguration
 from slee.testing import RecordingResource, SleeHarness
 from tests.interop.certificates import Authority
-from tests.interop.peers import HOST, Child, program
+from tests.interop.peers import HOST, Child, PeerError, program
 from tests.resource_adaptors.diameter.meter import ASKED, CALLER, DESK, Do, Meter
 
 OURS, REALM = "slee.our.test", "our.test"
@@ -150,3 +152,31 @@ def flaws(path: Path) -> str:
     command = [program("tshark"), "-r", str(path), "-d", "tcp.port==3868,diameter"]
     verdict = ["-Y", "_ws.malformed || !diameter || _ws.expert.severity >= 6291456", "-V"]
     return subprocess.run([*command, *verdict], capture_output=True, text=True, check=True).stdout
+
+
+@contextlib.contextmanager
+def judged_by_tshark(folder: Path, port: int) -> Iterator[None]:
+    """Record what is written to a Diameter server on a port; afterwards tshark must have nothing against any of it.
+
+    Where the kernel lets nobody record, nothing is judged.
+    """
+    file = Path(tempfile.mkdtemp(prefix="diameter-", dir=folder)) / "lane.pcapng"
+    options = ["-q", "-i", "lo", "-B", "16", "-f", f"tcp port {port}", "-w", str(file)]
+    with Child([program("dumpcap"), *options]) as recorder:
+        try:
+            recorder.wait_line("^File: ")
+        except PeerError:
+            yield
+            return
+        yield
+        recorder.pause(0.5)  # packets reach the file some 100 ms late
+        recorder.stop(signal.SIGINT)
+    command = [program("tshark"), "-r", str(file), "-d", f"tcp.port=={port},diameter"]
+    ours = f"tcp.dstport == {port} && diameter"
+    flawed = f"{ours} && (_ws.malformed || _ws.expert.severity == 8388608)"
+    seen, minded = (
+        subprocess.run([*command, "-Y", wanted], capture_output=True, text=True, check=True).stdout
+        for wanted in (ours, flawed)
+    )
+    assert seen, "tshark has seen no Diameter"
+    assert minded == "", minded
