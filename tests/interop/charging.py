@@ -147,10 +147,11 @@ def write_capture(path: Path, messages: list[bytes]) -> None:
             sequence += len(data)
 
 
-def flaws(path: Path) -> str:
-    """What tshark minds in a capture; empty if nothing."""
+def flaws(path: Path, *, broken_only: bool = False) -> str:
+    """What tshark minds in a capture, or only what it cannot read; empty if nothing."""
     command = [program("tshark"), "-r", str(path), "-d", "tcp.port==3868,diameter"]
-    verdict = ["-Y", "_ws.malformed || !diameter || _ws.expert.severity >= 6291456", "-V"]
+    warned = "" if broken_only else " || _ws.expert.severity >= 6291456"
+    verdict = ["-Y", f"_ws.malformed || !diameter{warned}", "-V"]
     return subprocess.run([*command, *verdict], capture_output=True, text=True, check=True).stdout
 
 
