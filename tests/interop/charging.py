@@ -30,10 +30,12 @@ _EXTENSIONS = "dict_nasreq dict_dcca dict_dcca_3gpp".split()
 class Live:
     """An adaptor on real sockets with a meter behind it; use it inside a running loop."""
 
-    def __init__(self, slee: SleeHarness, **configuration: object) -> None:
+    def __init__(self, slee: SleeHarness, adaptor: DiameterAdaptor | None = None, **configuration: object) -> None:
         self.slee = slee
         given = {"identity": OURS, "realm": REALM, "sh": False, **configuration}
-        self.adaptor = slee.add_resource("diameter", DiameterAdaptor(), DiameterConfiguration.model_validate(given))
+        self.adaptor = slee.add_resource(
+            "diameter", adaptor or DiameterAdaptor(), DiameterConfiguration.model_validate(given)
+        )
         self.desk = slee.add_resource("desk", RecordingResource(DESK))
         slee.install(Meter)
         Meter.told.clear()

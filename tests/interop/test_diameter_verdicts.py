@@ -134,7 +134,7 @@ def test_dia_51_the_answer_has_the_result_and_the_avp_at_fault(case: str, tmp_pa
             charging.write_capture(tmp_path / "answers.pcap", prober.heard)
 
     asyncio.run(scenario())
-    # It warns of what stands in Failed-AVP, rightly, and cannot read all of it; the messages around that it has to read.
+    # It warns of what stands in Failed-AVP, rightly; the messages around that it has to read.
     assert case in UNREADABLE or charging.flaws(tmp_path / "answers.pcap", broken_only=True) == ""
 
 
