@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from slee.spi.adaptor import ResourceAdaptor
 
 _LOG = logging.getLogger(__name__)
-_COLLECTOR_THRESHOLDS: Final = (20_000, 50, 100)
+_COLLECTOR_THRESHOLDS: Final = (5_000, 20, 200)
 """Net allocations before a young collection, and how many of each generation before the next older one."""
 GRACE: Final = 2.0
 """Seconds beyond the drain timeout after which an end that does not come is given up."""

@@ -35,6 +35,7 @@ class SbbEntity:
     """
 
     __slots__ = (
+        "_top",
         "children",
         "contexts",
         "convergence_name",
@@ -45,7 +46,6 @@ class SbbEntity:
         "parent",
         "priority",
         "removed",
-        "root",
         "sequence",
         "siblings",
         "state",
@@ -54,7 +54,7 @@ class SbbEntity:
     def __init__(self, env: SbbEnvironment, parent: SbbEntity | None, priority: int, sequence: int) -> None:
         self.env = env
         self.parent = parent
-        self.root: SbbEntity = self if parent is None else parent.root
+        self._top: SbbEntity | None = None if parent is None else parent.root
         self.priority = priority
         self.sequence = sequence
         """Number of the creation; breaks ties in the order of delivery (RTR-8)."""
@@ -72,6 +72,12 @@ class SbbEntity:
         self.removed = False
         self.key: bytes | None = None
         """Under which the journal has it; `None` if it has not."""
+
+    @property
+    def root(self) -> SbbEntity:
+        """The root of its tree. A root does not refer to itself: that cycle would be left to the collector."""
+        top = self._top
+        return self if top is None else top
 
     def path(self) -> tuple[int, ...]:
         """Priorities from the root down, negated: an entity with the smaller path is served first (RTR-4, RTR-5)."""
@@ -97,6 +103,11 @@ class SbbEntity:
             yield entity
             if entity.children is not None:
                 waiting.extend(child for members in entity.children.values() for child in members)
+
+    def let_go_of_tree(self) -> None:
+        """Its tree has been removed for good: have parents let go of children, or both are left to the collector."""
+        for entity in tuple(self.tree()):
+            entity.children = entity.siblings = None
 
     def __repr__(self) -> str:
         return f"{self.env.descriptor.id}#{self.sequence} of {self.env.service.id}"

@@ -375,7 +375,9 @@ class Router:
                     raise
                 tx.marked = True
                 cause = error.__cause__ or error
-            if not kernel.finish(tx):
+            if kernel.finish(tx):
+                root.let_go_of_tree()
+            else:
                 self._rolled_back(root, RolledBack(None, removal=True))
                 if (forced or root.count == 0) and not root.removed:
                     self._drop_tree(root, cause)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Annotated, Any, Final
 
 import anyio.lowlevel
@@ -103,22 +103,41 @@ _ROOM: Final = 0.002
 """Seconds without a step that traffic gets then."""
 
 
-async def _walk(steps: Generator[Wait | None]) -> None:
-    """Go through the steps, between which calls pass; if the client goes away meanwhile, they end at once.
+class _ClientGoneError(Exception):
+    """Makes the steps end: they take back what they have done, in steps."""
 
-    What a step waits for, it waits for on another thread. While there are calls, they have most of the time.
-    """
+
+async def _walk(steps: Generator[Wait | None]) -> None:
+    """Go through the steps, between which calls pass; if the client goes away meanwhile, they take back and end."""
     with closing(steps):
-        for wait in steps:
-            if wait is not None:
-                await anyio.to_thread.run_sync(wait)
-                continue
-            began = anyio.current_time()
-            await anyio.lowlevel.checkpoint()
-            if anyio.current_time() - began > _BUSY:
-                room = anyio.Event()
-                asyncio.get_running_loop().call_later(_ROOM, room.set)
-                await room.wait()
+        try:
+            await _go_on(steps)
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True), suppress(_ClientGoneError):
+                await _go_on(steps, steps.throw(_ClientGoneError()))
+            raise
+
+
+async def _go_on(steps: Generator[Wait | None], wait: Wait | None = None) -> None:
+    """Go through the steps. What one waits for, it waits for on another thread. Calls have most of the time."""
+    while True:
+        if wait is not None:
+            await anyio.to_thread.run_sync(wait)
+        else:
+            await _give_way()
+        try:
+            wait = next(steps)
+        except StopIteration:
+            return
+
+
+async def _give_way() -> None:
+    began = anyio.current_time()
+    await anyio.lowlevel.checkpoint()
+    if anyio.current_time() - began > _BUSY:
+        room = anyio.Event()
+        asyncio.get_running_loop().call_later(_ROOM, room.set)
+        await room.wait()
 
 
 async def _paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -117,7 +117,6 @@ class ProfileWork:
         "announced",
         "before",
         "by_management",
-        "committed",
         "error",
         "judged",
         "tx",
@@ -128,7 +127,6 @@ class ProfileWork:
 
     def __init__(self, tx: Transaction, committed: Committed, *, by_management: bool = False) -> None:
         self.tx = tx
-        self.committed = committed
         self.by_management = by_management
         self.before: dict[_Key, Row | None] = {}
         """The committed values of what was written."""
@@ -144,7 +142,7 @@ class ProfileWork:
         self.whole: Whole | None = None
         """What the transaction is a part of, that takes effect as a whole."""
         tx.profiles = self
-        tx.when_committed(self._commit)
+        tx.when_committed(committed, self)
 
     # Writes.
 
@@ -301,6 +299,7 @@ class ProfileWork:
         if not self.tx.marked:
             self.store()
         self.end()
+        del self.tx  # which refers back: both would be left to the collector
 
     def store(self) -> None:
         """Run `profile_store`, then judge what would be committed; a refusal marks the transaction (PRF-16)."""
@@ -382,9 +381,7 @@ class ProfileWork:
                     self.tx.marked = True
                     self.error = self.error or error
             use.end()
-
-    def _commit(self) -> None:
-        self.committed(self)
+        self.uses.clear()
 
     def changes(self) -> list[tuple[Table, str | None, Row | None, Row | None]]:
         """What a commit changed: table, name, values before and after; what is equal is left out (PRF-42, PRF-43)."""

@@ -7,6 +7,7 @@ chunk in a transaction of its own; if one is refused, those before it are taken 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,9 +72,9 @@ class Import:
         """Begin; `UnrecognizedProfileTableError` if there is no such table."""
         self.name = name
         self.options = options
+        self.reader = reader
         self.counts = ImportCounts()
         self.rejects: list[Reject] = []
-        self.reader = reader
         self._tables = tables
         self._table: Table = tables.table(name)
         self._fields = Fields(self._table.descriptor)
@@ -85,8 +86,8 @@ class Import:
             (a.position, a.name, {}) for a in self._table.descriptor.unique
         ]
         self._header_is_judged = False
-        self._before: dict[str, Row | None] = {}
-        """What was there before, of the rows that are applied."""
+        self._applied: list[dict[str, Row | None]] = []
+        """What was there before, of the rows that each transaction has applied."""
         self._whole: Whole | None = None
         self._left: list[str] = []
         """What could not be taken back, and why."""
@@ -144,13 +145,9 @@ class Import:
         resident = self._table.resident
         stored = resident.rows.get(name)
         try:
-            row = self._fields.row(
-                name,
-                record.values,
-                resident.default if stored is None else stored,
-                is_text=self.reader.is_text,
-                md5=self.options.md5,
-            )
+            base = resident.default if stored is None else stored
+            is_text, md5 = self.reader.is_text, self.options.md5
+            row = self._fields.row(name, record.values, base, is_text=is_text, md5=md5)
             if row == stored:
                 self.counts.unchanged += 1
                 self._note_unique(record, name, row)
@@ -227,8 +224,7 @@ class Import:
                     entangled.update(dict.fromkeys((name, *holders)))
                 if count % _SCAN == 0:
                     yield
-        first = [name for name in entangled if name in self._rows]
-        chunks: list[list[str]] = [first] if first else []
+        chunks = [first] if (first := [name for name in entangled if name in self._rows]) else []
         chunk: list[str] = []
         for count, name in enumerate(self._rows, 1):
             if name not in entangled:
@@ -259,13 +255,14 @@ class Import:
                 raise work.error
             raise _Trial
 
-        try:
+        with suppress(_Trial):
             self._tables.transact(put_and_judge)
-        except _Trial:
-            return
 
     def _apply(self, chunks: list[list[str]]) -> Iterator[None]:
-        """Put the rows in; if that ends before its time, a crash included, all or none of them stay (PRF-46)."""
+        """Put the rows in; if that ends before its time, a crash included, all or none of them stay (PRF-46).
+
+        Whoever gives up throws an error in and goes on with the steps until it comes out; closing takes back at once.
+        """
         if self.options.skip_bad:
             yield from self._put_all(chunks)
             return
@@ -273,7 +270,12 @@ class Import:
         try:
             yield from self._put_all(chunks)
         except BaseException as error:
-            self._take_back()
+            try:
+                if not isinstance(error, GeneratorExit):
+                    yield from self._take_back()
+            finally:
+                for _ in self._take_back():
+                    pass
             for left in self._left:
                 error.add_note(f"what was imported of {left} could not be taken back")
             raise
@@ -314,31 +316,35 @@ class Import:
                 self._count(before)
             yield
 
-    def _count(self, before: Mapping[str, Row | None]) -> None:
+    def _count(self, before: dict[str, Row | None]) -> None:
         stored = self._table.resident.rows
+        self._applied.append(before)
         for name, row in before.items():
-            self._before[name] = row
             self._rows[name] = stored[name]  # profile_store may have had its say
             if row is None:
                 self.counts.added += 1
             else:
                 self.counts.changed += 1
 
-    def _take_back(self) -> None:
-        """Bring back what was there before, except for profiles that somebody has changed since."""
+    def _take_back(self) -> Iterator[None]:
+        """Bring back what was there before, latest first, except for profiles that somebody has changed since."""
         self.counts.added = self.counts.changed = 0
-        if self._tables.by_name.get(self.name) is not self._table:
-            return
-        stored = self._table.resident.rows
-        rows = {name: row for name, row in self._before.items() if stored.get(name) is self._rows.get(name)}
-        try:
-            self._bring_back(rows)
-        except SleeError:
-            for name, row in rows.items():
-                try:
-                    self._bring_back({name: row})
-                except SleeError as error:  # somebody has taken its unique value meanwhile, and keeps it
-                    self._left.append(f"{name}: {error}")
+        while self._applied and self._tables.by_name.get(self.name) is self._table:
+            before = self._applied.pop()
+            stored = self._table.resident.rows
+            rows = {name: row for name, row in before.items() if stored.get(name) is self._rows.get(name)}
+            try:
+                self._bring_back(rows)
+            except SleeError:
+                self._bring_back_singly(rows)
+            yield
+
+    def _bring_back_singly(self, rows: Mapping[str, Row | None]) -> None:
+        for name, row in rows.items():
+            try:
+                self._bring_back({name: row})
+            except SleeError as error:  # somebody has taken its unique value meanwhile, and keeps it
+                self._left.append(f"{name}: {error}")
 
     def _bring_back(self, rows: Mapping[str, Row | None]) -> None:
         assert self._whole is not None
@@ -383,9 +389,8 @@ class Import:
         self.counts.added = len(self._rows) - self.counts.changed
 
     def _refuse(self, reason: str) -> None:
-        issues = [
-            reject.issue(self.options.source) for reject in sorted(self.rejects, key=lambda r: (r.line, r.column))
-        ]
+        rejects = sorted(self.rejects, key=lambda r: (r.line, r.column))
+        issues = [reject.issue(self.options.source) for reject in rejects]
         if reason:
             issues.append(Issue(self.options.source, "PRF-17", reason, "is it the right file for this table?"))
         raise ProfileVerificationError(issues)

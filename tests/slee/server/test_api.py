@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 
 from slee.management.metrics import registry
 from slee.management.operations import OPERATIONS
-from slee.server.api import management_app
+from slee.server.api import _walk, management_app
 from slee.server.exposition import metrics_app
 from tests.deploy.workshop import PLACES, Server, build, plain
 
@@ -132,3 +134,36 @@ def test_a_short_name_will_do_where_one_thing_alone_has_it(server: Server, tmp_p
     listed = request(server, "GET", "/v1/resource/list", params={"adaptor": "echo"}).json()
     assert [entity["name"] for entity in listed] == ["e"]
     assert request(server, "POST", "/v1/bundle/uninstall", json={"bundle": "plain"}).json() is None
+
+
+def test_steps_whose_client_goes_away_take_back_in_steps() -> None:
+    """Calls pass between what is done and between what is taken back alike."""
+    told: list[str] = []
+
+    def work() -> Iterator[None]:
+        try:
+            for number in range(100):
+                told.append(f"done {number}")
+                yield
+        except Exception:
+            for number in range(3):
+                told.append(f"taken back {number}")
+                yield
+            raise
+
+    async def calls(client: anyio.CancelScope) -> None:
+        for number in range(20):
+            told.append("call")
+            await anyio.lowlevel.checkpoint()
+            if number == 5:
+                client.cancel()
+
+    async def run() -> None:
+        async with anyio.create_task_group() as tasks:
+            with anyio.CancelScope() as client:
+                tasks.start_soon(calls, client)
+                await _walk(work())
+
+    anyio.run(run)
+    ends = [told.index(f"taken back {number}") for number in range(3)]
+    assert all("call" in told[begin:end] for begin, end in itertools.pairwise(ends))

@@ -137,6 +137,41 @@ def test_an_import_without_secrets_keeps_those_stored(site: Site) -> None:
     assert after != before
 
 
+class GivenUpError(Exception):
+    """Somebody does not go on with an import."""
+
+
+@pytest.mark.parametrize("is_closed", [False, True], ids=["thrown in", "closed"])
+def test_prf_46_an_import_given_up_while_it_applies_takes_back_all(site: Site, is_closed: bool) -> None:
+    """Thrown in, it takes back in as many steps as it applied in, so that calls pass; closed, it does so at once."""
+    site.load("profile_name,identity,display_name\nu0@x,+1,before\nu1@x,+2,before\n")
+    # The first two take over each other's number: their transaction has to be taken back as one.
+    rows = "".join(f"u{n}@x,+{(2, 1)[n] if n < 2 else n + 1},after\n" for n in range(1000))
+    upload = site.profiles.import_("Subscriber")
+    for _ in upload.feed(f"profile_name,identity,display_name\n{rows}".encode()):
+        pass
+    steps = upload.finish()
+    table = site.tables.table("Subscriber")
+    while len(table.resident.rows) < 500:
+        next(steps)
+    if is_closed:
+        steps.close()
+    else:
+        seen = [len(table.resident.rows)]
+        with pytest.raises(GivenUpError):
+            steps.throw(GivenUpError())
+            while True:
+                seen.append(len(table.resident.rows))
+                next(steps)
+        assert seen == sorted(seen, reverse=True)
+        assert len(set(seen)) > 5
+    assert [(info.profile, info.values["display_name"]) for info in site.profiles.find("Subscriber")] == [
+        ("u0@x", "before"),
+        ("u1@x", "before"),
+    ]
+    assert not site.tables.following.is_whole
+
+
 def test_values_of_unique_attributes_swap_in_one_import(site: Site) -> None:
     many = "".join(f"u{n}@x,{n}\n" for n in range(200))
     site.load("profile_name,identity\n" + many)
