@@ -179,9 +179,7 @@ def test_both_sides_with_good_certificates_are_peers(credentials: Credentials) -
 
 @pytest.mark.parametrize("whose", ["client", "server"])
 @pytest.mark.parametrize("fault", ["wrong identity", "unknown authority", "expired"])
-def test_dia_17_a_certificate_that_does_not_hold_makes_no_peer(
-    credentials: Credentials, whose: str, fault: str
-) -> None:
+def test_a_certificate_that_does_not_hold_makes_no_peer(credentials: Credentials, whose: str, fault: str) -> None:
     """Neither side takes the other for a peer, and the one that opens tells its operator why."""
     if whose == "client":
         near, far = credentials.faulty(OURS, fault), credentials.section(credentials.authority.issue(FAR))
@@ -241,7 +239,7 @@ def client_context(credentials: Credentials, own: Certificate | None) -> ssl.SSL
     return context
 
 
-def test_dia_17_who_shows_no_certificate_is_not_heard(credentials: Credentials) -> None:
+def test_who_shows_no_certificate_is_not_heard(credentials: Credentials) -> None:
     async def scenario() -> None:
         async with listening(credentials, is_secure=True) as live:
             port = live.adaptor.addresses[0][1]
@@ -253,7 +251,7 @@ def test_dia_17_who_shows_no_certificate_is_not_heard(credentials: Credentials) 
     asyncio.run(scenario())
 
 
-def test_dia_17_a_peer_of_tls_is_not_let_in_without(credentials: Credentials) -> None:
+def test_a_peer_of_tls_is_not_let_in_without(credentials: Credentials) -> None:
     """On a plain listener it could say any name."""
 
     async def scenario() -> None:
@@ -267,7 +265,7 @@ def test_dia_17_a_peer_of_tls_is_not_let_in_without(credentials: Credentials) ->
     asyncio.run(scenario())
 
 
-def test_dia_9_plain_octets_on_a_port_of_tls_are_not_heard(credentials: Credentials) -> None:
+def test_plain_octets_on_a_port_of_tls_are_not_heard(credentials: Credentials) -> None:
     async def scenario() -> None:
         async with listening(credentials, is_secure=True, demands=False) as live:
             assert await answer_to_cer(live.adaptor.addresses[0][1], None) is None
@@ -276,7 +274,7 @@ def test_dia_9_plain_octets_on_a_port_of_tls_are_not_heard(credentials: Credenti
     asyncio.run(scenario())
 
 
-def test_dia_9_a_peer_of_tls_that_speaks_plainly_is_told_to_operators(credentials: Credentials) -> None:
+def test_a_peer_of_tls_that_speaks_plainly_is_told_to_operators(credentials: Credentials) -> None:
     async def scenario() -> None:
         async def chatter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.read(1)
@@ -296,7 +294,7 @@ def test_dia_9_a_peer_of_tls_that_speaks_plainly_is_told_to_operators(credential
     asyncio.run(scenario())
 
 
-def test_dia_17_openssl_takes_our_certificate_for_ours(credentials: Credentials) -> None:
+def test_openssl_takes_our_certificate_for_ours(credentials: Credentials) -> None:
     far = credentials.authority.issue(FAR)
     checks = ["-verify_return_error", "-verify_hostname", OURS, "-CAfile", str(credentials.authority.certificate)]
     own = ["-cert", str(far.certificate), "-key", str(far.key), "-brief"]

@@ -116,7 +116,7 @@ CLOSED = {
 
 @pytest.mark.programs("tshark")
 @pytest.mark.parametrize("case", ANSWERED)
-def test_dia_51_the_answer_has_the_result_and_the_avp_at_fault(case: str, tmp_path: Path) -> None:
+def test_the_answer_has_the_result_and_the_avp_at_fault(case: str, tmp_path: Path) -> None:
     data, result, failed = ANSWERED[case]
 
     async def scenario() -> None:
@@ -139,7 +139,7 @@ def test_dia_51_the_answer_has_the_result_and_the_avp_at_fault(case: str, tmp_pa
 
 
 @pytest.mark.parametrize("case", CLOSED)
-def test_dia_1_a_stream_that_cannot_be_followed_is_answered_and_closed(case: str) -> None:
+def test_a_stream_that_cannot_be_followed_is_answered_and_closed(case: str) -> None:
     data, result = CLOSED[case]
 
     async def scenario() -> None:
