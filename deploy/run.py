@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import importlib
 import logging
@@ -18,6 +19,7 @@ import anyio
 import anyio.to_thread
 import click
 
+from deploy.collector import Collector
 from deploy.configuration import ServerConfiguration, parse_address
 from deploy.shipment import SHIPPED, Place, Shipment, listening
 from slee.api.errors import InvalidConfigurationError, SleeError
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
     from slee.spi.adaptor import ResourceAdaptor
 
 _LOG = logging.getLogger(__name__)
-_COLLECTOR_THRESHOLDS: Final = (5_000, 20, 200)
-"""Net allocations before a young collection, and how many of each generation before the next older one."""
 GRACE: Final = 2.0
 """Seconds beyond the drain timeout after which an end that does not come is given up."""
 Sections = Mapping[str, Mapping[str, Any]]
@@ -195,24 +195,13 @@ async def _interfaces(prepared: Prepared, slee: Slee) -> None:
     beside = partial(anyio.to_thread.run_sync, abandon_on_cancel=True)
     module = await beside(importlib.import_module, "slee.server.interfaces")
     api = await beside(module.api, slee.management)  # a third of a second, for so many operations
-    _quieten_collector()
+    Collector(asyncio.get_running_loop().call_later).start()
     async with anyio.create_task_group() as tasks:
         for app, listener in (
             (api, prepared.api),
             (module.metrics(slee.kernel, slee.management, slee.tables), prepared.metrics),
         ):
             tasks.start_soon(module.serve, app, listener, slee.shutdown_asked)
-
-
-def _quieten_collector() -> None:
-    """Keep what start-up made out of the collector's sight, and let it look again, but less often.
-
-    What lives for a call is freed by reference counts; the collector only finds the cycles that services make.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECTOR_THRESHOLDS)
-    gc.enable()
 
 
 async def _watch(signals: AsyncIterator[int], asked: anyio.Event) -> None:

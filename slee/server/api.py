@@ -99,7 +99,7 @@ def _download(operation: Operation, management: Management) -> Callable[..., Awa
 
 _BUSY: Final = 0.0001
 """Seconds that others have taken between two steps, above which there is traffic."""
-_ROOM: Final = 0.002
+_ROOM: Final = 0.006
 """Seconds without a step that traffic gets then."""
 
 

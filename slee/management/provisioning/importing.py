@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from slee.facilities.profiles.work import ProfileWork
     from slee.model.profile import Row
 
-_STEP: Final = 32
+_STEP: Final = 16
 """Records between two chances for calls."""
-_CHUNK: Final = 64
+_CHUNK: Final = 32
 """Rows in one transaction."""
 _SCAN: Final = 1000
 """Rows looked at between two chances for calls."""
@@ -190,8 +190,8 @@ class Import:
     def _judge_holders(self) -> Iterator[None]:
         for position, attribute, _ in self._unique:
             index = self._table.resident.indexes[attribute]
-            for count, (name, row) in enumerate(tuple(self._rows.items()), 1):
-                value = row[position]
+            for count, name in enumerate(tuple(self._rows), 1):
+                value = self._rows[name][position]
                 for holder in () if value is None else index.names(value):
                     if holder != name and holder not in self._rows:
                         problem = f"{holder} has the same value [PRF-18]"
