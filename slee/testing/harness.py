@@ -29,7 +29,7 @@ from slee.testing.clock import ManualClock
 from slee.testing.crash import CrashableJournal
 from slee.testing.faults import Faults
 from slee.testing.kernel import Watch, WatchedKernel
-from slee.testing.leftovers import left
+from slee.testing.leftovers import busy, left
 from slee.testing.looking import Looking
 from slee.testing.observer import RecordingObserver
 from slee.testing.profiles import HarnessProfiles
@@ -280,17 +280,17 @@ class SleeHarness(Looking):
         return steps
 
     def run_until_idle(self, limit: int = 1_000_000) -> int:
-        """The same as `run`, then on from deadline to deadline until no timer runs: time jumps by itself (TST-1).
+        """As `run`, then on from deadline to deadline until no timer runs but watchdogs: time jumps by itself (TST-1).
 
         Raises:
             RuntimeError: `limit` steps were made and something is ready or due still.
         """
         steps = self.run(limit)
-        while (due := self._next_deadline()) is not None:
+        while (due := self._next_deadline()) is not None and (for_ := busy(self.kernel, self._links, self.recovery)):
             self._reach(due)
             steps += 1 + self.run(limit)
             if steps >= limit:
-                raise RuntimeError(f"{limit} steps and no end [TST-2]; a timer may run for ever")
+                raise RuntimeError(f"{limit} steps and no end of {for_} [TST-2]; a timer may run for ever: use advance()")
         return steps
 
     def pump(self) -> None:
