@@ -209,7 +209,7 @@ class DiameterAdaptor(ResourceAdaptor):
         return all(part.next_deadline() is None for part in parts)
 
     def lasts(self, handle: Hashable) -> bool:
-        return handle in map(peer_handle, self.node.peers)
+        return any(handle == peer_handle(host) for host in self.node.peers)
 
     def tick(self, now: float) -> None:
         if self._carrier is None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
+
+from slee.api.event import ActivityEnd
 
 if TYPE_CHECKING:
     from slee.kernel.context import Context
+    from slee.kernel.firing import Firing
     from slee.kernel.kernel import Kernel
     from slee.spi.adaptor import ResourceAdaptor
     from slee.testing.crash import CrashableJournal
@@ -28,6 +31,19 @@ def left(kernel: Kernel) -> Iterator[str]:
         yield f"timer {record.id} is left, on {record.context} [TST-10]"
     for resource, command in kernel.take_outputs():
         yield f"output {command!r} is left, for {resource.name} [TST-10]"
+
+
+def unserved(kernel: Kernel, firings: Iterable[Firing]) -> Iterator[str]:
+    """Events that reached nobody although an SBB waits for their like: the author may have forgotten to attach it."""
+    sbbs = {sbb.id: sbb for service in kernel.services.values() for sbb in service.descriptor.sbbs.values()}
+    for cls, context in dict.fromkeys((firing.cls, firing.context) for firing in firings):
+        if context.resource is None or cls is ActivityEnd:  # what only tells of an end is missed by nobody
+            continue
+        for sbb in sbbs.values():
+            handler = sbb.handlers.get(cls)
+            if handler is not None and not handler.mark.initial:
+                event = f"{cls.__name__} on {context} reached nobody"
+                yield f"{event}, and {sbb.id.name}.{handler.method} waits for it [ATT-1]; attach the entity"
 
 
 def busy(kernel: Kernel, links: Mapping[str, ResourceAdaptor], recovery: CrashableJournal | None) -> str:
