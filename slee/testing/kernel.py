@@ -42,8 +42,8 @@ class Watch:
     """Draws a number below another one: which context goes next; `None` for production's order (TST-11)."""
     aborted: list[Exception] = field(default_factory=list[Exception])
     """The faults before a commit, each of which rolled its transaction back."""
-    unserved: list[Firing] = field(default_factory=list["Firing"])
-    """The events that nobody was there to serve."""
+    unserved: dict[tuple[type, str], None] = field(default_factory=dict[tuple[type, str], None])
+    """Events of adaptors that nobody was there to serve: their classes and activities."""
 
 
 class WatchedKernel(Kernel):
@@ -70,8 +70,8 @@ class WatchedKernel(Kernel):
             self.ready.rotate(-lot(len(self.ready)))
         entry = self.ready[0].first if self.ready else None
         did = super().step(now)
-        if isinstance(entry, Firing) and entry.done and not entry.processed:
-            self.watch.unserved.append(entry)
+        if isinstance(entry, Firing) and entry.done and not entry.processed and entry.context.resource is not None:
+            self.watch.unserved[entry.cls, str(entry.context)] = None
         return did
 
     def finish(self, tx: Transaction) -> bool:

@@ -9,7 +9,6 @@ from slee.api.event import ActivityEnd
 
 if TYPE_CHECKING:
     from slee.kernel.context import Context
-    from slee.kernel.firing import Firing
     from slee.kernel.kernel import Kernel
     from slee.spi.adaptor import ResourceAdaptor
     from slee.testing.crash import CrashableJournal
@@ -33,16 +32,16 @@ def left(kernel: Kernel) -> Iterator[str]:
         yield f"output {command!r} is left, for {resource.name} [TST-10]"
 
 
-def unserved(kernel: Kernel, firings: Iterable[Firing]) -> Iterator[str]:
+def unserved(kernel: Kernel, events: Iterable[tuple[type, str]]) -> Iterator[str]:
     """Events that reached nobody although an SBB waits for their like: the author may have forgotten to attach it."""
     sbbs = {sbb.id: sbb for service in kernel.services.values() for sbb in service.descriptor.sbbs.values()}
-    for cls, context in dict.fromkeys((firing.cls, firing.context) for firing in firings):
-        if context.resource is None or cls is ActivityEnd:  # what only tells of an end is missed by nobody
+    for cls, activity in events:
+        if cls is ActivityEnd:  # what only tells of an end is missed by nobody
             continue
         for sbb in sbbs.values():
             handler = sbb.handlers.get(cls)
             if handler is not None and not handler.mark.initial:
-                event = f"{cls.__name__} on {context} reached nobody"
+                event = f"{cls.__name__} on {activity} reached nobody"
                 yield f"{event}, and {sbb.id.name}.{handler.method} waits for it [ATT-1]; attach the entity"
 
 
