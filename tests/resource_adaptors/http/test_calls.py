@@ -14,8 +14,8 @@ from resource_adaptors.http.api import (
     HttpSuccess,
     HttpTimeout,
     HttpTransportError,
-    Response,
     LocalProtocolError,
+    Response,
     ResponseSent,
 )
 from resource_adaptors.http.protocol.calls import CLOSED, HALF_OPEN, OPEN, Circuit, is_allowed, new_call
