@@ -205,6 +205,15 @@ class DiameterAdaptor(ResourceAdaptor):
         parts = (self.node, self.clients, self.accounting, self.user_data, self.servers, self.outbox)
         return min((due for part in parts if (due := part.next_deadline()) is not None), default=None)
 
+    def is_idle(self) -> bool:
+        if self._carrier is None:
+            return True
+        parts = (self.node.outgoing, self.clients, self.accounting, self.user_data, self.servers, self.outbox)
+        return all(part.next_deadline() is None for part in parts)
+
+    def lasts(self, handle: Hashable) -> bool:
+        return any(handle == peer_handle(host) for host in self.node.peers)
+
     def tick(self, now: float) -> None:
         if self._carrier is None:
             return

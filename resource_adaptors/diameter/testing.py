@@ -338,6 +338,9 @@ class DiameterSimulator(DiameterAdaptor):
         flying = self.wire.flying[0][0] if self.wire.flying else None
         return min((time for time in (due, flying) if time is not None), default=None)
 
+    def is_idle(self) -> bool:
+        return not self.wire.flying and super().is_idle()
+
     def tick(self, now: float) -> None:
         flying = self.wire.flying
         while flying and flying[0][0] <= now:

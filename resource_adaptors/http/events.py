@@ -247,6 +247,10 @@ class Response(msgspec.Struct, frozen=True):
         """The first value of a header field, whatever the case of its name."""
         return next((value for key, value in self.headers if key == name.lower()), None)
 
+    def json(self) -> object:
+        """The body's JSON value; `msgspec.DecodeError`, a `ValueError`, if it is none."""
+        return msgspec.json.decode(self.body)
+
 
 @event_type("http.HttpSuccess", vendor="slee", version="1.0")
 class HttpSuccess:

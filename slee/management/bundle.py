@@ -17,7 +17,7 @@ from slee.api.profile import Profile
 from slee.api.sbb import Sbb
 from slee.api.view import ActivityContextView
 from slee.management.archive import seed_path
-from slee.management.document import key_lines, line_of, told, with_field_names
+from slee.management.document import Places, issues_of, key_lines, line_of, with_field_names
 from slee.management.imports import assigned_names, import_issues, modules_of
 from slee.management.manifest import MANIFEST, Manifest, ServiceSection
 from slee.management.namespace import Importer, Namespace
@@ -265,16 +265,12 @@ class _Services:
 
     def _configured(self, sbb: SbbID, model: type[Any], values: Mapping[str, Any]) -> BaseModel | None:
         """The configuration of one SBB; keys that are missing at a build may come at install (DU-23)."""
-        spelt = {key.replace("-", "_"): key for key in values}
         try:
             checked: BaseModel = model.model_validate(with_field_names(model, values), extra="forbid")
         except ValidationError as error:
-            for found in error.errors(include_url=False, include_input=False):
-                if found["type"] == "missing" and self.source.is_build:
-                    continue
-                key = found["loc"]
-                path = ("config", sbb.name, *((spelt.get(str(key[0]), key[0]), *key[1:]) if key else ()))
-                self._problems.append(str(told(self._place(*path), found["msg"], found["type"], "DU-23")))
+            places = Places(MANIFEST, self._lines, ("config", sbb.name))
+            without = ("missing",) if self.source.is_build else ()
+            self._problems.extend(map(str, issues_of(error, model, places, "DU-23", without=without)))
             return None
         return checked
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar, cast
@@ -184,9 +184,11 @@ def _opened(value: str) -> str | None:
     return None
 
 
-def issues_of(error: ValidationError, model: type[BaseModel], places: Places, rule: str) -> list[Issue]:
-    """What pydantic found, each problem once, in the words and with the remedies of this product."""
-    found = error.errors(include_url=False, include_input=False)
+def issues_of(
+    error: ValidationError, model: type[BaseModel], places: Places, rule: str, *, without: Collection[str] = ()
+) -> list[Issue]:
+    """What pydantic found, but errors of the types in `without`: each once, in this product's words, with remedies."""
+    found = [one for one in error.errors(include_url=False, include_input=False) if one["type"] not in without]
     # A list that lacks a member because that member is wrong is too short as well: one fault, told once.
     around = {one["loc"][:length] for one in found for length in range(len(one["loc"]))}
     return [

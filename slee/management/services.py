@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -25,6 +26,8 @@ from slee.management.results import ServiceInfo, TreeInfo
 from slee.management.sources import Sources
 from slee.management.store import StateDirectory
 from slee.model.descriptor import SbbDescriptor
+
+_LOG = logging.getLogger(__name__)
 
 STATES = ("Inactive", "Active", "Stopping")
 
@@ -60,6 +63,7 @@ class Services:
             self.renew(chosen)
             self._engine.activate_service(*chosen)
         self._host.pump()
+        self._warn_of_tables(chosen)
         return tuple(self.show(service) for service in chosen)
 
     def deactivate(self, services: Sequence[ServiceID | str], within: float | None = None) -> tuple[ServiceInfo, ...]:
@@ -267,6 +271,21 @@ class Services:
                         remedy = f"bind {link} to an entity that offers {ra_type.id}"
                         issues.append(Issue(f"{service} {sbb.id}", "SVC-3", problem, remedy))
         return issues
+
+    def _warn_of_tables(self, services: Sequence[ServiceID]) -> None:
+        """A table may be made later; until then uses of it fail, and addresses looked up in it are not found."""
+        for service in services:
+            descriptor = self._setups[service].descriptor
+            names = {declared.table for sbb in descriptor.sbbs.values() for declared in sbb.profiles.values()}
+            if descriptor.address_profile_table is not None:
+                names.add(descriptor.address_profile_table)
+            for name in sorted(names):
+                if name not in self._host.profiles.by_name:
+                    _LOG.warning(
+                        "%s: there is no profile table %s [PRF-3]; `slee profile table create`, or [[profile-table]]",
+                        service,
+                        name,
+                    )
 
     def setup(self, service: ServiceID) -> ServiceSetup:
         """A service with what its manifest says of it."""

@@ -241,6 +241,20 @@ class ResourceAdaptor:
     def tick(self, now: float) -> None:
         """Do what has come due."""
 
+    def is_idle(self) -> bool:
+        """Whether nothing is due but what goes on as long as the adaptor works, such as watchdogs of connections.
+
+        `SleeHarness.run_until_idle` lets time pass until every adaptor is.
+        """
+        return self.next_deadline() is None
+
+    def lasts(self, handle: Hashable) -> bool:
+        """Whether an activity of this adaptor lives as long as it works, such as that of a peer.
+
+        The harness does not tell a test that it is left.
+        """
+        return False
+
     def restore_activity(self, handle: Hashable, state: bytes) -> object | None:
         """Take back an activity after a restart, from what was last saved of it; returns the activity object.
 

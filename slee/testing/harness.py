@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
-from slee.api.declaration import Configuration
 from slee.api.errors import VerificationError
 from slee.api.ids import ServiceID
 from slee.api.source import ResourceSource, SbbSource
@@ -26,10 +25,11 @@ from slee.model.descriptor import Durability, SbbDescriptor, describe_service
 from slee.model.sharing import sharing_issues
 from slee.testing.callbacks import CallbackLog
 from slee.testing.clock import ManualClock
+from slee.testing.configured import configured
 from slee.testing.crash import CrashableJournal
 from slee.testing.faults import Faults
 from slee.testing.kernel import Watch, WatchedKernel
-from slee.testing.leftovers import left
+from slee.testing.leftovers import busy, left, unserved
 from slee.testing.looking import Looking
 from slee.testing.observer import RecordingObserver
 from slee.testing.profiles import HarnessProfiles
@@ -229,9 +229,7 @@ class SleeHarness(Looking):
                 raise LookupError(f"{sbb.id}.{attribute} needs {ra_type} [SVC-3]; add_resource() one of it first")
             bound[attribute] = providers[0].provider(cast("ResourceAdaptorType[ResourceInterface]", ra_type))
         for attribute in sbb.configuration:
-            declaration = sbb.cls.sbb_declarations[attribute]
-            assert isinstance(declaration, Configuration)
-            bound[attribute] = cast("Configuration[BaseModel]", declaration).model(**(configuration or {}))
+            bound[attribute] = configured(sbb, attribute, configuration or {})
         source = SbbSource(service, sbb.id)
         self.facilities.add(source, next(iter(sbb.usage.values()), None))
         bound |= {attribute: self.facilities.usage(source).default for attribute in sbb.usage}
@@ -280,17 +278,17 @@ class SleeHarness(Looking):
         return steps
 
     def run_until_idle(self, limit: int = 1_000_000) -> int:
-        """The same as `run`, then on from deadline to deadline until no timer runs: time jumps by itself (TST-1).
+        """As `run`, then on from deadline to deadline until no timer runs but watchdogs: time jumps by itself (TST-1).
 
         Raises:
             RuntimeError: `limit` steps were made and something is ready or due still.
         """
         steps = self.run(limit)
-        while (due := self._next_deadline()) is not None:
+        while (due := self._next_deadline()) is not None and (for_ := busy(self.kernel, self._links, self.recovery)):
             self._reach(due)
             steps += 1 + self.run(limit)
             if steps >= limit:
-                raise RuntimeError(f"{limit} steps and no end [TST-2]; a timer may run for ever")
+                raise RuntimeError(f"{limit} steps and no end of {for_} [TST-2]; let it end, or use advance()")
         return steps
 
     def pump(self) -> None:
@@ -382,8 +380,8 @@ class SleeHarness(Looking):
             self.check()
             return
         error.add_note(self.how_to_repeat)
-        for failure in self.failures:  # what went wrong inside explains what the test did not find outside
-            error.add_note(str(failure))
+        for told in (*map(str, self.failures), *unserved(self.kernel, self.watch.unserved)):
+            error.add_note(told)  # what went wrong inside explains what the test did not find outside
 
     @property
     def is_running(self) -> bool:

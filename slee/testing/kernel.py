@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from slee.api.sbb import Sbb
 from slee.kernel.entity import SbbEntity
+from slee.kernel.firing import Firing
 from slee.kernel.kernel import Kernel
 from slee.kernel.resource import ResourceEntity
 from slee.testing.callbacks import COMMITTED, ROLLED_BACK, CallbackLog
@@ -41,6 +42,8 @@ class Watch:
     """Draws a number below another one: which context goes next; `None` for production's order (TST-11)."""
     aborted: list[Exception] = field(default_factory=list[Exception])
     """The faults before a commit, each of which rolled its transaction back."""
+    unserved: dict[tuple[type, str], None] = field(default_factory=dict[tuple[type, str], None])
+    """Events of adaptors that nobody was there to serve: their classes and activities."""
 
 
 class WatchedKernel(Kernel):
@@ -65,7 +68,11 @@ class WatchedKernel(Kernel):
         lot = self.watch.lot
         if lot is not None and len(self.ready) > 1:
             self.ready.rotate(-lot(len(self.ready)))
-        return super().step(now)
+        entry = self.ready[0].first if self.ready else None
+        did = super().step(now)
+        if isinstance(entry, Firing) and entry.done and not entry.processed and entry.context.resource is not None:
+            self.watch.unserved[entry.cls, str(entry.context)] = None
+        return did
 
     def finish(self, tx: Transaction) -> bool:
         if not tx.marked:

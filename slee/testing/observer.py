@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from dataclasses import dataclass
+from typing import Final
 
 from slee.api.facilities import TraceLevel
 from slee.api.ids import SbbID, ServiceID
@@ -13,6 +15,9 @@ from slee.facilities.incidents import Incidents
 from slee.facilities.notifications import AlarmNotification, Notification, TraceNotification
 from slee.kernel.states import StateChange
 from slee.spi.flags import FailureReason
+
+_PRODUCT: Final = re.compile(r"(slee|resource_adaptors|msgspec|pydantic)(\.|$)")
+"""Modules whose frames are not the author's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +35,16 @@ class Failure:
         return f"{self.kind} {self.where}: {self.cause!r}{self._place()}"
 
     def _place(self) -> str:
-        """Where the cause was raised, if it is an exception: file and line of the innermost frame."""
+        """Where the cause was raised, if it is an exception: file and line of the author's own frame, if there is one.
+
+        What a service calls on the SLEE or an adaptor raises there, and its author looks for the call.
+        """
         cause = self.cause
         if not isinstance(cause, BaseException):
             return ""
+        own = [f for f in traceback.walk_tb(cause.__traceback__) if not _PRODUCT.match(f[0].f_globals["__name__"])]
         frames = traceback.extract_tb(cause.__traceback__)
+        frames = traceback.StackSummary.extract(own) or frames
         return f" at {frames[-1].filename}:{frames[-1].lineno}, in {frames[-1].name}" if frames else ""
 
 

@@ -251,14 +251,18 @@ def test_du_22_every_form_of_import_reaches_the_own_namespace(server: Server, tm
 def test_du_23_configuration_is_judged_by_the_model_of_the_sbb(tmp_path: Path, places: Built) -> None:
     for old, new, key in (
         ('ending = "!"', "", None),
-        ('ending = "!"', 'ending = "!"\nrepeat = "often"', r"bundle\.toml:22: config\.Greeter\.repeat"),
-        ('ending = "!"', 'ending = "!"\nendnig = "?"', r"bundle\.toml:22: config\.Greeter\.endnig"),
+        ('ending = "!"', 'ending = "!"\nrepeat = "often"', r"bundle\.toml:22: config\.Greeter\.repeat: .*DU-23"),
+        (
+            'ending = "!"',
+            'ending = "!"\nendnig = "?"',
+            r"config\.Greeter\.endnig: unknown key \[DU-23\]; did you mean ending\?",
+        ),
     ):
         folder = copied_greeter(tmp_path / str(len(new)), old, new)
         if key is None:
             build(folder, places)
             continue
-        with pytest.raises(DeploymentError, match=rf"{key}: .*DU-23"):
+        with pytest.raises(DeploymentError, match=key):
             build(folder, places)
 
 
@@ -267,13 +271,26 @@ def test_du_23_a_key_without_value_gets_it_at_install(server: Server, tmp_path: 
     bundle = build(copied_greeter(tmp_path, 'ending = "!"', ""), places)
     server.install(places)
     before = trace(server)
-    with pytest.raises(DeploymentError, match=r"config\.Greeter\.ending: field required \[DU-23\]"):
+    with pytest.raises(DeploymentError, match=r"config\.Greeter\.ending: the key is missing \[DU-23\]"):
         server.install(bundle)
     assert trace(server) == before
     server.bundles.install("greeter", bundle.archive, {"Greeter": {"ending": "?"}})
     server.services.activate(["Greeter"])
     assert server.fire("a", Heard("bob", "hi")) == ["hello bob?"]
     assert server.restart().bundles.is_installed(bundle.manifest.id)
+
+
+def test_prf_3_a_service_whose_profile_table_is_not_there_is_active_and_the_log_tells(
+    server: Server, places: Built, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.connect()
+    changed = 'root-sbb = "sbbs.greeter.sbb:Greeter"'
+    folder = copied_greeter(tmp_path, changed, f'{changed}\naddress-profile-table = "nowhere"')
+    server.install(places, build(folder, places))
+    server.services.activate(["Greeter"])
+    (record,) = (record for record in caplog.records if "profile table" in record.message)
+    assert "ServiceID[name=Greeter" in record.message
+    assert "there is no profile table nowhere [PRF-3]; " in record.message
 
 
 def test_du_24_what_is_installed_is_usable_at_once_and_its_services_are_inactive(

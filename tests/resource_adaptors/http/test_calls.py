@@ -15,6 +15,7 @@ from resource_adaptors.http.api import (
     HttpTimeout,
     HttpTransportError,
     LocalProtocolError,
+    Response,
     ResponseSent,
 )
 from resource_adaptors.http.protocol.calls import CLOSED, HALF_OPEN, OPEN, Circuit, is_allowed, new_call
@@ -40,6 +41,12 @@ def asking(world: World, *, count: int = 1, **given: object) -> None:
 
 def rest(given: dict[str, object]) -> dict[str, object]:
     return {key: value for key, value in given.items() if key not in ("method", "url")}
+
+
+def test_http_23_an_answer_gives_its_json_value_or_says_that_it_has_none() -> None:
+    assert Response(200, (), b'{"target": "sip:bob"}').json() == {"target": "sip:bob"}
+    with pytest.raises(ValueError, match="JSON"):
+        Response(200, (), b"sip:bob").json()
 
 
 @pytest.mark.parametrize(
