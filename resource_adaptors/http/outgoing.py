@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from slee.spi import ResourceAdaptorContext, TimerTask
 
 _ALARM: Final = "http.circuit_open"
+_MANY_ORIGINS: Final = 1024
+"""From so many on, origins whose failures are past are forgotten."""
 Done = Callable[[Outcome], None]
 Told = Callable[[Opened | bytes], None]
 
@@ -124,6 +126,8 @@ class Outgoing:
         """Give a call up; its activity ends without an outcome."""
         running = self._calls.get(handle)
         if running is not None:
+            if running.cancel is not None:
+                self._pools[running.call.origin].circuit.abandon()
             self._drop(running)
             self._end(handle)
 
@@ -138,6 +142,8 @@ class Outgoing:
     def _pool(self, origin: str) -> _Pool:
         pool = self._pools.get(origin)
         if pool is None:
+            if len(self._pools) >= _MANY_ORIGINS:
+                self._forget_failures()
             breaker = self.settings.breaker
             pool = self._pools[origin] = _Pool(Circuit(breaker.failures, breaker.within, breaker.open))
         return pool
@@ -181,9 +187,9 @@ class Outgoing:
     def _tried(self, running: _Running, outcome: Outcome) -> None:
         """A try has come out."""
         call = running.call
-        self._release(running)
         failed = isinstance(outcome, Failure) or outcome.status >= 500
-        self._report(call.origin, success=not failed)
+        self._report(call.origin, success=not failed)  # first: it decides whether the next in the queue is sent
+        self._release(running)
         retries = self.settings.retries
         delay = retry_delay(
             call,
@@ -259,6 +265,15 @@ class Outgoing:
         pool = self._pools.get(origin)
         if pool is not None and not pool.running and not pool.queue and pool.circuit.is_calm:
             del self._pools[origin]
+
+    def _forget_failures(self) -> None:
+        """Forget the origins whose failures are past: services may ask any number that do not answer, too."""
+        now = self._context.now
+        for origin, pool in tuple(self._pools.items()):
+            if not pool.running and not pool.queue and pool.circuit.is_past(now):
+                del self._pools[origin]
+                if (alarm := self._alarms.pop(origin, None)) is not None:
+                    self._context.alarms.clear(alarm)
 
     def _tell(self, handle: Hashable, outcome: Outcome) -> None:
         """Fire the outcome of a service's call, and end its activity."""

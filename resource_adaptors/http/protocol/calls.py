@@ -219,6 +219,17 @@ class Circuit:
         """Whether there is nothing to remember."""
         return self.state == CLOSED and not self._failures
 
+    def is_past(self, now: float) -> bool:
+        """Whether its failures matter no more: a request would be sent, and what failed is older than is counted."""
+        if self.state == OPEN:
+            return now >= self._opened + self.open_for
+        return self.state == CLOSED and (not self._failures or self._failures[-1] < now - self.within)
+
+    def abandon(self) -> None:
+        """A request was given up: if it was the probe, the next one is."""
+        if self.state == HALF_OPEN:
+            self.state = OPEN
+
     def allow(self, now: float) -> bool:
         """Whether a request may be sent now; the first one after the rest is the probe."""
         if self.state == OPEN and now >= self._opened + self.open_for:
