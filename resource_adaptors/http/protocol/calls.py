@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
+import httpx
 import msgspec
 
 from resource_adaptors.http.message.errors import LocalProtocolError
@@ -117,8 +118,9 @@ def origin_of(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS.get(parts.scheme, 0)
-    except ValueError as error:
-        raise LocalProtocolError(f"request: {url!r} is no URL [HTTP-23]: {error}") from error
+        httpx.URL(url)  # the client's library is to take it too
+    except (ValueError, httpx.InvalidURL) as error:
+        raise LocalProtocolError(f"request: {url[:200]!r} is no URL [HTTP-23]: {error}") from error
     if not url.isascii() or any(c <= " " or c == "\x7f" for c in url):
         raise LocalProtocolError(f"request: {url!r} has unfit characters [HTTP-23]; encode them")
     if parts.scheme not in _PORTS or not parts.hostname:
@@ -164,10 +166,10 @@ def redirected(call: Call, reply: Reply) -> Call | None:
     location = reply.header("location")
     if reply.status not in _REDIRECTS or not call.redirects or location is None:
         return None
-    url = urljoin(call.url, location).partition("#")[0]
     try:
+        url = urljoin(call.url, location).partition("#")[0]
         origin = origin_of(url)
-    except LocalProtocolError:
+    except ValueError:  # what it names is no URL, or none that may be asked
         return None
     if call.origin.startswith("https:") and not origin.startswith("https:"):
         return None

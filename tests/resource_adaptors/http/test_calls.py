@@ -65,6 +65,9 @@ def test_http_23_the_outcome_is_one_event_by_the_class_of_its_status(status: int
         {"url": "http://user:pw@a/"},
         {"url": "http://a/\r\nX: y"},
         {"url": "http://a:22/"},
+        {"url": "http://192.0.2.999/"},
+        {"url": "http://[v1.a]/"},
+        {"url": "http://a/" + "x" * 70_000},
         {"method": "GET X"},
         {"timeout": 0.0},
         {"redirects": 6},
@@ -319,3 +322,11 @@ def test_http_26_origins_that_failed_long_ago_are_forgotten() -> None:
             world.slee.advance(1)
         assert len(world.http.outgoing.circuits) < 100
         assert len(world.slee.alarms) == len(world.http.outgoing.circuits)
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://[v1.a]/", "http://a:x/", "//"])
+def test_http_27_a_redirect_to_what_is_no_url_is_the_outcome(location: str) -> None:
+    with World() as world:
+        asking(world, redirects=1)
+        world.http.calls[0].answer(302, b"", [("Location", location)])
+        assert [type(event) for event in world.events] == [HttpRedirect]

@@ -175,3 +175,40 @@ def test_http_28_a_header_section_longer_than_is_read_is_a_failure() -> None:
 def test_http_28_answers_are_framed_as_strictly_as_requests(answer: bytes) -> None:
     outcome, _ = tried([answer])
     assert outcome == Failure("bad_response")
+
+
+def kept(writes: list[bytes]) -> httpcore.AsyncMockStream:
+    class Stream(httpcore.AsyncMockStream):
+        async def write(self, buffer: bytes, *given: Any, **named: Any) -> None:
+            writes.append(buffer)
+
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nSet-Cookie: session=1; Path=/\r\n\r\n"
+    return Stream([answer, answer])
+
+
+def sent(*headers: tuple[str, str]) -> list[bytes]:
+    """The octets of two requests with the same headers, one after the other."""
+    writes: list[bytes] = []
+
+    class Backend(httpcore.AsyncMockBackend):
+        async def connect_tcp(self, *given: Any, **named: Any) -> httpcore.AsyncNetworkStream:
+            return kept(writes)
+
+    async def run() -> None:
+        sender = HttpxSender(SimpleNamespace(spawn=None), ClientSection(allow_networks=("127.0.0.0/8",)))
+        sender._guard._backend = Backend([])
+        for _ in range(2):
+            call = new_call("1", "GET", "http://127.0.0.1:8080/", headers, b"", 5.0)
+            assert isinstance(await sender._try(call, lambda _: None), Reply)
+        await sender._client.aclose()
+
+    asyncio.run(run())
+    return writes
+
+
+def test_http_23_a_cookie_of_one_answer_goes_with_no_other_request() -> None:
+    assert not any(b"cookie" in octets.lower() for octets in sent())
+
+
+def test_http_23_a_header_of_latin_1_is_sent_as_it_is() -> None:
+    assert sum(b"X-Name: Zo\xeb\r\n" in octets for octets in sent(("X-Name", "Zo\xeb"))) == 2
