@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,13 +31,17 @@ def command(operation: Operation) -> click.Command:
         click.Argument(["file"], type=click.File("rb")),
         *(parameter(name, fields[name]) for name in fields if name not in ("table", "source")),
         click.Option(
-            ["--rejects"], type=click.Path(dir_okay=False, path_type=Path), help="Where to write the records skipped."
+            ["--rejects"],
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="Where to write the records that --skip-bad skips.",
         ),
     ]
 
     def run(
         *, json: bool, state_dir: Path, socket: Path | None, file: IO[bytes], rejects: Path | None, **given: Any
     ) -> None:
+        if rejects is not None:
+            _require_writable(rejects, skips=bool(given.get("skip_bad")))
         values = {name: value for name, value in given.items() if value is not None}
         values.setdefault("format", _SUFFIXES.get(Path(file.name).suffix.lower(), "csv"))
         try:
@@ -69,6 +74,16 @@ def _tell(result: dict[str, Any]) -> None:
     click.echo(f"{result['read']} read, {counts}, {lines} {would}skipped")
 
 
+def _require_writable(path: Path, *, skips: bool) -> None:
+    """Find out before the import, after which the records skipped would be lost."""
+    if not skips:
+        raise click.UsageError("--rejects has nothing to write without --skip-bad: give both, or neither")
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise click.UsageError(f"--rejects: {path} cannot be written: {error.strerror}; give another file") from error
+
+
 def _write_rejects(path: Path, result: dict[str, Any]) -> None:
     """The records skipped, in the form of the file that they come from, so that they can be mended and imported."""
     texts = dict.fromkeys((reject["line"], reject["text"]) for reject in result["rejects"])
@@ -87,7 +102,7 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    size = Path(file.name).stat().st_size
+    size = os.fstat(file.fileno()).st_size
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("importing", total=size)

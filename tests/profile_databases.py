@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from tests.postgresql import PostgresqlServer, programs, running_postgresql
+
+KINDS: Final = ("sqlite", "postgresql")
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,36 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseUnderTest]:
     """An empty database of each kind."""
+    with a_database(request, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def module_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DatabaseUnderTest]:
+    """An empty database of each kind, for all tests of a module."""
+    with a_database(request, tmp_path_factory.mktemp("database")) as found:
+        yield found
+
+
+@contextmanager
+def a_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[DatabaseUnderTest]:
+    """The database of a fixture that has `KINDS` for parameters."""
     if request.param == "sqlite":
-        yield sqlite_database(tmp_path / "profiles.sqlite")
+        yield sqlite_database(folder / "profiles.sqlite")
         return
     server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+    with postgresql_database(server) as found:
+        yield found
+
+
+@contextmanager
+def postgresql_database(server: PostgresqlServer) -> Iterator[DatabaseUnderTest]:
+    """A database of a server of PostgreSQL, which others get afterwards."""
     name = server.take_database()
 
     def outside(statement: str) -> list[tuple[Any, ...]]:

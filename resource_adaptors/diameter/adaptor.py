@@ -190,9 +190,12 @@ class DiameterAdaptor(ResourceAdaptor):
         self.node.receive(number, data, self.now)
         self._work()
 
-    def lost(self, number: int) -> None:
+    def lost(self, number: int, reason: str = "") -> None:
         """A connection has gone, or could not be opened."""
         self.now = self.context.now
+        connection = self.node.connection_of(number)
+        if connection is not None and connection.peer is not None:
+            self.watch.lost(connection.peer, reason)
         self.node.closed(number, self.now)
         self._work()
 

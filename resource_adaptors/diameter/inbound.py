@@ -51,7 +51,7 @@ class Inbound:
     def _on_up(self, event: Up) -> None:
         self._adaptor.outbox.hasten()
         self._adaptor.fire(peer_handle(event.host), api.PeerUp(event.host))
-        self._adaptor.watch.peer_up()
+        self._adaptor.watch.peer_up(event.host)
 
     def _on_down(self, event: Down) -> None:
         self._adaptor.fire(peer_handle(event.host), api.PeerDown(event.host, event.reason))

@@ -215,6 +215,8 @@ class MemoryWire:
 
     def __init__(self, simulator: DiameterSimulator) -> None:
         self.simulator = simulator
+        self.refusal = "connection refused"
+        """Why a double that is dead cannot be reached, as the system would say."""
         self.flying: deque[tuple[float, Callable[[], None]]] = deque()
         self._links: dict[int, tuple[ServerDouble, int]] = {}
         """By number of the adaptor's end: the double, and the number of its end."""
@@ -264,7 +266,7 @@ class MemoryWire:
     def _connect(self, number: int, name: str) -> None:
         double = self.simulator.doubles.get(name.lower())
         if double is None or double.is_dead:
-            self.simulator.lost(number)
+            self.simulator.lost(number, self.refusal)
             return
         self._links[number] = double, double.node.accept(self.simulator.now_there)
         self.simulator.connected(number)

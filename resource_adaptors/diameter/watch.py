@@ -9,6 +9,7 @@ from slee.api.alarm import AlarmLevel
 
 if TYPE_CHECKING:
     from resource_adaptors.diameter.adaptor import DiameterAdaptor
+    from resource_adaptors.diameter.protocol.peer import Peer
 
 _OLD: Final = 900.0
 """Age in seconds of the oldest entry of the outbox at which an alarm is raised (DIA-39)."""
@@ -22,6 +23,8 @@ class Watch:
 
     def __init__(self, adaptor: DiameterAdaptor) -> None:
         self._adaptor = adaptor
+        self._reasons: dict[str, str] = {}
+        """Why the last connection of a peer went or did not come, by host."""
         self._look_at = 0.0
         """When the certificate is looked at next."""
 
@@ -48,6 +51,13 @@ class Watch:
         else:
             self._adaptor.context.alarms.clear_type("dia.tls_certificate_expiring")
 
+    def lost(self, peer: Peer, reason: str) -> None:
+        """A connection of a peer has gone, or could not be opened; operators hear of it unless requests go on."""
+        if not peer.is_dynamic:
+            self._reasons[peer.host] = reason
+            if not peer.is_up:
+                self.peers()
+
     def peers(self) -> None:
         """Which peers take no requests, and which realms have none that does?"""
         node = self._adaptor.node
@@ -55,15 +65,17 @@ class Watch:
             return
         for host, peer in node.peers.items():
             if not peer.is_up and not peer.is_dynamic:
-                self._raise("dia.peer_down", host, AlarmLevel.MAJOR, f"peer {host} takes no requests")
+                reason = self._reasons.get(host) or "it is not connected"
+                self._raise("dia.peer_down", host, AlarmLevel.MAJOR, f"peer {host} takes no requests: {reason}")
         for realm in self._adaptor.settings.realms:
             if not any(node.peers[host.lower()].is_up for host in realm.peers):
                 where = f"{realm.realm}/{realm.application}"
                 message = f"no peer of realm {realm.realm} takes requests of application {realm.application}"
                 self._raise("dia.realm_unreachable", where, AlarmLevel.CRITICAL, message)
 
-    def peer_up(self) -> None:
+    def peer_up(self, host: str) -> None:
         """A peer takes requests: what was said of peers is to be seen anew."""
+        self._reasons.pop(host, None)
         for alarm in ("dia.peer_down", "dia.realm_unreachable", "dia.ccfh_continue"):
             self._adaptor.context.alarms.clear_type(alarm)
         self.peers()

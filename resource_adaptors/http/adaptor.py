@@ -18,14 +18,17 @@ from resource_adaptors.http.commands import (
     CloseBody,
     CloseCallback,
     CloseEvents,
+    CloseSocket,
     EndSession,
     OpenBody,
     OpenCallback,
     OpenEvents,
+    OpenSocket,
     Publish,
     ReadBody,
     SendChunk,
     SendEvent,
+    SendMessage,
     StartCall,
     Tell,
 )
@@ -33,13 +36,15 @@ from resource_adaptors.http.config import HttpConfiguration
 from resource_adaptors.http.listener import HttpListener
 from resource_adaptors.http.metrics import HttpStatistics
 from resource_adaptors.http.outgoing import Outgoing, Sender
-from resource_adaptors.http.protocol.routes import Route, parse_option
+from resource_adaptors.http.protocol.routes import WEBSOCKET, Route, parse_option
 from resource_adaptors.http.provider import HttpProvider
 from resource_adaptors.http.sender import HttpxSender
 from resource_adaptors.http.serving import Serving
 from resource_adaptors.http.sessions import Sessions
+from resource_adaptors.http.sockets import WebSockets
 from resource_adaptors.http.streams import EventStreams
 from resource_adaptors.http.webhooks import Webhooks
+from resource_adaptors.http.websocket_events import WsRequest
 from slee.api.errors import InvalidConfigurationError, Issue, VerificationError
 from slee.api.ids import ResourceAdaptorID, ServiceID
 from slee.api.resource import ResourceAdaptorType
@@ -54,7 +59,9 @@ from slee.spi.letters import KeepsLetters, Letter
 
 _LOOK_EVERY: Final = 1.0
 """Seconds between two looks at time limits (HTTP-13)."""
-_METHODS: Final = {event_class: method for method, event_class in events.REQUEST_EVENTS.items()}
+_METHODS: Final = {event_class: method for method, event_class in events.REQUEST_EVENTS.items()} | {
+    WsRequest: WEBSOCKET
+}
 
 
 class HttpAdaptor(ResourceAdaptor, KeepsLetters):
@@ -70,6 +77,7 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
     serving: Serving
     sessions: Sessions
     streams: EventStreams
+    sockets: WebSockets
     outgoing: Outgoing
     webhooks: Webhooks
     care: Care
@@ -127,6 +135,7 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
         self.sessions = Sessions(context, settings)
         self.serving = serving = Serving(context, settings, self.sessions)
         self.streams = EventStreams(context, serving)
+        self.sockets = WebSockets(context, serving, self.sessions)
         self.outgoing = Outgoing(context, settings.client, self._sender(), serving)
         self.webhooks = Webhooks(context, settings.webhooks, self.outgoing, serving)
         self._commands = self._table()
@@ -149,6 +158,9 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
             SendEvent: lambda c: self.streams.send(c.stream, c.data),
             Publish: lambda c: self.streams.publish(c.key, c.data, c.event),
             CloseEvents: lambda c: self.streams.close(c.stream),
+            OpenSocket: self.sockets.begin,
+            SendMessage: self.sockets.send,
+            CloseSocket: self.sockets.close,
             EndSession: lambda c: self.sessions.end(c.session),
             StartCall: lambda c: self.outgoing.start(c.call),
             CancelCall: lambda c: self.outgoing.cancel(c.handle),
@@ -184,6 +196,7 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
             self.sessions.end(session)
         for stream in tuple(self.streams.open):
             self.streams.close(stream)
+        self.sockets.stop()
         self.callbacks.close_all()
         self.webhooks.stop()
 
@@ -218,6 +231,7 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
             len(self.streams.open),
             len(self.sessions.by_handle),
             self.outgoing.circuits,
+            len(self.sockets.open),
             len(self.webhooks.pending),
             len(self.webhooks.dead),
         )
@@ -242,6 +256,7 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
         self.serving.answers.forget(now)
         self.serving.admission.limiter.forget_full(now)
         self.streams.comment(now)
+        self.sockets.look(now)
         for connection in tuple(self.serving.connections):
             connection.look(now)
 
@@ -254,9 +269,14 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
         self.serving.failed(handle, event, reason)
 
     def activity_unreferenced(self, handle: Hashable) -> None:
-        self.serving.unreferenced(handle)
+        if handle in self.serving.exchanges:
+            self.serving.unreferenced(handle)
+        else:
+            self.sockets.unreferenced(handle)
 
     def administrative_remove(self, handle: Hashable) -> None:
+        if self.sockets.remove(handle):
+            return
         self.serving.remove(handle)
         self.streams.close(handle)
         self.sessions.end(handle)
@@ -365,6 +385,7 @@ def _routes(event_class: type, option: str) -> tuple[Route, ...]:
     routes = parse_option(option)
     method = _METHODS.get(event_class)
     for route in routes:
-        if (method or route.method) != route.method or (method is None and route.method in events.REQUEST_EVENTS):
+        is_special = route.method == WEBSOCKET or route.method in events.REQUEST_EVENTS
+        if (method or route.method) != route.method or (method is None and is_special):
             raise ValueError(f"{route}: its requests are no {event_class.__name__}")
     return routes

@@ -15,7 +15,8 @@ from resource_adaptors.http.message.target import Target, parse_target
 from resource_adaptors.http.metrics import Durations
 from resource_adaptors.http.policy import Limiter, Policy
 from resource_adaptors.http.protocol.origins import SAFE_METHODS, is_meant, own_origin
-from resource_adaptors.http.protocol.routes import KNOWN_METHODS, Match, Route, RouteTable
+from resource_adaptors.http.protocol.routes import KNOWN_METHODS, WEBSOCKET, Match, Route, RouteTable
+from resource_adaptors.http.protocol.upgrade import NEEDED, UPGRADE, judge_upgrade
 from slee.api.ids import ServiceID
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ class Admission:
         if self._callbacks and target.path.startswith(self._callbacks):
             exchange.callback_text = target.segments[-1]
             return
-        match = self.routes.match(exchange.method, target.path, target.segments)
+        match = self.routes.match(WEBSOCKET, target.path, target.segments) if exchange.asks_socket else None
+        match = match or self.routes.match(exchange.method, target.path, target.segments)
         if match is None and exchange.method == "HEAD":
             match = self.routes.match("GET", target.path, target.segments)
         if match is None:
@@ -88,13 +90,17 @@ class Admission:
         exchange.match = match
         if match.owner.policy is not None:
             self._judge_policy(exchange, match.owner.policy, now)
-        if match.route.accepts:
+        if match.route.method == WEBSOCKET:
+            self._judge_upgrade(exchange, match)
+        elif match.route.accepts:
             _judge_type(exchange, match.route.accepts)
         if exchange.coding not in _IDENTITY and not self._is_decoded(exchange):
             raise RemoteProtocolError(415, "content_coding", "Bodies of that coding are not accepted.")
         is_plain = match.owner.policy is None and not match.route.accepts and not match.fields
         if is_plain and not self._hosts and url == match.route.template.encode("latin-1", "replace"):
-            self.known[exchange.method, url] = (target, match)
+            is_alone = self.routes.match(WEBSOCKET, target.path, target.segments) is None
+            if is_alone:  # a route of WebSocket beside it would be chosen by what is asked
+                self.known[exchange.method, url] = (target, match)
 
     def _is_decoded(self, exchange: Exchange) -> bool:
         return exchange.coding in (b"gzip", b"x-gzip") and self._settings.compression.requests
@@ -117,8 +123,14 @@ class Admission:
             return RemoteProtocolError(204, "options", headers=[("Allow", ", ".join(KNOWN_METHODS))])
         if not methods:
             return RemoteProtocolError(404, "no_route", "There is nothing here.")
+        if method == "GET":  # only a route of WebSocket is here
+            exchange.extra += UPGRADE
+            return RemoteProtocolError(426, "upgrade", "WebSocket is spoken here.", headers=NEEDED)
         if "GET" in methods and "HEAD" not in methods:
             methods.insert(1, "HEAD")
+        if WEBSOCKET in methods:
+            methods.remove(WEBSOCKET)
+            methods[:0] = [] if "GET" in methods else ["GET"]
         if "OPTIONS" not in methods:
             methods.append("OPTIONS")
         allow = [("Allow", ", ".join(methods))]
@@ -148,6 +160,21 @@ class Admission:
         if cors.headers:
             fields.append(("Access-Control-Allow-Headers", ", ".join(sorted(cors.headers))))
         return [*fields, ("Access-Control-Max-Age", str(cors.max_age))]
+
+    # WebSocket.
+
+    def _judge_upgrade(self, exchange: Exchange, match: Match[Owner]) -> None:
+        """Judge the handshake, and the page that it comes from: no browser does that for us (RFC 6455 10.2)."""
+        origin = _text(exchange, b"origin")
+        if origin is not None and origin != own_origin(self.source(exchange).scheme, _text(exchange, b"host") or ""):
+            policy = match.owner.policy
+            if policy is None or origin not in policy.pages:
+                raise RemoteProtocolError(403, "origin", "Pages of that origin may not connect.")
+        try:
+            exchange.upgrade = judge_upgrade(exchange.headers, match.route.accepts, has_body=exchange.has_body)
+        except RemoteProtocolError as error:
+            exchange.extra += UPGRADE if error.status == 426 else b""
+            raise
 
     # Rules of a route.
 

@@ -57,12 +57,14 @@ from resource_adaptors.http.message.errors import LocalProtocolError, ProtocolEr
 from resource_adaptors.http.message.headers import is_same_entity, single_range
 from resource_adaptors.http.message.multipart import MultipartReader, Part
 from resource_adaptors.http.message.request import Principal, Request, Source
+from resource_adaptors.http.websocket_api import WebSocketCalls
+from resource_adaptors.http.websocket_events import WebSocketActivity, WsClosed, WsMessage, WsOpened, WsRequest
 from slee.api.activity import ActivityContext
 from slee.api.resource import ResourceAdaptorType
-from slee.spi import ResourceInterface, command, opening_command, query
+from slee.spi import command, opening_command, query
 
 
-class Http(ResourceInterface):
+class Http(WebSocketCalls):
     """What SBBs call on HTTP: `self.http.respond(aci, 204)`.
 
     Commands take the context of the activity that they act on. Each raises `LocalProtocolError` in the handler when the
@@ -280,6 +282,10 @@ HTTP: Final[ResourceAdaptorType[Http]] = ResourceAdaptorType(
         SessionIdle,
         SseOpened,
         SseClosed,
+        WsRequest,
+        WsOpened,
+        WsMessage,
+        WsClosed,
         CallbackReceived,
         HttpStreamOpened,
         HttpBodyChunk,
@@ -297,6 +303,7 @@ HTTP: Final[ResourceAdaptorType[Http]] = ResourceAdaptorType(
         RequestActivity,
         SessionActivity,
         EventStreamActivity,
+        WebSocketActivity,
         ClientActivity,
         WebhookActivity,
         CallbackActivity,
@@ -349,10 +356,15 @@ __all__ = [
     "SseClosed",
     "SseMessage",
     "SseOpened",
+    "WebSocketActivity",
     "WebhookActivity",
     "WebhookDeadLettered",
     "WebhookDelivered",
     "Writable",
+    "WsClosed",
+    "WsMessage",
+    "WsOpened",
+    "WsRequest",
     "is_same_entity",
     "response_event",
     "single_range",

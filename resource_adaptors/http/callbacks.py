@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from resource_adaptors.http import events
+from resource_adaptors.http.census import unavailable
 from resource_adaptors.http.commands import Acknowledge
 from resource_adaptors.http.exchange import Exchange
 from resource_adaptors.http.message.errors import RemoteProtocolError
@@ -139,7 +140,7 @@ class Callbacks:
             self._refuse(exchange, RemoteProtocolError(404, "callback", "There is nothing here."))
         except FireEventError:
             self._end(event)
-            self._refuse(exchange, self._serving.unavailable("overload"))
+            self._refuse(exchange, unavailable("overload"))
 
     def _end(self, event: object) -> _Call | None:
         call = self._calls.pop(id(event), None)
@@ -174,7 +175,7 @@ class Callbacks:
         """The event could not be delivered."""
         call = self._end(event)
         if call is not None:
-            self._refuse(call.exchange, self._serving.unavailable("overload"))
+            self._refuse(call.exchange, unavailable("overload"))
 
     def _refuse(self, exchange: Exchange, error: RemoteProtocolError) -> None:
         if not exchange.gone and not exchange.is_done:

@@ -10,6 +10,7 @@ from slee.api.alarm import AlarmID, AlarmLevel
 if TYPE_CHECKING:
     from resource_adaptors.http.connection import Connection
     from resource_adaptors.http.serving import Serving
+    from resource_adaptors.http.websocket import WebSocket
     from slee.spi import ResourceAdaptorContext
 
 _ALARM: Final = "http.connection_limit"
@@ -18,13 +19,18 @@ _RELIEF: Final = 0.9
 RETRY_LATER: Final = (("Retry-After", "10"),)
 
 
+def unavailable(code: str) -> RemoteProtocolError:
+    """There is no room for new work, or it is not taken any more (COM-10)."""
+    return RemoteProtocolError(503, code, "Try again later.", headers=RETRY_LATER, close=True)
+
+
 class Census:
     """Counts connections in and out."""
 
     def __init__(self, context: ResourceAdaptorContext, serving: Serving) -> None:
         self._context = context
         self._serving = serving
-        self.connections: dict[Connection, None] = {}
+        self.connections: dict[Connection | WebSocket, None] = {}
         self._sources: dict[str, int] = {}
         self._alarm: AlarmID | None = None
 
@@ -41,10 +47,15 @@ class Census:
         if len(self.connections) > limits.connections:
             serving.limit_hit("connections")
             self._raise()
-            return RemoteProtocolError(503, "connections", "Too many connections.", headers=RETRY_LATER, close=True)
+            return unavailable("connections")
         return None
 
-    def closed(self, connection: Connection) -> None:
+    def replace(self, connection: Connection, socket: WebSocket) -> None:
+        """A WebSocket has taken a connection over; it is still one of its source."""
+        del self.connections[connection]
+        self.connections[socket] = None
+
+    def closed(self, connection: Connection | WebSocket) -> None:
         """Count a connection out."""
         host = connection.source.host
         self.connections.pop(connection, None)

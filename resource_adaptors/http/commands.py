@@ -9,7 +9,9 @@ import msgspec
 from resource_adaptors.http.events import CallbackActivity
 from resource_adaptors.http.exchange import Exchange
 from resource_adaptors.http.protocol.calls import Call
+from resource_adaptors.http.protocol.frames import Message
 from resource_adaptors.http.protocol.webhooks import Record
+from resource_adaptors.http.websocket import WebSocket
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -78,6 +80,30 @@ class CloseEvents(msgspec.Struct, frozen=True):
     """Close an event stream."""
 
     stream: Hashable
+
+
+class OpenSocket(msgspec.Struct, frozen=True):
+    """Accept an upgrade to WebSocket."""
+
+    exchange: Exchange
+    socket: WebSocket
+    fields: bytes
+
+
+class SendMessage(msgspec.Struct, frozen=True):
+    """Send a message on a WebSocket."""
+
+    socket: WebSocket
+    message: Message
+    octets: int
+
+
+class CloseSocket(msgspec.Struct, frozen=True):
+    """Close a WebSocket."""
+
+    socket: WebSocket
+    code: int
+    reason: str
 
 
 class EndSession(msgspec.Struct, frozen=True):

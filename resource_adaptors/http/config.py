@@ -98,6 +98,12 @@ class LimitSection(_Section):
     event_streams: Count = 5_000
     event_keys: Count = 10_000
     """Keys of event streams whose events are kept; the one published to longest ago goes when there are more."""
+    websockets: Count = 5_000
+    """Open WebSockets; 503 beyond (HTTP-11)."""
+    websocket_message: Count = 64 * KIB
+    """Octets of a message of a WebSocket, its fragments together; closed with 1009 beyond."""
+    unhandled_messages: Count = 64
+    """Messages of one WebSocket that may wait for their handlers; nothing more is read meanwhile."""
     kept_answers: Count = 10_000
     """Answers kept for repeated idempotency keys; the one that would go first goes when there are more (HTTP-33)."""
 
@@ -109,6 +115,10 @@ class DeadlineSection(_Section):
     """From a request to its answer; 504 after (HTTP-19)."""
     event_stream_comment: Seconds = 15.0
     """Idle time after which an event stream gets a comment."""
+    websocket_ping: Seconds = 25.0
+    """Silence after which a WebSocket's peer is asked whether it is there; two pings without an answer close it."""
+    websocket_close: Seconds = 5.0
+    """How long a WebSocket's peer may take to answer a close frame."""
 
 
 class SessionSection(_Section):

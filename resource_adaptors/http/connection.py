@@ -16,11 +16,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_remote_addr, is_ssl
 
 from resource_adaptors.http.exchange import Exchange
-from resource_adaptors.http.head import judge_head, too_large
+from resource_adaptors.http.head import judge_head, malformed, too_large
 from resource_adaptors.http.message.certificate import certificate_names
 from resource_adaptors.http.message.errors import RemoteProtocolError
 from resource_adaptors.http.message.request import Source
 from resource_adaptors.http.protocol.routes import KNOWN_METHODS
+from resource_adaptors.http.protocol.upgrade import is_asked
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from resource_adaptors.http.message.coding import Inflater
 
 _METHODS: Final = {method.encode(): method for method in KNOWN_METHODS}
-_TOKEN_OCTETS: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _LINGER: Final = 2.0
 """Seconds that a refused client has to read its answer before the connection is cut."""
 
@@ -127,6 +127,7 @@ class Connection(HttpToolsProtocol, asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self.is_deaf:
+            self._drop_early()
             return
         self.gate.now()
         if not self.requests and len(self._opening) < 16:
@@ -137,19 +138,27 @@ class Connection(HttpToolsProtocol, asyncio.BufferedProtocol):
             self._head_bound += octets
         else:
             self._head_bound = octets
-        self._read(data)
+        self._read(data, octets)
         self.gate.read_all()
 
-    def _read(self, data: bytes) -> None:
+    def _read(self, data: bytes, octets: int) -> None:
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.is_deaf = self.is_ending = True  # answered as HTTP/1.1, whatever was asked for; nothing else follows
+        except httptools.HttpParserUpgrade as halt:
+            self.is_deaf = self.is_ending = True  # unless it is WebSocket, the answer is HTTP; no request follows
+            if halt.args[0] < octets:
+                self._drop_early()
         except httptools.HttpParserError as error:
             self._fail(error)
         else:
             if self._in_head and self._head_octets > self.gate.limits.request_line + self.gate.limits.header_section:
                 self._give_up(too_large(self.gate, 431, "header_section"))
+
+    def _drop_early(self) -> None:
+        """Cut a client off that sends on its WebSocket before it has the 101 (RFC 6455 4.1)."""
+        last = self.queue[-1] if self.queue else self.current
+        if last is not None and last.upgrade is not None:
+            self.transport.abort()
 
     def pause_writing(self) -> None:
         self.flow.pause_writing()
@@ -205,11 +214,14 @@ class Connection(HttpToolsProtocol, asyncio.BufferedProtocol):
         self.version = version = parser.get_http_version()
         octets = parser.get_method()
         method = _METHODS.get(octets) or octets.decode("ascii")
-        keep_alive = version == "1.1" and parser.should_keep_alive() and not parser.should_upgrade()
+        keep_alive = version == "1.1" and parser.should_keep_alive()
         if self.requests >= limits.requests_per_connection:
             gate.limit_hit("requests_per_connection")
             keep_alive = False
         exchange = self.incoming = Exchange(self, method, fields, keep_alive, gate.moment)
+        if parser.should_upgrade():
+            exchange.keep_alive = False
+            exchange.asks_socket = method == "GET" and version == "1.1" and is_asked(fields)
         try:
             judge_head(exchange, version, gate, self._head_bound)
             gate.admit(exchange, self.url)
@@ -311,10 +323,6 @@ class Connection(HttpToolsProtocol, asyncio.BufferedProtocol):
         if self.flow.read_paused:
             self.flow.resume_reading()
 
-    def resume_reading(self) -> None:
-        """Somebody has asked for more of a body."""
-        self.flow.resume_reading()
-
     # Refusals.
 
     def _refuse(self, error: RemoteProtocolError) -> NoReturn:
@@ -326,16 +334,7 @@ class Connection(HttpToolsProtocol, asyncio.BufferedProtocol):
         refusal, self._refusal = self._refusal, None
         if refusal is None and isinstance(error, httptools.HttpParserCallbackError):
             raise error
-        self._give_up(refusal or self._malformed(error))
-
-    def _malformed(self, error: httptools.HttpParserError) -> RemoteProtocolError:
-        if self._opening.startswith(b"PRI * HTTP/2.0"):
-            return RemoteProtocolError(505, "version", "HTTP/2 is not served.", close=True)
-        if isinstance(error, httptools.HttpParserInvalidMethodError):
-            word = self._opening.partition(b" ")[0] if self.requests == 0 else b""
-            if word and _TOKEN_OCTETS.issuperset(word):
-                return RemoteProtocolError(501, "method", "The method is not known.", close=True)
-        return RemoteProtocolError(400, "framing", "The request is malformed.", close=True)
+        self._give_up(refusal or malformed(error, b"" if self.requests else self._opening))
 
     def _give_up(self, error: RemoteProtocolError) -> None:
         """Answer what cannot be read further, after the requests before it, and close."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from resource_adaptors.http.message.target import Target
     from resource_adaptors.http.protocol.routes import Match
     from resource_adaptors.http.protocol.tokens import Token
+    from resource_adaptors.http.protocol.upgrade import Upgrade
 
 _PROBLEM: Final = b"content-type: " + TYPE.encode() + b"\r\n"
 
@@ -85,6 +86,10 @@ class Exchange:
     """What its callback token says."""
     inflater: Inflater | None = None
     """Decodes its body."""
+    asks_socket = False
+    """It asks for an upgrade to WebSocket."""
+    upgrade: Upgrade | None = None
+    """Its handshake, on a route of WebSocket."""
     is_unproven = False
     """Its signature has to be judged once the body is there."""
 

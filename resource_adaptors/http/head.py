@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import httptools
+
 from resource_adaptors.http.message.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -11,12 +13,24 @@ if TYPE_CHECKING:
     from resource_adaptors.http.gate import Gate
 
 _SPECIAL: Final = frozenset({b"host", b"expect", b"transfer-encoding", b"content-length", b"content-encoding"})
+_TOKEN_OCTETS: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 def too_large(gate: Gate, status: int, limit: str) -> RemoteProtocolError:
     """The refusal of what is larger than it may be; it is counted."""
     gate.limit_hit(limit)
     return RemoteProtocolError(status, limit, "The request is larger than what is served.", close=True)
+
+
+def malformed(error: httptools.HttpParserError, opening: bytes) -> RemoteProtocolError:
+    """The refusal of what the parser cannot read; `opening` is how the connection began, if it is its first request."""
+    if opening.startswith(b"PRI * HTTP/2.0"):
+        return RemoteProtocolError(505, "version", "HTTP/2 is not served.", close=True)
+    if isinstance(error, httptools.HttpParserInvalidMethodError):
+        word = opening.partition(b" ")[0]
+        if word and _TOKEN_OCTETS.issuperset(word):
+            return RemoteProtocolError(501, "method", "The method is not known.", close=True)
+    return RemoteProtocolError(400, "framing", "The request is malformed.", close=True)
 
 
 def judge_head(exchange: Exchange, version: str, gate: Gate, bound: int) -> None:

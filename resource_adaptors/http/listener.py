@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 import uvicorn
 
 from resource_adaptors.http.connection import Connection
+from resource_adaptors.http.websocket import WebSocket
 
 if TYPE_CHECKING:
     import asyncio
@@ -70,9 +71,9 @@ class HttpListener:
         for connection in self._connections():
             connection.shutdown()
 
-    def _connections(self) -> list[Connection]:
+    def _connections(self) -> list[Connection | WebSocket]:
         found: list[object] = [*self._server.server_state.connections]
-        return [connection for connection in found if isinstance(connection, Connection)]
+        return [connection for connection in found if isinstance(connection, (Connection, WebSocket))]
 
     def close(self) -> None:
         """Close everything."""

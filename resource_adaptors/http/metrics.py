@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
+from resource_adaptors.http.protocol.frames import NAMED_CODES
 from resource_adaptors.http.protocol.routes import KNOWN_METHODS
 
 if TYPE_CHECKING:
     from resource_adaptors.http.exchange import Exchange
+    from resource_adaptors.http.protocol.frames import Closed
 
 Histogram: TypeAlias = tuple[Sequence[tuple[float, float]], float]
 """Cumulative counts by upper bound, the last one infinite, and the sum."""
@@ -65,6 +67,10 @@ class Counts:
         self.calls: dict[tuple[str, str], int] = {}
         """Requests of ours by target and result."""
         self.webhooks: dict[str, int] = {}
+        self.messages: dict[str, int] = {}
+        """Messages of WebSockets by direction, `in` and `out`."""
+        self.sockets_closed: dict[tuple[str, str], int] = {}
+        """WebSockets closed, by who did it and with which code."""
 
     def answered(self, exchange: Exchange, now: float) -> None:
         """Count an answer."""
@@ -96,6 +102,15 @@ class Counts:
             target = "other"  # services may ask any number of them
         self.calls[target, result] = self.calls.get((target, result), 0) + 1
 
+    def message(self, direction: str) -> None:
+        """Count a message of a WebSocket."""
+        self.messages[direction] = self.messages.get(direction, 0) + 1
+
+    def socket_closed(self, how: Closed) -> None:
+        """Count a WebSocket that is closed."""
+        key = (how.by, str(how.code) if how.code in NAMED_CODES else "other")  # peers may send any of 3000 to 4999
+        self.sockets_closed[key] = self.sockets_closed.get(key, 0) + 1
+
     def webhook_done(self, result: str) -> None:
         """Count a try or an outcome of a web-hook."""
         self.webhooks[result] = self.webhooks.get(result, 0) + 1
@@ -111,6 +126,7 @@ class HttpStatistics(msgspec.Struct, frozen=True):
     sessions: int
     circuits: Mapping[str, int]
     """State by target: 0 closed, 1 open, 2 half-open."""
+    websockets: int
     webhooks_pending: int
     dead_letters: int
 
@@ -130,9 +146,13 @@ class HttpStatistics(msgspec.Struct, frozen=True):
             ("slee_http_limit", "Limits that were hit.", "limit", counts.limits),
             ("slee_http_dropped", "What got no further.", "reason", counts.dropped),
             ("slee_http_webhook", "Tries and outcomes of web-hooks.", "result", counts.webhooks),
+            ("slee_http_websocket_messages", "Messages of WebSockets.", "direction", counts.messages),
         ):
             for value, count in values.items():
                 yield name, "counter", text, {label: value}, count
+        text = "WebSockets closed, by who did it and close code."
+        for (closer, code), count in counts.sockets_closed.items():
+            yield "slee_http_websockets_closed", "counter", text, {"by": closer, "code": code}, count
         text = "Requests of ours, by target and result."
         for (target, result), count in counts.calls.items():
             yield "slee_http_client_requests", "counter", text, {"target": target, "result": result}, count
@@ -144,6 +164,7 @@ class HttpStatistics(msgspec.Struct, frozen=True):
         yield "slee_http_connections", "gauge", "Open connections.", {}, self.connections
         yield "slee_http_in_progress", "gauge", "Requests whose activity has not ended.", {}, self.in_progress
         yield "slee_http_sse_streams", "gauge", "Open event streams.", {}, self.event_streams
+        yield "slee_http_websockets", "gauge", "Open WebSockets.", {}, self.websockets
         yield "slee_http_sessions", "gauge", "Live sessions.", {}, self.sessions
         yield "slee_http_webhook_pending", "gauge", "Web-hooks to be delivered.", {}, self.webhooks_pending
         yield "slee_http_webhook_dead_letters", "gauge", "Web-hooks that were given up.", {}, self.dead_letters

@@ -31,7 +31,7 @@ _KEYED: Final = ("POST", "PATCH")
 class Policy:
     """The rules of one route."""
 
-    __slots__ = ("auth", "browser", "cors", "idempotency", "origins", "plain_lines", "rates", "tls_lines")
+    __slots__ = ("auth", "browser", "cors", "idempotency", "origins", "pages", "plain_lines", "rates", "tls_lines")
 
     def __init__(self, route: Route, settings: HttpConfiguration, limiter: Limiter) -> None:
         """Look up what covers a route."""
@@ -53,6 +53,8 @@ class Policy:
             self.origins = browser.origins
             if self.cors is not None and self.cors.credentials:
                 self.origins |= self.cors.origins
+        self.pages = self.origins if self.cors is None else self.origins | self.cors.origins
+        """Origins whose pages may open a WebSocket, besides the one that is asked."""
 
     @property
     def says_nothing(self) -> bool:

@@ -15,28 +15,41 @@ from resource_adaptors.http.commands import (
     CloseBody,
     CloseCallback,
     CloseEvents,
+    CloseSocket,
     EndSession,
     OpenBody,
     OpenCallback,
     OpenEvents,
+    OpenSocket,
     Publish,
     ReadBody,
     SendChunk,
     SendEvent,
+    SendMessage,
     StartCall,
     Tell,
 )
-from resource_adaptors.http.events import CallbackActivity, ClientActivity, EventStreamActivity, WebhookActivity
+from resource_adaptors.http.events import (
+    CallbackActivity,
+    ClientActivity,
+    EventStreamActivity,
+    RequestActivity,
+    WebhookActivity,
+)
 from resource_adaptors.http.exchange import Exchange
 from resource_adaptors.http.message.errors import LocalProtocolError
 from resource_adaptors.http.message.event_stream import format_event, retry_line
 from resource_adaptors.http.message.headers import BODILESS, header_lines
 from resource_adaptors.http.message.problem import TYPE, problem
 from resource_adaptors.http.protocol.calls import new_call
+from resource_adaptors.http.protocol.frames import judge_close
 from resource_adaptors.http.protocol.webhooks import Record
+from resource_adaptors.http.websocket_events import WebSocketActivity
+from slee.spi import ActivityFlags
 
 if TYPE_CHECKING:
     from resource_adaptors.http.adaptor import HttpAdaptor
+    from resource_adaptors.http.websocket import WebSocket
     from slee.api.activity import ActivityContext
 
 
@@ -53,8 +66,9 @@ class HttpProvider(Http):
 
     def session(self, aci: ActivityContext) -> ActivityContext | None:
         adaptor = self._adaptor
-        exchange = adaptor.serving.exchanges.get(self._context.handle_of(aci))
-        return None if exchange is None else self._context.activity_context(exchange.session)
+        handle = self._context.handle_of(aci)
+        found = adaptor.serving.exchanges.get(handle) or adaptor.sockets.open.get(handle)
+        return None if found is None else self._context.activity_context(found.session)
 
     # Answers.
 
@@ -193,6 +207,58 @@ class HttpProvider(Http):
         if not isinstance(aci.activity, EventStreamActivity) or handle is None:
             raise LocalProtocolError(f"{what}: {aci!r} is no event stream [HTTP-21, COM-4]; open_events returns one")
         return handle
+
+    # WebSocket.
+
+    def open_socket(self, aci: ActivityContext, *, headers: Sequence[tuple[str, str]] = ()) -> ActivityContext:
+        if any(name.lower() == "upgrade" or name.lower().startswith("sec-websocket-") for name, _ in headers):
+            raise LocalProtocolError("open_socket: the handshake is the adaptor's [HTTP-11]; leave its fields out")
+        upgrade, activity = self._exchange(aci, "open_socket").upgrade, aci.activity
+        if upgrade is None or not isinstance(activity, RequestActivity):
+            raise LocalProtocolError(
+                f"open_socket: {activity} asks for no WebSocket [HTTP-11]; call it on the context of a WsRequest"
+            )
+        fields = header_lines(headers) + upgrade.lines()
+        exchange = self._take(aci, "open_socket")
+        handle = f"{exchange.handle}-socket"
+        opened = WebSocketActivity(activity.request, upgrade.subprotocol)
+        context = self._context.endpoint.start_activity_transacted(handle, opened, ActivityFlags.UNREFERENCED)
+        socket = self._adaptor.sockets.prepare(exchange, handle)
+        self._context.on_rollback(self._adaptor.sockets.forget, handle)
+        self._context.enlist(OpenSocket(exchange, socket, fields))
+        return context
+
+    def is_writable(self, aci: ActivityContext) -> bool:
+        handle = self._context.handle_of(aci)
+        socket = self._adaptor.sockets.open.get(handle)
+        if socket is None or not isinstance(aci.activity, WebSocketActivity):
+            return False
+        return not socket.is_closing and socket.frames.is_open and not socket.is_full
+
+    def send_message(self, aci: ActivityContext, message: str | bytes) -> None:
+        socket = self._socket(aci, "send_message")
+        octets = len(message.encode()) if isinstance(message, str) else len(message)
+        if not socket.is_ended and socket.is_full:
+            socket.was_refused = True
+            raise LocalProtocolError(f"send_message: the buffer of {aci.activity} is full [HTTP-11]; wait for Writable")
+        socket.held += octets
+        self._context.on_rollback(socket.release, octets)
+        self._context.enlist(SendMessage(socket, message if isinstance(message, str) else bytes(message), octets))
+
+    def close_socket(self, aci: ActivityContext, code: int = 1000, reason: str = "") -> None:
+        judge_close(code, reason)
+        socket = self._socket(aci, "close_socket")
+        socket.is_closing = True
+        self._context.on_rollback(socket.stay_open)
+        self._context.enlist(CloseSocket(socket, code, reason))
+
+    def _socket(self, aci: ActivityContext, what: str) -> WebSocket:
+        if not isinstance(aci.activity, WebSocketActivity):
+            raise LocalProtocolError(f"{what}: {aci!r} is no WebSocket [HTTP-11, COM-4]; open_socket returns one")
+        socket = self._adaptor.sockets.of(self._context.handle_of(aci), what)
+        if socket.is_closing:
+            raise LocalProtocolError(f"{what}: the service has closed {aci.activity} [HTTP-11]; nothing can follow")
+        return socket
 
     def end_session(self, aci: ActivityContext) -> None:
         handle = self._context.handle_of(aci)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from resource_adaptors.http import events
 from resource_adaptors.http.admission import Admission
 from resource_adaptors.http.callbacks import Callbacks
-from resource_adaptors.http.census import RETRY_LATER, Census
+from resource_adaptors.http.census import Census, unavailable
 from resource_adaptors.http.exchange import Exchange
 from resource_adaptors.http.idempotency import Answers
 from resource_adaptors.http.message.coding import Inflater
@@ -19,6 +19,7 @@ from resource_adaptors.http.message.json import parse_json
 from resource_adaptors.http.message.request import Request
 from resource_adaptors.http.metrics import Counts
 from resource_adaptors.http.policy import coded
+from resource_adaptors.http.websocket_events import WsMessage, WsRequest
 from slee.api.errors import ActivityError, FireEventError, InvalidStateError, SleeError, UnrecognizedActivityHandleError
 from slee.spi import ActivityFlags, EventFlags, FailureReason, ResourceAdaptorContext
 
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
     from resource_adaptors.http.policy import Policy
     from resource_adaptors.http.protocol.routes import Match
     from resource_adaptors.http.sessions import Sessions
+    from resource_adaptors.http.websocket import WebSocket
 
 _OUTCOME: Final = int(EventFlags.PROCESSING_SUCCESSFUL | EventFlags.PROCESSING_FAILED)
 _PROCESSED: Final = int(EventFlags.SBB_PROCESSED)
 _ROLLED_BACK: Final = int(EventFlags.SBB_ROLLED_BACK)
 _ACTIVITY: Final = int(ActivityFlags.UNREFERENCED)
-_REQUESTS: Final = frozenset({*events.REQUEST_EVENTS.values(), events.OtherRequest})
+_REQUESTS: Final = frozenset({*events.REQUEST_EVENTS.values(), events.OtherRequest, WsRequest})
 _READ: Final = 65_536
 """Octets that are read at once."""
 _JSON: Final = "application/json"
@@ -65,6 +67,8 @@ class Serving:
         self.is_stopping = False
         self.stream_closed: Callable[[Exchange], None] = lambda _: None
         """Told when the client of an event stream has gone."""
+        self.message_done: Callable[[Hashable, bool], None] = lambda _handle, _failed: None
+        """Told when a message of a WebSocket has been handled, or could not be."""
         self.moment = context.now
         self.buffer = memoryview(bytearray(_READ))
         self._second = 0
@@ -81,7 +85,7 @@ class Serving:
         self.answers.most = settings.limits.kept_answers
 
     @property
-    def connections(self) -> dict[Connection, None]:
+    def connections(self) -> dict[Connection | WebSocket, None]:
         """The open connections."""
         return self.census.connections
 
@@ -112,7 +116,7 @@ class Serving:
     def opened(self, connection: Connection) -> RemoteProtocolError | None:
         return self.census.opened(connection)
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: Connection | WebSocket) -> None:
         self.census.closed(connection)
 
     def limit_hit(self, limit: str) -> None:
@@ -121,10 +125,10 @@ class Serving:
     def admit(self, exchange: Exchange, url: bytes) -> None:
         """Find the route, and judge the request by it (C4)."""
         if self.is_stopping:
-            raise self.unavailable("stopping")
+            raise unavailable("stopping")
         if len(self.exchanges) >= self.limits.in_progress:
             self.limit_hit("in_progress")
-            raise self.unavailable("overload")
+            raise unavailable("overload")
         if exchange.coding is None:
             known = self.admission.known.get((exchange.method, url))
             if known is not None:
@@ -142,10 +146,6 @@ class Serving:
     def source(self, exchange: Exchange) -> Source:
         """Where a request came from."""
         return self.admission.source(exchange)
-
-    def unavailable(self, code: str) -> RemoteProtocolError:
-        """There is no room for new work, or it is not taken any more (COM-10)."""
-        return RemoteProtocolError(503, code, "Try again later.", headers=RETRY_LATER, close=True)
 
     def refuse_unread(self, exchange: Exchange, error: RemoteProtocolError) -> None:
         exchange.refuse(error)
@@ -181,7 +181,7 @@ class Serving:
             self._endpoint.fire(handle, owner.event_class(request), None, owner.service, _OUTCOME)
         except (InvalidStateError, FireEventError):
             exchange.keep_alive = False
-            self.refuse(exchange, self.unavailable("overload"))  # COM-10: stopping, or the queue is full
+            self.refuse(exchange, unavailable("overload"))  # COM-10: stopping, or the queue is full
         except SleeError:
             self.refuse(exchange, RemoteProtocolError(404, "no_route"))  # the service has been uninstalled meanwhile
 
@@ -232,7 +232,7 @@ class Serving:
             exchange.credit -= len(data)
             self.fire(exchange, events.BodyChunk, data)
         if exchange.credit > 0:
-            exchange.connection.resume_reading()
+            exchange.connection.flow.resume_reading()
         if exchange.is_complete and not exchange.parts and not exchange.is_read:
             exchange.is_read = True
             self.fire(exchange, events.BodyComplete, exchange.received)
@@ -266,6 +266,8 @@ class Serving:
         if exchange is None:
             if type(event) is events.CallbackReceived:
                 self.callbacks.processed(event, flags)
+            elif type(event) is WsMessage:
+                self.message_done(handle, False)
             return
         if type(event) in _REQUESTS:
             exchange.in_process = False
@@ -281,12 +283,14 @@ class Serving:
         exchange = self.exchanges.get(handle)
         if type(event) is events.CallbackReceived:
             self.callbacks.failed(event)
+        elif type(event) is WsMessage:
+            self.message_done(handle, True)
         if exchange is None or not exchange.is_open:
             return
         if type(event) is events.ResponseDeadline:
             self._time_out(exchange)
         elif type(event) in _REQUESTS:
-            self.refuse(exchange, self.unavailable("overload"))
+            self.refuse(exchange, unavailable("overload"))
 
     def unreferenced(self, handle: Hashable) -> None:
         """Nobody is left who could answer (COM-8)."""

@@ -105,6 +105,12 @@ class Sessions:
         session.last_used = context.now
         return handle
 
+    def use(self, handle: Hashable, now: float) -> None:
+        """It is in use; without effect if it has ended."""
+        session = self.by_handle.get(handle)
+        if session is not None:
+            session.last_used = now
+
     def _begin(self, handle: str, idle: float) -> Session:
         context = self._context
         session = self.by_handle[handle] = Session(handle, idle, context.now)

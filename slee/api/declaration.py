@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from slee.api.facilities import Rows, VolatileTable
     from slee.api.local import ChildRelation
+    from slee.api.profile import Profile
     from slee.api.sbb import Sbb
     from slee.api.values import ValueType
 
@@ -140,7 +141,7 @@ class _Bound(Declaration):
 
     __slots__ = ()
 
-    def _value(self, instance: Sbb) -> Any:
+    def _value(self, instance: Sbb | Profile) -> Any:
         return instance._slee.bound(self.name)
 
 
@@ -244,7 +245,7 @@ def configuration(model: type[M]) -> Configuration[M]:
 
 
 class Usage(_Bound, Generic[U]):
-    """Declares what the SBB counts (group USG)."""
+    """Declares what an SBB, or a profile table, counts (group USG)."""
 
     __slots__ = ("parameters",)
 
@@ -254,13 +255,13 @@ class Usage(_Bound, Generic[U]):
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> Self: ...
     @overload
-    def __get__(self, instance: Sbb, owner: type[Any]) -> U: ...
-    def __get__(self, instance: Sbb | None, owner: type[Any]) -> Self | U:
+    def __get__(self, instance: Sbb | Profile, owner: type[Any]) -> U: ...
+    def __get__(self, instance: Sbb | Profile | None, owner: type[Any]) -> Self | U:
         return self if instance is None else self._value(instance)
 
 
 def usage_parameters(parameters: type[U]) -> Usage[U]:
-    """Declare what the SBB counts: `usage = usage_parameters(ForwardingUsage)`."""
+    """Declare what the SBB, or each table of the profile specification, counts: `usage = usage_parameters(Figures)`."""
     return Usage(parameters)
 
 

@@ -12,13 +12,14 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar, cast, overload
 
-from slee.api.declaration import UNSET
+from slee.api.declaration import UNSET, Usage
 from slee.api.errors import ComponentDefinitionError, InvalidStateError, Issue
 from slee.api.ids import ProfileSpecificationID
 from slee.api.local import ProfileLocal
 from slee.api.migration import Ways, declared_ways
-from slee.api.query import AttributeName, Query
+from slee.api.query import Query, StandIn
 from slee.api.query_check import SEARCHABLE, query_issues, scalar_type
+from slee.api.usage import UsageParameters
 from slee.api.values import ValueType, default_issue, resolved, value_type
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class ProfileContext(Protocol):
     @property
     def is_rollback_only(self) -> bool: ...
     def set_rollback_only(self) -> None: ...
+    def bound(self, name: str) -> object: ...
     def read(self, attribute: Attribute) -> object: ...
     def write(self, attribute: Attribute, value: object) -> None: ...
     def remove(self) -> None: ...
@@ -179,6 +181,8 @@ class Profile(ProfileLocal):
     specification_id: ClassVar[ProfileSpecificationID]
     specification_attributes: ClassVar[tuple[Attribute, ...]] = ()
     specification_queries: ClassVar[dict[str, Query]] = {}
+    specification_usage: ClassVar[dict[str, type[UsageParameters]]] = {}
+    """What its tables count, under the name that it is declared by; empty, or one."""
     specification_read_only: ClassVar[bool] = False
     specification_events: ClassVar[bool] = False
     specification_reentrant: ClassVar[bool] = False
@@ -207,10 +211,15 @@ class Profile(ProfileLocal):
         cls.specification_attributes = tuple(attributes.values())
         own = {key: value for key, value in vars(cls).items() if isinstance(value, Query)}
         cls.specification_queries = cls.specification_queries | own
-        stand_in = _StandIn(cls.__qualname__, attributes)
+        stand_in = StandIn(cls.__qualname__, attributes)
         for declared_query in own.values():
             wrong = declared_query.build(cls.__qualname__, _names(cls), stand_in)
             issues.extend(wrong or query_issues(repr(declared_query), declared_query.condition, attributes))
+        counts = {
+            key: cast("Usage[UsageParameters]", v).parameters for key, v in vars(cls).items() if isinstance(v, Usage)
+        }
+        cls.specification_usage = cls.specification_usage | counts
+        issues.extend(_usage_issues(cls, counts))
         cls.specification_ways = declared_ways(cls, version, inspect.getmembers(cls, inspect.isfunction))
         issues.extend(cls.specification_ways.issues)
         if issues:
@@ -293,20 +302,6 @@ NOWHERE: Final = _Nowhere()
 """The context of an instance that has none."""
 
 
-class _StandIn:
-    """What `self` is inside a static query: it knows the attributes' names."""
-
-    def __init__(self, specification: str, attributes: dict[str, Attribute]) -> None:
-        self._specification = specification
-        self._attributes = attributes
-
-    def __getattr__(self, name: str) -> AttributeName:
-        if name not in self._attributes:
-            known = ", ".join(self._attributes) or "none"
-            raise AttributeError(f"{self._specification} has no attribute {name}; it has {known}")
-        return AttributeName(name)
-
-
 def _names(cls: type) -> dict[str, Any]:
     """What the annotations of a class may name."""
     module = sys.modules.get(cls.__module__)
@@ -316,9 +311,9 @@ def _names(cls: type) -> dict[str, Any]:
 def _attributes(cls: type[Profile], issues: list[Issue]) -> Iterator[Attribute]:
     """The attributes that the class itself declares, put in place of their defaults."""
     for name, annotation in vars(cls).get("__annotations__", {}).items():
-        if name.startswith("_"):
-            continue
         given: object = vars(cls).get(name, UNSET)
+        if name.startswith("_") or isinstance(given, Usage):
+            continue
         made = given if isinstance(given, Attribute) else Attribute(given)
         made.name = name
         found = len(issues)
@@ -357,6 +352,16 @@ def _attribute_issues(cls: type[Profile], made: Attribute, annotation: object) -
         yield Issue(where, "PRF-24", f"an index on {made.kind}", "index bool, int, float, str or Address")
     if made.collation is not None and made.scalar is not str:
         yield Issue(where, "PRF-35", f"a collation on {made.kind}", "give it to an attribute of type str")
+
+
+def _usage_issues(cls: type[Profile], counts: dict[str, Any]) -> Iterator[Issue]:
+    where = cls.__qualname__
+    if len(cls.specification_usage) > 1:
+        problem = f"{', '.join(cls.specification_usage)} all declare usage parameters"
+        yield Issue(where, "USG-4", problem, "declare one class of them; a table has one default set")
+    for name in counts:
+        if hasattr(Profile, name):
+            yield Issue(f"{where}.{name}", "PRF-17", "the name is an attribute of Profile", "give it another name")
 
 
 def _plain(annotation: object) -> object:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -26,6 +26,7 @@ __all__ = [
     "Or",
     "Parameter",
     "Query",
+    "StandIn",
     "Terms",
     "comparisons",
     "query",
@@ -129,6 +130,20 @@ class AttributeName(str):
     """What `self.attribute` is inside a static query: the attribute's name."""
 
     __slots__ = ()
+
+
+class StandIn:
+    """What `self` is inside a static query: it knows the attributes' names."""
+
+    def __init__(self, specification: str, attributes: Collection[str]) -> None:
+        self._specification = specification
+        self._attributes = attributes
+
+    def __getattr__(self, name: str) -> AttributeName:
+        if name not in self._attributes:
+            known = ", ".join(self._attributes) or "none"
+            raise AttributeError(f"{self._specification} has no attribute {name}; it has {known}")
+        return AttributeName(name)
 
 
 class Terms:

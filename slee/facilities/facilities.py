@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Protocol, TypeVar
 
 from slee.api.alarm import AlarmFacility
 from slee.api.errors import (
@@ -22,6 +23,18 @@ from slee.facilities.usage import UsageSource
 U = TypeVar("U", bound=UsageParameters)
 
 
+class SourceKeeper(Protocol):
+    """Keeps what operators want of each source, over a restart too."""
+
+    def restore(self, source: NotificationSource) -> None:
+        """A source has come to be: give it the alarms, trace levels and usage sets that are kept for it."""
+        ...
+
+    def changing(self, source: NotificationSource, renamed: NotificationSource | None) -> AbstractContextManager[None]:
+        """What is kept of a source that is removed within the block, or has another name after it."""
+        ...
+
+
 class Facilities:
     """What the notification sources of one server trace, raise and count with; made once by the composition root."""
 
@@ -36,6 +49,8 @@ class Facilities:
         self.alarms = Alarms(self.notifications, now, random(6).hex())
         self.read_profiles: Callable[[str], Mapping[str, Mapping[str, object]]] | None = None
         """Reads a profile table; given by the facility of profiles."""
+        self.keeper: SourceKeeper | None = None
+        """Given by management."""
         self.sources: dict[NotificationSource, None] = {}
         """The sources that there are, oldest first."""
         self._traces: dict[NotificationSource, TraceSource] = {}
@@ -49,6 +64,8 @@ class Facilities:
         self.sources[source] = None
         if usage is not None:
             self._usage[source] = UsageSource(source, usage, self.notifications, self._now)
+        if self.keeper is not None:
+            self.keeper.restore(source)
 
     def remove(self, source: NotificationSource) -> None:
         """Forget a source: its alarms are cleared first, its levels and sets end (ALM-14, TRC-18)."""
@@ -58,6 +75,40 @@ class Facilities:
         sets = self._usage.pop(source, None)
         if sets is not None:
             sets.end()
+
+    @contextmanager
+    def removing(self, source: NotificationSource) -> Generator[None]:
+        """Forget a source, and what is kept of it, if the block that does away with it comes to its end."""
+        with nullcontext() if self.keeper is None else self.keeper.changing(source, None):
+            yield
+        self.remove(source)
+
+    @contextmanager
+    def renaming(self, source: NotificationSource, renamed: NotificationSource) -> Generator[None]:
+        """Have a source go on under another name, with its levels and sets; its alarms are cleared (PRF-2)."""
+        with nullcontext() if self.keeper is None else self.keeper.changing(source, renamed):
+            yield
+        sets = self._usage.pop(source, None)
+        self.remove(source)
+        if sets is not None:
+            sets.source = renamed
+            self._usage[renamed] = sets
+        self.add(renamed)
+
+    def change_usage(self, source: NotificationSource, usage: type[UsageParameters] | None) -> None:
+        """Have a source count something else from now on, in sets of the names that it had, at zero."""
+        old = self._usage.pop(source, None)
+        if old is not None:
+            old.end()
+        if usage is None:
+            return
+        self._usage[source] = made = UsageSource(source, usage, self.notifications, self._now)
+        if old is None:
+            return
+        for name in old.names:
+            made.create(name)
+        for parameter in old.told.intersection(usage.parameters):
+            made.tell(parameter, on=True)
 
     def traces(self, source: NotificationSource) -> TraceSource:
         """The tracers of a source with their levels."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
-from slee.api.activity import PreserveMissed, ServiceActivity, TableActivity
+from slee.api.activity import PreserveMissed, ProfileTableActivity, ServiceActivity, TableActivity
 from slee.api.errors import RecoveryError
 from slee.api.event import ActivityEnd, TimerID, event_type_id
 from slee.api.ids import ProfileSpecificationID, SbbID, ServiceID, parse_id
@@ -176,6 +176,9 @@ class _Recovery:
             self.report.dropped.append(f"an activity of {owner}, which is no RA entity")
         elif handle == "null":
             context = self._null(rest[0])
+        elif handle == "profile-table":
+            context = kernel.own_context((handle, rest[0]), ProfileTableActivity(rest[0]))
+            self._records.own_numbers[context] = rest[1]
         else:
             identity = parse_id(rest[0], ServiceID if handle == "service" else ProfileSpecificationID)
             activity = ServiceActivity(identity) if isinstance(identity, ServiceID) else TableActivity(identity.name)

@@ -164,7 +164,7 @@ class Activities(Arguments):
     """May choose among activities."""
 
     resource: str | None = Field(None, description="name of a resource adaptor entity; slee for the SLEE's own")
-    limit: int = Field(1_000, description="most activities to list", ge=1)
+    limit: int = Field(1_000, description="most activities to list", ge=1, le=1_000_000)
 
 
 class Activity(Arguments):

@@ -77,12 +77,16 @@ def parse(text: str, source: str, kind: DocumentKind) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        found = _AT_LINE.search(message)
-        line = int(found[1]) if found and found[1] else text.count("\n") + 1
-        problem = _AT_LINE.sub("", message)
+        line, problem = told_line(error, text)
         issue = Issue(f"{source}:{line}", kind.rule, f"it is no TOML: {problem}", "mend the line")
         raise kind.error(str(issue)) from error
+
+
+def told_line(error: tomllib.TOMLDecodeError, text: str) -> tuple[int, str]:
+    """The line at which a text is no TOML, and why it is none."""
+    message = str(error)
+    found = _AT_LINE.search(message)
+    return int(found[1]) if found and found[1] else text.count("\n") + 1, _AT_LINE.sub("", message)
 
 
 def check(model: type[M], data: dict[str, Any], text: str, source: str, kind: DocumentKind) -> M:

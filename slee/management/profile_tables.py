@@ -31,6 +31,9 @@ class BundleTables:
             CreateError: a callback of a default profile raised; nothing of the bundle is left.
             DeploymentError: profiles of a seed do not fit; likewise.
         """
+        # Without a pause in between, so that a journal has a table and its seed in one record; a database without a
+        # journal is told of both at once, when the whole ends.
+        whole = self._tables.whole()
         try:
             for specification in specifications(component.definition for component in loaded.components):
                 self._tables.add_specification(describe_profile(specification))
@@ -44,6 +47,8 @@ class BundleTables:
         except BaseException:
             self.undo(loaded)
             raise
+        finally:
+            whole.end()
 
     def _sow(self, table: str, seed: str, octets: bytes) -> None:
         """Fill a new table with the profiles that its bundle gives it."""

@@ -22,7 +22,8 @@ from slee.management.profile_results import ImportInfo, ProfileInfo, ProfileTabl
 from slee.management.provisioning.conditions import condition
 from slee.management.provisioning.exporting import exported, reader_of
 from slee.management.provisioning.fields import FieldError, Fields
-from slee.management.provisioning.importing import Import, ImportOptions
+from slee.management.provisioning.importing import Import
+from slee.management.provisioning.options import ImportOptions
 from slee.model.profile_text import convert
 
 if TYPE_CHECKING:

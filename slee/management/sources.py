@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from slee.api.usage import UsageParameters
 
 
+V = TypeVar("V")
+
+
 class Sources:
     """The notification sources of one server."""
 
@@ -25,29 +30,41 @@ class Sources:
         self.facilities = facilities
         self._store = store
         self._alarms = alarms
+        facilities.keeper = self
 
     def list(self) -> tuple[SourceInfo, ...]:
-        """Every notification source: SBBs in services, resource adaptor entities, subsystems (ALM-1)."""
+        """Every notification source: SBBs in services, adaptor entities, profile tables, subsystems (ALM-1)."""
         counting = {sets.source for sets in self.facilities.counting}
         return tuple(SourceInfo(source, source in counting) for source in sorted(self.facilities.sources, key=str))
 
     def add(self, source: NotificationSource, usage: type[UsageParameters] | None = None) -> None:
-        """Take in a source, with the trace levels, alarms and usage sets that it had (ALM-19, DUR-9, TRC-18)."""
-        if source in self.facilities.sources:
-            return
+        """Take in a source, with what is kept for it."""
         self.facilities.add(source, usage)
+
+    def restore(self, source: NotificationSource) -> None:
+        """Give a source the trace levels, alarms and usage sets that it had (ALM-19, DUR-9, TRC-18)."""
         for alarm in self._alarms.take(source):
             self.facilities.alarms.restore(alarm)
         desired, key = self._store.desired, str(source)
         for tracer, level in desired.traces.get(key, {}).items():
             self.facilities.traces(source).assign(tracer, TraceLevel.parse(level))
-        if usage is not None:
-            sets = self.facilities.usage(source)
-            for name in desired.usage_sets.get(key, ()):
+        sets = next((sets for sets in self.facilities.counting if sets.source == source), None)
+        if sets is None:
+            return
+        for name in desired.usage_sets.get(key, ()):
+            if name not in sets.sets:
                 sets.create(name)
-            for parameter in desired.usage_told.get(key, ()):
-                if parameter in usage.parameters:
-                    sets.tell(parameter, on=True)
+        for parameter in desired.usage_told.get(key, ()):
+            if parameter in sets.parameters.parameters:
+                sets.tell(parameter, on=True)
+
+    def changing(self, source: NotificationSource, renamed: NotificationSource | None) -> AbstractContextManager[None]:
+        """Forget what was desired for a source, or keep it under another name, unless the block raises."""
+        desired, key = self._store.desired, str(source)
+        changed = _without(desired, {key})
+        if renamed is not None:
+            changed = _as(desired, changed, key, str(renamed))
+        return nullcontext() if changed == desired else self._store.changing(changed)
 
     def remove(self, *sources: NotificationSource) -> None:
         """Forget sources that are no more, and what was desired for them (ALM-14, TRC-18)."""
@@ -79,6 +96,19 @@ class Sources:
 
 def _listed(sources: list[NotificationSource]) -> str:
     return ", ".join(map(str, sources))
+
+
+def _as(desired: Desired, without: Desired, key: str, renamed: str) -> Desired:
+    return msgspec.structs.replace(
+        without,
+        traces=_carried(desired.traces, without.traces, key, renamed),
+        usage_sets=_carried(desired.usage_sets, without.usage_sets, key, renamed),
+        usage_told=_carried(desired.usage_told, without.usage_told, key, renamed),
+    )
+
+
+def _carried(before: Mapping[str, V], without: dict[str, V], key: str, renamed: str) -> dict[str, V]:
+    return {**without, renamed: before[key]} if key in before else without
 
 
 def _without(desired: Desired, keys: set[str]) -> Desired:

@@ -17,6 +17,8 @@ from slee.api.local import LOCAL_MARK
 from slee.api.migration import MIGRATION_MARK, StateMigration
 from slee.api.profile import PROFILE_CALLBACKS, Attribute, Profile
 from slee.api.query import Query
+from slee.api.usage import UsageParameters
+from slee.model.profile_text import is_unicode
 
 Row = tuple[object, ...]
 """A profile's values, in the order of its specification's attributes."""
@@ -35,6 +37,10 @@ class ProfileDescriptor:
     indexed: tuple[Attribute, ...]
     """The unique ones among them."""
     queries: Mapping[str, Query]
+    usage: type[UsageParameters] | None
+    """What each table of the specification counts (USG-4)."""
+    counts_as: str
+    """Name under which profiles have the table's default usage set; empty if it does not count."""
     model: type[BaseModel]
     """Validates values by attribute: strict as it stands; `model.model_validate(values, strict=False)` reads texts."""
     defaults: Row
@@ -63,6 +69,10 @@ class ProfileDescriptor:
             Issue(f"{where}.{attribute}", "PRF-17", f"{value!r} is no {attribute.kind}", "give a value of the type")
             for attribute, value in zip(self.attributes, row, strict=True)
             if type(value) not in attribute.kind.exact and not attribute.kind.accepts(value)
+        ] or [
+            Issue(f"{where}.{attribute}", "PRF-17", "half of a surrogate pair is no text", "give Unicode")
+            for attribute, value in zip(self.attributes, row, strict=True)
+            if value is not attribute.default and not is_unicode(value)
         ]
         wrong = {issue.component for issue in issues}
         try:
@@ -101,6 +111,8 @@ def describe_profile(cls: type[Profile]) -> ProfileDescriptor:
         unique=tuple(a for a in attributes if a.unique),
         indexed=tuple(a for a in attributes if a.indexed),
         queries=types.MappingProxyType(cls.specification_queries),
+        usage=next(iter(cls.specification_usage.values()), None),
+        counts_as=next(iter(cls.specification_usage), ""),
         model=_model(cls),
         defaults=tuple(a.default for a in attributes),
         callbacks=frozenset(n for n in PROFILE_CALLBACKS if getattr(cls, n) is not getattr(Profile, n)),

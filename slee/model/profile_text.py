@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import typing
 from collections.abc import Callable
 from typing import Any, Final
@@ -13,7 +14,9 @@ LONGEST_NAME: Final = 1_024
 """Characters of a profile's name, which are at most 2,048 octets in UTF-8: what a database's trees have room for."""
 _LONGEST_IN_OCTETS: Final = 2_048
 _ESCAPED_AT: Final = 7
-"""Octets of a character that a database cannot hold as it is: NUL, and halves of surrogate pairs."""
+"""Octets of NUL, which a database cannot hold as it is."""
+_HALF: Final = re.compile("[\ud800-\udfff]")
+"""Halves of surrogate pairs, which are no characters: no file, database or answer can show them."""
 
 
 def json_encoder() -> Callable[[object], bytes]:
@@ -70,14 +73,31 @@ def is_name_short(name: str) -> bool:
         return False
     if name.isascii() and "\0" not in name:
         return True
-    sizes = (_ESCAPED_AT if c == "\0" or "\ud800" <= c <= "\udfff" else len(c.encode()) for c in name)
-    return sum(sizes) <= _LONGEST_IN_OCTETS
+    return len(name.encode(errors="replace")) + name.count("\0") * (_ESCAPED_AT - 1) <= _LONGEST_IN_OCTETS
+
+
+_ENCODE: Final = json_encoder()
+_WITHOUT_TEXT: Final = (int, float, bytes)
+
+
+def is_unicode(value: object) -> bool:
+    """Whether the texts in an attribute's value can be written as UTF-8."""
+    if isinstance(value, str):
+        return value.isascii() or _HALF.search(value) is None
+    if value is None or isinstance(value, _WITHOUT_TEXT):
+        return True
+    try:
+        _ENCODE(value)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 __all__ = [
     "LONGEST_NAME",
     "convert",
     "is_name_short",
+    "is_unicode",
     "json_builtin",
     "json_decoder",
     "json_encoder",

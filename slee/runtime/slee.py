@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from slee.api.errors import InvalidStateError, JournalError
+from slee.api.errors import InvalidStateError, JournalError, StateDirectoryError
 from slee.api.source import ResourceSource
 from slee.facilities.facilities import Facilities
 from slee.facilities.profiles.following import journalled_profiles
@@ -27,6 +27,7 @@ from slee.runtime.clock import SystemClock
 from slee.runtime.driver import Driver
 from slee.runtime.journal import JournalKeeper
 from slee.runtime.observer import LoggingObserver
+from slee.stores.opening import JOURNAL_FOLDER, open_store
 from slee.stores.profiles.database import ProfileDatabase, open_profile_database
 
 if TYPE_CHECKING:
@@ -212,6 +213,8 @@ class Slee:
         if self.keeper is not None:
             journal = journalled_profiles(self.keeper.journal.recovery.entries)
         try:
+            if self.keeper is None and (store.path / JOURNAL_FOLDER).exists():
+                return _opened_beside_journal(url, store)
             return open_profile_database(url, store.path, identity=store.identity, journal=journal)
         except BaseException:
             if self.keeper is not None:
@@ -227,3 +230,29 @@ class Slee:
             self._stopped.set()
         elif change.new is SleeState.STARTING:
             self._stopped = anyio.Event()
+
+
+def _opened_beside_journal(url: str | None, store: StateDirectory) -> ProfileDatabase:
+    """The profile database for a server that keeps no journal, in a state directory that has one from before.
+
+    Raises:
+        StateDirectoryError: the journal has changes that the database lacks: they would be lost, for what is written
+            from now on takes their positions.
+    """
+    journal = open_store("sqlite", store.path)
+    try:
+        left = journalled_profiles(journal.recovery.entries)
+    finally:
+        journal.close()
+    floor = left._replace(changes={}, undo=[])
+    database = open_profile_database(url, store.path, identity=store.identity, journal=floor)
+    waiting = sum(position > database.position for position in left.changes)
+    if not waiting and not left.undo:
+        return database
+    where = database.dialect.where
+    database.close()
+    what = "an import that was cut off, to be taken back," if left.undo else f"{waiting} records of profile changes"
+    raise StateDirectoryError(
+        f"{where}: the journal of {store.path} holds {what} that the database lacks [PRF-46]; start once with "
+        f'store.kind = "sqlite" and stop, which brings the database up, and then change store.kind'
+    )

@@ -11,17 +11,35 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
+from pydantic import Field
 
-from slee import ActivityContext, Address, Cmp, Sbb, SbbID, SbbLocal, ServiceID, cmp, event_type, handles
+from slee import (
+    ActivityContext,
+    Address,
+    Cmp,
+    Profile,
+    Sbb,
+    SbbID,
+    SbbLocal,
+    ServiceID,
+    attribute,
+    cmp,
+    event_type,
+    handles,
+)
 from slee.api.ids import parse_id
+from slee.api.profile_event import ProfileID
 from slee.api.values import field_type, value_type
-from slee.testing import strategies
+from slee.stores.simulated import SimulatedDisk
+from slee.testing import SleeHarness, strategies
 from slee.testing.codec import Codec
+from slee.testing.store_compliance import StoreCompliance
+from tests.slee.stores.storages import SimulatedStorage
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,6 +99,74 @@ def test_tst_13_events_are_of_their_class_and_survive_the_codec(event: Shipped) 
 def test_tst_13_ids_and_addresses_are_valid(identity: SbbID, address: Address) -> None:
     assert parse_id(str(identity), SbbID) == identity
     assert Codec().copy(address, Address) == address
+
+
+class Tariff(Profile, vendor="test", version="1.0"):
+    number: str | None = attribute(None, unique=True)
+    digits: Annotated[str, Field(pattern=r"^[0-9]{2,4}$")] = "00"
+    label: Annotated[str, Field(min_length=3, max_length=5)] = "none"
+    wait: Annotated[float, Field(gt=0, le=180)] = 20.0
+    ratio: float = 0.0
+    places: Annotated[int | None, Field(ge=2, lt=9)] = None
+    legs: tuple[Leg, ...] = ()
+    home: Address | None = None
+    colour: Colour = Colour.RED
+    price: Annotated[decimal.Decimal, Field(ge=0)] = decimal.Decimal(0)
+
+
+@settings(max_examples=10, deadline=None)
+@given(strategies.profile_values(Tariff))
+def test_tst_13_profile_values_fit_the_specification_and_are_stored_and_read_back(values: dict[str, object]) -> None:
+    assert values.keys() == {a.name for a in Tariff.specification_attributes}
+    with SleeHarness(journal=SimulatedDisk()) as slee:
+        slee.profiles.provide(Tariff)
+        session = slee.profiles.create("Tariff", "one")
+        for name, value in values.items():
+            session.set(name, value)
+        session.commit()
+        slee.run()
+        again = slee.crash()
+        again.profiles.provide(Tariff)
+        assert again.profiles.edit("Tariff", "one").values == values
+
+
+def test_tst_13_profile_values_reach_the_bounds_of_the_specification() -> None:
+    class Bounded(Profile, vendor="test", version="1.0"):
+        places: Annotated[int | None, Field(ge=2, lt=9)] = None
+        label: Annotated[str, Field(min_length=3, max_length=5)] = "none"
+
+    values = strategies.profile_values(Bounded)
+    for name, wanted in (("places", None), ("places", 2), ("places", 8)):
+        assert find(values, lambda found, name=name, wanted=wanted: found[name] == wanted)[name] == wanted
+    assert len(str(find(values, lambda found: len(str(found["label"])) == 5)["label"])) == 5
+
+    class Referring(Profile, vendor="test", version="1.0"):
+        text: str = ""
+
+    Referring.specification_attributes[0].annotation = SbbLocal[Filled]
+    with pytest.raises(TypeError, match="TST-13"):
+        strategies.profile_values(Referring)
+
+
+@settings(max_examples=40)
+@given(strategies.profile_ids())
+def test_tst_13_profile_ids_survive_their_text(identity: ProfileID) -> None:
+    assert ProfileID.parse(str(identity)) == identity
+
+
+def test_tst_13_the_compliance_suite_of_the_store_is_shipped_and_finds_what_a_store_does_wrong() -> None:
+    class Forgetful(SimulatedStorage):
+        """Acknowledges, and keeps nothing."""
+
+        def crash(self, journal: Any) -> None:
+            super().crash(journal)
+            self.disk.entries.clear()
+
+    suite = StoreCompliance()
+    assert len([name for name in dir(suite) if name.startswith("test_")]) > 10
+    suite.test_acknowledged_records_survive_a_crash(SimulatedStorage(0))
+    with pytest.raises(AssertionError):
+        suite.test_acknowledged_records_survive_a_crash(Forgetful(0))
 
 
 def test_tst_13_strategies_reach_every_member_and_refuse_open_types() -> None:

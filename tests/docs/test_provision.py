@@ -1,4 +1,4 @@
-"""The commands of docs/provision.md, typed against a real server, print what the page says."""
+"""The commands of docs/provision.md, typed against a server on each kind of database, print what the page says."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli import main
+from tests.profile_databases import DatabaseUnderTest
 
 pytestmark = pytest.mark.timeout(120)  # two dozen commands and a server
 ROOT = Path(__file__).parents[2]
@@ -23,10 +24,10 @@ PROMPT = re.compile(r"^\$ ", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(module_database: DatabaseUnderTest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder that the server was started in."""
     folder = tmp_path_factory.mktemp("provision")
-    command = [sys.executable, "-m", "deploy.cli", "run"]
+    command = [sys.executable, "-m", "deploy.cli", "run", "--set", f"profiles.database={module_database.url}"]
     for option in ("--sip", "--http", "--metrics"):
         command += [option, "127.0.0.1:0"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -1,13 +1,15 @@
 """What every input to HTTP's parsers must satisfy, for the fuzzer and for the corpus (HTTP-45, COM-22).
 
 The first octet chooses the parser: a connection of the server and h11 beside it, multipart, an event stream, gzip, the
-fields of a forwarder, a callback token. Nothing but `RemoteProtocolError` may come of any, and what is cut elsewhere
-reads the same.
+fields of a forwarder, a callback token, frames of a WebSocket and the fields of its handshake. Nothing but
+`RemoteProtocolError` may come of any, and what is cut elsewhere reads the same.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+from websockets.protocol import Side
 
 from resource_adaptors.http.config import HttpConfiguration
 from resource_adaptors.http.exchange import Exchange
@@ -19,7 +21,9 @@ from resource_adaptors.http.message.json import parse_json
 from resource_adaptors.http.message.multipart import MultipartReader, Part
 from resource_adaptors.http.message.request import Source
 from resource_adaptors.http.message.target import parse_fields, parse_target
+from resource_adaptors.http.protocol.frames import Frames
 from resource_adaptors.http.protocol.tokens import read_token
+from resource_adaptors.http.protocol.upgrade import is_asked, judge_upgrade
 from resource_adaptors.http.testing import HttpSimulator, parse_answers
 from slee.testing import SleeHarness
 from tests.resource_adaptors.http.test_differential import theirs
@@ -28,6 +32,7 @@ _SLEE: Final = SleeHarness(leftovers_allowed=True, failures_allowed=True)
 _HTTP: Final = _SLEE.add_resource("http", HttpSimulator(), HttpConfiguration())
 _TYPE: Final = "multipart/form-data; boundary=b"
 _LIMIT: Final = 65_536
+_MESSAGE: Final = 1000
 
 Request = tuple[str, bytes, bytes]
 
@@ -138,4 +143,42 @@ def check_fields(data: bytes) -> None:
             assert error.status == 400
 
 
-_CHECKS: Final = (check_connection, check_multipart, check_event_stream, check_gzip, check_fields)
+def check_frames(data: bytes) -> None:
+    """Frames make the same messages in pieces as whole, within their bound, and are answered with frames of ours."""
+    whole, pieces = _framed(data, len(data) or 1), _framed(data, 3)
+    assert whole == pieces
+    for message in whole[0]:
+        assert len(message.encode() if isinstance(message, str) else message) <= _MESSAGE
+
+
+def _framed(data: bytes, size: int) -> tuple[list[str | bytes], bool]:
+    frames, client = Frames(_MESSAGE), Frames(_MESSAGE, Side.CLIENT)
+    found: list[str | bytes] = []
+    for place in range(0, len(data), size):
+        found += frames.receive(data[place : place + size])
+        client.receive(frames.take())
+    assert client.closed.by != "adaptor"  # what the server has said was no breach of the protocol
+    return found, frames.is_open
+
+
+def check_handshake(data: bytes) -> None:
+    """A handshake is accepted with a subprotocol of the route, or refused with 400 or 426."""
+    fields = [(name.lower(), value) for name, _, value in (line.partition(b":") for line in data.split(b"\n"))]
+    try:
+        upgrade = judge_upgrade(fields, ("chat.v2", "chat.v1"), has_body=not is_asked(fields))
+    except RemoteProtocolError as error:
+        assert error.status in (400, 426)
+    else:
+        assert upgrade.subprotocol in ("chat.v2", "chat.v1")
+        assert upgrade.lines().count(b"\r\n") == 4
+
+
+_CHECKS: Final = (
+    check_connection,
+    check_multipart,
+    check_event_stream,
+    check_gzip,
+    check_fields,
+    check_frames,
+    check_handshake,
+)

@@ -52,6 +52,7 @@ def seeds() -> dict[str, bytes]:
     octets["reserved-bits"] = whole[:4] + b"\xc1" + whole[5:]
     octets["short-length"] = whole[:1] + (16).to_bytes(3, "big") + whole[4:]
     octets["avp-overrun"] = whole[:25] + b"\xff\xff\xff" + whole[28:]
+    octets["avp-of-no-length"] = whole[:25] + bytes(3) + whole[28:]
     octets["two"] = octets["cer"] + whole
     return octets
 

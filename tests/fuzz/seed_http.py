@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from resource_adaptors.http.message.event_stream import format_event
 from resource_adaptors.http.protocol.tokens import Token, write_token
+from tests.resource_adaptors.http.websocket_kit import HANDSHAKE, closed, frame
 
 CORPUS = Path(__file__).parent / "corpus" / "http"
 _GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -63,6 +64,26 @@ def seeds() -> dict[str, bytes]:
     found["forwarded"] = b"\4" + b'for="[2001:db8::1]:9";proto=https, for=10.0.0.2:192.0.2.1, 10.0.0.3'
     found["json"] = b"\4" + b'{"a": [1, 2.5, null, {"b": "\\u00e4"}]}'
     found["token"] = b"\4" + write_token(b"k" * 16, Token("session-1", 2_000_000_000, True)).encode()[:-1]
+    for name, data in {
+        "messages": frame(1, "grüße".encode()) + frame(2, b"\0\xff" * 100) + frame(9, b"?") + closed(1000),
+        "fragments": frame(1, b"\xe2", fin=False) + frame(10) + frame(0, b"\x82", fin=False) + frame(0, b"\xac"),
+        "unmasked": frame(1, b"x", masked=False),
+        "reserved": frame(1, b"x", rsv=4),
+        "opcode": frame(3, b"x"),
+        "continuation": frame(0, b"x"),
+        "nested": frame(1, b"x", fin=False) + frame(2, b"y"),
+        "text": frame(1, b"\xff") + frame(1, b"after") + closed(1000),
+        "long": frame(2, b"x" * 1000) + frame(2, b"x" * 500, fin=False) + frame(0, b"x" * 501),
+        "announced": b"\x82\xff" + b"\x7f" * 8,
+        "control": frame(9, b"x" * 126),
+        "code": closed(1005),
+        "empty-close": frame(8) + frame(1, b"after"),
+    }.items():
+        found[f"frames-{name}"] = b"\5" + data
+    shake = "\n".join([*HANDSHAKE, "Sec-WebSocket-Protocol: chat.v1, chat.v2"])
+    found["handshake"] = b"\6" + shake.encode()
+    found["handshake-version"] = b"\6" + shake.replace("13", "8").encode()
+    found["handshake-key"] = b"\6" + shake.replace("==", "").encode()
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import math
 import re
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
-from tests.interop.charging import OCS, OURS, charging_server
+from tests.interop.charging import OCS, OURS, charging_server, judged_by_tshark
 from tests.interop.peers import HOST, Child, Sipp, free_port
 from tests.interop.servers import ROOT, Slee
 from tests.interop.telephony import register
@@ -115,8 +116,10 @@ class ChargedLane:
         config.write_text(text, encoding="utf-8")
         self.server = Slee(folder, config=config)
         self.ocs: Child
+        self._judge = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
+        self._judge.enter_context(judged_by_tshark(self._folder, self._port))
         self.start_ocs()
         self.server.start()
         self._deploy()
@@ -128,6 +131,7 @@ class ChargedLane:
         self.server.child.__exit__()
         self.ocs.stop()
         self.ocs.__exit__()
+        self._judge.close()
 
     def start_ocs(self) -> None:
         """Start the charging server on its ledger."""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sqlite3
 import struct
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from resource_adaptors.diameter.adaptor import DiameterAdaptor
 from resource_adaptors.diameter.config import DiameterConfiguration
 from slee.testing import RecordingResource, SleeHarness
-from tests.interop.peers import HOST, Child, program
+from tests.interop.certificates import Authority
+from tests.interop.peers import HOST, Child, PeerError, program
 from tests.resource_adaptors.diameter.meter import ASKED, CALLER, DESK, Do, Meter
 
 OURS, REALM = "slee.our.test", "our.test"
@@ -27,10 +30,12 @@ _EXTENSIONS = "dict_nasreq dict_dcca dict_dcca_3gpp".split()
 class Live:
     """An adaptor on real sockets with a meter behind it; use it inside a running loop."""
 
-    def __init__(self, slee: SleeHarness, **configuration: object) -> None:
+    def __init__(self, slee: SleeHarness, adaptor: DiameterAdaptor | None = None, **configuration: object) -> None:
         self.slee = slee
         given = {"identity": OURS, "realm": REALM, "sh": False, **configuration}
-        self.adaptor = slee.add_resource("diameter", DiameterAdaptor(), DiameterConfiguration.model_validate(given))
+        self.adaptor = slee.add_resource(
+            "diameter", adaptor or DiameterAdaptor(), DiameterConfiguration.model_validate(given)
+        )
         self.desk = slee.add_resource("desk", RecordingResource(DESK))
         slee.install(Meter)
         Meter.told.clear()
@@ -96,24 +101,32 @@ def booked(folder: Path) -> int:
     return int(total)
 
 
-def free_diameter(folder: Path, port: int, *, ours: str, ocs_port: int) -> Child:
-    """Start freeDiameterd as a relay before the charging server; `ours` is its configuration for us."""
+def free_diameter(
+    folder: Path,
+    port: int,
+    *,
+    ours: str,
+    ocs_port: int,
+    secure_port: int = 0,
+    tls: tuple[Path, Path, Path] | None = None,
+) -> Child:
+    """Start freeDiameterd as a relay before the charging server; `ours` is its configuration for us.
+
+    With certificate, key and authorities in `tls` it has these; it wants some in any case.
+    """
     listing = subprocess.run(
         ["dpkg", "-L", "freediameter-extensions"], capture_output=True, text=True, check=True
     ).stdout.split()
     extensions = next(Path(line).parent for line in listing if line.endswith("/dict_dcca.fdx"))
-    subject = ["-subj", f"/CN={RELAY}", "-keyout", str(folder / "k.pem"), "-out", str(folder / "c.pem")]
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject],
-        check=True,
-        capture_output=True,
-    )
+    if tls is None:
+        own = Authority(folder, RELAY)
+        tls = own.certificate, own.key, own.certificate
     (folder / "acl.conf").write_text("ALLOW_IPSEC *.our.test\n", encoding="utf-8")
     loads = "".join(f'LoadExtension = "{extensions}/{name}.fdx";\n' for name in _EXTENSIONS)
     (folder / "relay.conf").write_text(
-        f'Identity = "{RELAY}"; Realm = "{FAR_REALM}"; Port = {port}; SecPort = 0;\n'
+        f'Identity = "{RELAY}"; Realm = "{FAR_REALM}"; Port = {port}; SecPort = {secure_port};\n'
         f'No_SCTP; No_IPv6; ListenOn = "{HOST}";\n'
-        f'TLS_Cred = "{folder}/c.pem", "{folder}/k.pem"; TLS_CA = "{folder}/c.pem"; TwTimer = 6;\n'
+        f'TLS_Cred = "{tls[0]}", "{tls[1]}"; TLS_CA = "{tls[2]}"; TwTimer = 6;\n'
         f'{loads}LoadExtension = "{extensions}/acl_wl.fdx" : "{folder}/acl.conf";\n{ours}'
         f'ConnectPeer = "{OCS}" {{ ConnectTo = "{HOST}"; Port = {ocs_port}; No_TLS; TcTimer = 2; }};\n',
         encoding="utf-8",
@@ -136,8 +149,37 @@ def write_capture(path: Path, messages: list[bytes]) -> None:
             sequence += len(data)
 
 
-def flaws(path: Path) -> str:
-    """What tshark minds in a capture; empty if nothing."""
+def flaws(path: Path, *, broken_only: bool = False) -> str:
+    """What tshark minds in a capture, or only what it cannot read; empty if nothing."""
     command = [program("tshark"), "-r", str(path), "-d", "tcp.port==3868,diameter"]
-    verdict = ["-Y", "_ws.malformed || !diameter || _ws.expert.severity >= 6291456", "-V"]
+    warned = "" if broken_only else " || _ws.expert.severity >= 6291456"
+    verdict = ["-Y", f"_ws.malformed || !diameter{warned}", "-V"]
     return subprocess.run([*command, *verdict], capture_output=True, text=True, check=True).stdout
+
+
+@contextlib.contextmanager
+def judged_by_tshark(folder: Path, port: int) -> Iterator[None]:
+    """Record what is written to a Diameter server on a port; afterwards tshark must have nothing against any of it.
+
+    Where the kernel lets nobody record, nothing is judged.
+    """
+    file = Path(tempfile.mkdtemp(prefix="diameter-", dir=folder)) / "lane.pcapng"
+    options = ["-q", "-i", "lo", "-B", "16", "-f", f"tcp port {port}", "-w", str(file)]
+    with Child([program("dumpcap"), *options]) as recorder:
+        try:
+            recorder.wait_line("^File: ")
+        except PeerError:
+            yield
+            return
+        yield
+        recorder.pause(0.5)  # packets reach the file some 100 ms late
+        recorder.stop(signal.SIGINT)
+    command = [program("tshark"), "-r", str(file), "-d", f"tcp.port=={port},diameter"]
+    ours = f"tcp.dstport == {port} && diameter"
+    flawed = f"{ours} && (_ws.malformed || _ws.expert.severity == 8388608)"
+    seen, minded = (
+        subprocess.run([*command, "-Y", wanted], capture_output=True, text=True, check=True).stdout
+        for wanted in (ours, flawed)
+    )
+    assert seen, "tshark has seen no Diameter"
+    assert minded == "", minded

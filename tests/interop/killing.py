@@ -1,8 +1,8 @@
 """A server that is killed at random moments under load, and a judge of what its clients saw (DUR-3, DUR-4, DUR-8).
 
-Each cycle the server takes calls, registrations and messages for a while, is killed with SIGKILL, is started again at
-once, and is asked for everything that it had promised. What is missing, or there twice, is told with the moment of its
-promise and of the kill.
+Each cycle the server takes calls, registrations, messages and profiles for a while, is killed with SIGKILL, is started
+again at once, and is asked for everything that it had promised. What is missing, or there twice, is told with the
+moment of its promise and of the kill.
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from slee.management.store import SOCKET
+from slee.stores.profiles.database import DATABASE_FILE
 from tests.interop.clients import PER_KEY, Clients, keeper_uri
 from tests.interop.peers import DOMAIN, HOST, Sipp
+from tests.interop.provisioner import Provisioner
 from tests.interop.servers import Slee
+from tests.profile_databases import DatabaseUnderTest, sqlite_database
 
 YOUNG: Final = 0.1
 """Seconds before a kill within which what is `async` may be lost."""
@@ -54,23 +58,38 @@ class KillLane:
     """One run; use it as a context manager."""
 
     def __init__(
-        self, folder: Path, *, seed: int, calls: float = 15.0, messages: float = 40.0, registers: float = 20.0
-    ):
-        self.server = Slee(folder)
+        self,
+        folder: Path,
+        *,
+        seed: int,
+        calls: float = 15.0,
+        messages: float = 40.0,
+        registers: float = 20.0,
+        profiles: float = 20.0,
+        database: DatabaseUnderTest | None = None,
+    ) -> None:
+        """Rates are of new ones in a second; without a database, profiles lie in the state directory."""
+        self.server = Slee(folder, config=None if database is None else _kept_in(database, folder))
+        state = self.server.state_dir
         self.report = Report()
         self._folder = folder
         self._lot = random.Random(seed)
         self._calls = calls
         self._clients = Clients(self.server.sip, messages=messages, registers=registers, seed=seed)
+        self._provisioner = Provisioner(
+            state / SOCKET, database or sqlite_database(state / DATABASE_FILE), rate=profiles, seed=seed
+        )
         self._checked = 0.0
 
     def __enter__(self) -> Self:
         self.server.start()
         deploy(self.server, self._folder, "keeper", "Keeper")
         self._clients.start()
+        self._provisioner.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self._provisioner.close()
         self._clients.close()
         self.server.child.__exit__(*exc_info)
 
@@ -104,17 +123,12 @@ class KillLane:
         """Let the clients work, kill the server at some moment, start it again, and ask for what it had promised."""
         lot, child = self._lot, self.server.child
         self._clients.begin()
+        self._provisioner.begin()
         moment = lot.uniform(0.2, 1.5)
         child.pause(moment)
         time.sleep(moment)
-        if lot.random() < 0.5:
-            # The instant after a promise is the one at which a wrong server loses it.
-            with self._clients.lock:
-                self._clients.on_answer = lambda: child.send(signal.SIGKILL)
-            child.wait(5.0)
-        else:
-            child.send(signal.SIGKILL)
-            child.wait(5.0)
+        self._choose_kill(lambda: child.send(signal.SIGKILL))
+        child.wait(10.0)
         child.__exit__()
         killed = time.monotonic()
         self.report.kills.append(killed)
@@ -122,8 +136,26 @@ class KillLane:
         self.report.restarts.append(time.monotonic() - killed)
         self.report.cycles += 1
         self._clients.pause()
+        self._provisioner.pause()
+        self.report.problems += self._provisioner.judge(is_fresh=True)
         self._judge_promises(killed, self._checked)
         self._checked = killed - 5.0
+
+    def _choose_kill(self, kill: Callable[[], None]) -> None:
+        """Now, within an import, or in the instant after a promise, at which a wrong server loses it."""
+        clients, provisioner = self._clients, self._provisioner
+        moments = ["now", "promise"] + ["profiles promised", "import"] * provisioner.is_busy
+        moment = self._lot.choice(moments)
+        self.report.counts[f"kills: {moment}"] += 1
+        if moment == "now":
+            kill()
+        elif moment == "promise":
+            with clients.lock:
+                clients.on_answer = kill
+        elif moment == "import":
+            provisioner.on_import = kill
+        else:
+            provisioner.on_answer = kill
 
     def _settle(self) -> None:
         """Wait until everything is answered and every timer has fired; then look at everything once more."""
@@ -133,6 +165,8 @@ class KillLane:
         time.sleep(LONGEST_TIMER + 1.0)
         self._judge_promises(time.monotonic(), 0.0)
         self._judge_timers()
+        self.report.problems += self._provisioner.judge(is_fresh=False)
+        self.report.counts.update(self._provisioner.counts)
 
     # Judging.
 
@@ -238,6 +272,12 @@ def deploy(slee: Slee, folder: Path, name: str, service: str) -> None:
     for arguments in (("bundle", "install", str(archive)), ("service", "activate", service)):
         status, output = slee.cli(*arguments)
         assert status == 0, output
+
+
+def _kept_in(database: DatabaseUnderTest, folder: Path) -> Path:
+    path = folder / "slee.toml"
+    path.write_text(f'[profiles]\ndatabase = "{database.url}"\n', encoding="utf-8")
+    return path
 
 
 def _numbers(answer: bytes, header: str) -> Counter[int]:

@@ -1,4 +1,5 @@
-"""`kill -9` at random moments under load, for long: `scripts/killtest [--cycles N] [--seconds S] [--seed S]`.
+"""`kill -9` at random moments under load, for long: `scripts/killtest [--cycles N] [--seconds S] [--seed S]
+[--postgresql]`.
 
 It prints a table, and every promise that was not kept; the exit status is 1 if there is one.
 """
@@ -8,9 +9,13 @@ from __future__ import annotations
 import argparse
 import random
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.interop.killing import KillLane
+from tests.postgresql import programs, running_postgresql
+from tests.profile_databases import DatabaseUnderTest, postgresql_database
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,12 +26,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--calls", type=float, default=15.0, help="new calls a second")
     parser.add_argument("--messages", type=float, default=40.0, help="messages that set a timer, a second")
     parser.add_argument("--registers", type=float, default=20.0, help="registrations of new users a second")
+    parser.add_argument("--profiles", type=float, default=20.0, help="operations on profiles, imports too, a second")
+    parser.add_argument("--postgresql", action="store_true", help="keep profiles in PostgreSQL, not in SQLite")
     options = parser.parse_args(arguments)
-    rates = {"calls": options.calls, "messages": options.messages, "registers": options.registers}
-    with (
-        tempfile.TemporaryDirectory(prefix="killtest-") as place,
-        KillLane(Path(place), seed=options.seed, **rates) as lane,
-    ):
+    rates = {what: getattr(options, what) for what in ("calls", "messages", "registers", "profiles")}
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="killtest-")))
+        database = stack.enter_context(_postgresql()) if options.postgresql else None
+        lane = stack.enter_context(KillLane(place, seed=options.seed, database=database, **rates))
         report = lane.run(options.cycles, seconds=options.seconds)
     print("| what | figure |\n| --- | ---: |")
     for what, figure in report.rows:
@@ -35,6 +42,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(problem)
     print(f"seed {options.seed}: {len(report.problems)} promises broken")
     return int(bool(report.problems))
+
+
+@contextmanager
+def _postgresql() -> Iterator[DatabaseUnderTest]:
+    binaries = programs()
+    if binaries is None:
+        raise SystemExit("PostgreSQL is not installed; run scripts/peers")
+    with running_postgresql(binaries) as server, postgresql_database(server) as database:
+        yield database
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ class Exchange:
         self._relay_port = relay_port
         self._towards = (RELAY,) if relayed else ()
         host, port = (RELAY, relay_port) if relayed else (OCS, self.ocs_port)
+        self.port = port
+        """Where the server writes to."""
         config = folder / "slee.toml"
         config.write_text(
             f'[diameter]\nidentity = "{OURS}"\nrealm = "{REALM}"\nsh = false\ntc = 0.2\ntx = 2\ntw = 6\n'
@@ -115,12 +117,14 @@ class Exchange:
 
 @contextmanager
 def exchange(folder: Path, *, relayed: bool = False) -> Iterator[Exchange]:
+    """One that ends with the verdict of tshark on what the server has written."""
     made = Exchange(folder, relayed=relayed)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
+    with charging.judged_by_tshark(folder, made.port):
+        try:
+            made.start()
+            yield made
+        finally:
+            made.close()
 
 
 def play(made: Exchange, kill: Callable[[], None]) -> None:

@@ -164,6 +164,8 @@ def _readable(data: bytes) -> tuple[Avp, ...]:
     found: list[Avp] = []
     while offset + 8 <= len(data):
         length = int.from_bytes(data[offset + 5 : offset + 8], "big")
+        if length < 8:  # it would not lead on to another AVP
+            break
         try:
             found.extend(decode_avps(data[offset : offset + length]))
         except RemoteProtocolError:

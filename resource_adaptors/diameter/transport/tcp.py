@@ -7,7 +7,10 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Coroutine, Iterable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
+
+_READ_SIZE: Final = 65_536
+_BACKLOG: Final = 128
 
 
 class Wire(Protocol):
@@ -23,12 +26,12 @@ class Wire(Protocol):
     def received(self, number: int, data: bytes) -> None:
         """Octets have come."""
 
-    def lost(self, number: int) -> None:
-        """A connection has gone, or could not be opened."""
+    def lost(self, number: int, reason: str = "") -> None:
+        """A connection has gone, or could not be opened; the reason, if one is known, is for operators."""
 
 
-class _Link(asyncio.Protocol):
-    """One connection."""
+class _Link(asyncio.BufferedProtocol):
+    """One connection; all read into one buffer, since asyncio's own is made anew for each read, which costs more."""
 
     def __init__(self, streams: Streams, number: int | None) -> None:
         self._streams = streams
@@ -49,14 +52,17 @@ class _Link(asyncio.Protocol):
         self._streams.links[self._number] = transport
         self._streams.wire.connected(self._number)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._streams.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         assert self._number is not None
         if self._number in self._streams.links:
-            self._streams.wire.received(self._number, data)
+            self._streams.wire.received(self._number, bytes(self._streams.buffer[:nbytes]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._number is not None and self._streams.links.pop(self._number, None) is not None:
-            self._streams.wire.lost(self._number)
+            self._streams.wire.lost(self._number, "" if exc is None else str(exc))
 
 
 class Streams:
@@ -68,6 +74,9 @@ class Streams:
         self.links: dict[int, asyncio.Transport] = {}
         self.opening: set[int] = set()
         """Numbers of connections that are being opened."""
+        self.buffer = memoryview(bytearray(_READ_SIZE))
+        self._unsent: dict[int, list[bytes]] = {}
+        """What was written in this turn of the loop, by connection."""
         self._loop = asyncio.get_running_loop()
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -78,9 +87,7 @@ class Streams:
         Raises:
             OSError: the address cannot be bound.
         """
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family)
-        listener.setblocking(False)
+        listener = _bind(host, port)
 
         async def begin() -> None:
             self._servers.append(await self._loop.create_server(lambda: _Link(self, None), sock=listener, ssl=tls))
@@ -107,22 +114,26 @@ class Streams:
                     await self._loop.create_connection(
                         lambda: _Link(self, number), host, port, ssl=tls, server_hostname=name if tls else None
                     )
-            except (OSError, TimeoutError, ssl.CertificateError):
+            except OSError as error:  # certificates that are refused and time that is over among them
                 if number in self.opening:
                     self.opening.discard(number)
-                    self.wire.lost(number)
+                    self.wire.lost(number, str(error) or f"no connection within {within:g} s")
 
         self.opening.add(number)
         self._spawn(begin())
 
     def write(self, number: int, data: bytes) -> None:
-        """Send octets; those for a connection that has gone are dropped, which `lost` has told."""
-        transport = self.links.get(number)
-        if transport is not None:
-            transport.write(data)
+        """Send octets, together with all others of this turn of the loop.
+
+        Those for a connection that has gone are dropped, which `lost` has told.
+        """
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.setdefault(number, []).append(data)
 
     def close(self, number: int) -> None:
         """Close a connection once what was written has left; the wire is told nothing more of it."""
+        self._flush()
         self.opening.discard(number)
         transport = self.links.pop(number, None)
         if transport is not None:
@@ -138,6 +149,13 @@ class Streams:
         for task in tuple(self._tasks):
             task.cancel()
 
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, {}
+        for number, pieces in unsent.items():
+            transport = self.links.get(number)
+            if transport is not None:
+                transport.write(b"".join(pieces))
+
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
@@ -147,6 +165,23 @@ class Streams:
         self._tasks.discard(task)
         with contextlib.suppress(asyncio.CancelledError):
             task.result()  # what nobody foresaw goes to the loop's exception handler
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A listening socket; with its protocol named, asyncio sets TCP_NODELAY on what connects to it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def _names(transport: asyncio.Transport) -> frozenset[str] | None:

@@ -11,16 +11,21 @@ from resource_adaptors.http.message.headers import is_token
 
 T = TypeVar("T")
 
+WEBSOCKET: Final = "WEBSOCKET"
+"""What stands for the method in a route of WebSocket (HTTP-11)."""
 KNOWN_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A method and a template, and the media types of bodies that are accepted."""
+    """A method and a template, and the media types of bodies that are accepted.
+
+    A route of WebSocket names its subprotocols instead, the one that is liked best first.
+    """
 
     method: str
     template: str
     accepts: tuple[str, ...] = ()
-    """Media types of the body; empty accepts every one."""
+    """Media types of the body, empty accepts every one; or subprotocols, empty speaks none."""
 
     @property
     def key(self) -> str:
@@ -82,6 +87,11 @@ def _parse(words: list[str]) -> Route:
         names.append(name)
     if len(set(names)) != len(names):
         raise ValueError(f"{template!r}: a field's name stands twice")
+    if method == WEBSOCKET:
+        unfit = next((name for name in accepts if not is_token(name)), None)
+        if unfit is not None or len(set(accepts)) != len(accepts):
+            raise ValueError(f"{' '.join(words)!r}: subprotocols are tokens, each once, with spaces between")
+        return Route(method, template, tuple(accepts))
     for media in accepts:
         if media.count("/") != 1 or media != media.lower():
             raise ValueError(f"{media!r} is no media type in lower case")

@@ -21,10 +21,13 @@ def tell(table: Table, name: str, before: Row | None, after: Row | None) -> None
     kernel = table.kernel
     context = table.context
     is_known = context is not None and context.state is ContextState.ACTIVE
-    if kernel.state is not SleeState.RUNNING or not (is_known or event_class in kernel.initial):
+    if kernel.state is not SleeState.RUNNING:
         return
     if context is None or not is_known:
-        table.context = context = _begin_activity(table)
+        found = activity_of(table)
+        if found is None and event_class not in kernel.initial:
+            return
+        table.context = context = found or _begin_activity(table)
     identity = ProfileID(table.name, name)
     address = identity.address
     snapshots = [Snapshot(table, name, row) for row in (before, after) if row is not None]
@@ -34,8 +37,24 @@ def tell(table: Table, name: str, before: Row | None, after: Row | None) -> None
     context.accept(kernel.firing(event, context, address))
 
 
+def activity_of(table: Table) -> Context | None:
+    """The activity of a table, be it one that a recovery has brought back (DUR-6); `None` if it has none."""
+    handle = _handle(table)
+    if table.context is not None and table.context.state is ContextState.ACTIVE:
+        return table.context
+    own = table.kernel.own_contexts
+    return next((c for c in own if c.handle == handle and c.state is ContextState.ACTIVE), None)
+
+
 def _begin_activity(table: Table) -> Context:
-    return table.kernel.own_context(("profile-table", table.name), ProfileTableActivity(table.name))
+    context = table.kernel.own_context(_handle(table), ProfileTableActivity(table.name))
+    if table.kernel.journalling is not None:
+        context.last_on()
+    return context
 
 
-__all__ = ["tell"]
+def _handle(table: Table) -> tuple[str, object]:
+    return "profile-table", table.name
+
+
+__all__ = ["activity_of", "tell"]

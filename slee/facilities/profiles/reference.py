@@ -18,6 +18,7 @@ from slee.facilities.profiles.work import ProfileWork
 if TYPE_CHECKING:
     from slee.api.alarm import AlarmFacility
     from slee.api.facilities import Tracer
+    from slee.api.usage import UsageParameters
     from slee.facilities.profiles.table import Table
     from slee.facilities.profiles.work import Committed
     from slee.kernel.transaction import Transaction
@@ -122,6 +123,8 @@ def reference_class(descriptor: ProfileDescriptor, committed: Committed) -> type
     }
     for attribute in descriptor.attributes:
         namespace[attribute.name] = ReferenceAttribute(attribute, committed)
+    if descriptor.counts_as:
+        namespace[descriptor.counts_as] = property(_usage)
     for name, raises in descriptor.methods.items():
         namespace[name] = _method(name, getattr(cls, name), raises, committed)
     made = types.new_class(cls.__name__, (cls,), {"twin": True}, lambda body: body.update(namespace))
@@ -188,6 +191,10 @@ def _tracer(ref: Any) -> Tracer:
 
 def _alarms(ref: Any) -> AlarmFacility:
     return cast("Table", ref._table).facilities.alarms
+
+
+def _usage(ref: Any) -> UsageParameters:
+    return cast("Table", ref._table).usage()
 
 
 def _transaction(ref: Any, what: str) -> Transaction:

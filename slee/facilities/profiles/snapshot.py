@@ -63,6 +63,10 @@ class Snapshot:
         """The table's alarms."""
         return self._table.facilities.alarms
 
+    def bound(self, name: str) -> object:
+        """The table's default usage set."""
+        return self._table.usage()
+
     @property
     def is_rollback_only(self) -> bool:
         """Whether the transaction is marked."""

@@ -11,13 +11,14 @@ from slee.facilities.profiles.rows import ResidentRows
 if TYPE_CHECKING:
     from slee.api.alarm import AlarmFacility
     from slee.api.facilities import Tracer
+    from slee.api.usage import UsageParameters
     from slee.kernel.context import Context
     from slee.kernel.kernel import Kernel
     from slee.model.profile import ProfileDescriptor, Row
 
 
 class TableFacilities(Protocol):
-    """What the profiles of one table trace and raise alarms with."""
+    """What the profiles of one table trace, raise alarms and count with."""
 
     @property
     def tracer(self) -> Tracer:
@@ -27,6 +28,10 @@ class TableFacilities(Protocol):
     @property
     def alarms(self) -> AlarmFacility:
         """Alarms of the table."""
+        ...
+
+    def usage(self, parameters: type[UsageParameters]) -> UsageParameters:
+        """Default usage set of the table."""
         ...
 
 
@@ -85,6 +90,11 @@ class Table:
 
     def __str__(self) -> str:
         return self.name
+
+    def usage(self) -> UsageParameters:
+        """The default usage set of a table whose specification declares usage parameters (USG-4)."""
+        assert self.descriptor.usage is not None, "the specification declares what the table counts"
+        return self.facilities.usage(self.descriptor.usage)
 
     def row(self, name: str | None) -> Row:
         """A profile's values, as the active transaction sees them.

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 from slee.api.address import Address
 from slee.api.errors import (
     DependencyError,
-    InvalidArgumentError,
     InvalidStateError,
-    ProfileTableAlreadyExistsError,
     TransactionRolledBackError,
     UnrecognizedProfileError,
     UnrecognizedProfileSpecificationError,
@@ -20,13 +18,20 @@ from slee.api.profile_event import ProfileID
 from slee.api.query_check import require_fitting
 from slee.api.source import ProfileTableSource
 from slee.facilities.profiles.following import Following, Whole
-from slee.facilities.profiles.news import tell
+from slee.facilities.profiles.news import activity_of, tell
 from slee.facilities.profiles.reference import reference_class, referrer
 from slee.facilities.profiles.rows import ResidentRows
 from slee.facilities.profiles.search import search
 from slee.facilities.profiles.session import EditSession, SessionState
 from slee.facilities.profiles.table import Table
-from slee.facilities.profiles.view import TableView, attribute_condition, query_arguments, require_new_name
+from slee.facilities.profiles.view import (
+    TableView,
+    attribute_condition,
+    query_arguments,
+    require_new_name,
+    require_new_table_name,
+)
+from slee.facilities.profiles.watch import CHANGED_OUTSIDE
 from slee.facilities.profiles.work import ProfileWork
 from slee.kernel.profile_storage import RowChange, TableCreated, TableRemoved, TableRenamed
 
@@ -115,7 +120,7 @@ class ProfileTables:
             ProfileTableAlreadyExistsError: the name is in use.
             CreateError: a callback of the default profile raised; there is no table.
         """
-        self._require_new_name(name)
+        require_new_table_name(name, self.by_name, self.dormant)
         descriptor, refer = self._specification(specification)
         table = self._new_table(name, descriptor, refer)
 
@@ -145,6 +150,8 @@ class ProfileTables:
         table.resident.load(self.following.storage.load(name, descriptor))
         self.by_name[name] = table
         self.dormant.pop(name, None)
+        # What another program has changed has been taken in with the rest.
+        self._facilities.alarms.clear_source(ProfileTableSource(name), CHANGED_OUTSIDE)
 
     def load_stored(self, specification: ProfileSpecificationID) -> None:
         """Take in every table of a specification that the database holds; `SchemaMismatchError` as `load_table`."""
@@ -154,7 +161,7 @@ class ProfileTables:
 
     def _new_table(self, name: str, descriptor: ProfileDescriptor, refer: _Referrer) -> Table:
         source = ProfileTableSource(name)
-        self._facilities.add(source)
+        self._facilities.add(source, descriptor.usage)
         return Table(self._kernel, name, descriptor, refer, self._facilities.of(source), self.following.require_room)
 
     def remove_table(self, name: str) -> None:
@@ -165,12 +172,12 @@ class ProfileTables:
             for profile in tuple(table.resident.rows):
                 work.remove(table, profile)
 
-        self.transact(remove, announce=[TableRemoved(name)])
-        table.removed = True
-        del self.by_name[name]
-        if table.context is not None:
-            table.context.end_now()
-        self._facilities.remove(ProfileTableSource(name))
+        with self._facilities.removing(ProfileTableSource(name)):
+            self.transact(remove, announce=[TableRemoved(name)])
+            table.removed = True
+            del self.by_name[name]
+            if (context := activity_of(table)) is not None:
+                context.end_now()
 
     def exchange(self, remaking: TableRemaking) -> None:
         """Let a table that has been made anew take the old one's place, after `judge` in the same step."""
@@ -178,22 +185,22 @@ class ProfileTables:
         new = Table(self._kernel, old.name, remaking.descriptor, refer, old.facilities, self.following.require_room)
         new.resident, new.context = remaking.resident, old.context
         self.following.take(remaking.changes())
+        self._facilities.change_usage(ProfileTableSource(old.name), new.descriptor.usage)
         old.removed, old.resident = True, ResidentRows(old.descriptor)
         self.by_name[old.name] = new
 
     def rename_table(self, name: str, renamed: str) -> None:
         """Give a table another name; its profiles keep theirs (PRF-2)."""
         table = self.table(name)
-        self._require_new_name(renamed)
-        self._facilities.remove(ProfileTableSource(name))
+        require_new_table_name(renamed, self.by_name, self.dormant)
         source = ProfileTableSource(renamed)
-        self._facilities.add(source)
+        with self._facilities.renaming(ProfileTableSource(name), source):
+            del self.by_name[name]
+            table.name = renamed
+            self.following.note_references()
+            self.by_name[renamed] = table
+            self.following.take([TableRenamed(name, renamed)])
         table.facilities = self._facilities.of(source)
-        del self.by_name[name]
-        table.name = renamed
-        self.following.note_references()
-        self.by_name[renamed] = table
-        self.following.take([TableRenamed(name, renamed)])
 
     def tables(self, specification: ProfileSpecificationID | None = None) -> tuple[str, ...]:
         """The names of the tables, or of those of one specification (PRF-3)."""
@@ -207,17 +214,6 @@ class ProfileTables:
         if found is None:
             raise UnrecognizedProfileTableError(f"there is no profile table {name} [PRF-3]; list the tables")
         return found
-
-    def _require_new_name(self, name: object) -> None:
-        if not isinstance(name, str):
-            raise TypeError(f"a profile table's name is {name!r} [PRF-1]; give a text")
-        if not name or "/" in name:
-            raise InvalidArgumentError(f"a profile table's name is {name!r} [PRF-1]; give a text without /")
-        if name in self.by_name:
-            raise ProfileTableAlreadyExistsError(f"the profile table {name} exists [PRF-2]; take another name")
-        if name in self.dormant:
-            what = f"the database holds a table {name} of {self.dormant[name].specification}"
-            raise ProfileTableAlreadyExistsError(f"{what} [PRF-2]; install its bundle, or take another name")
 
     # Profiles.
 

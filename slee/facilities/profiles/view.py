@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any
 
 from slee.api.errors import (
     AttributeTypeMismatchError,
     InvalidArgumentError,
+    ProfileTableAlreadyExistsError,
     TransactionRequiredError,
     UnrecognizedProfileError,
     UnrecognizedProfileTableError,
@@ -19,12 +20,13 @@ from slee.api.query_check import SEARCHABLE, require_fitting, scalar_type
 from slee.api.values import value_type
 from slee.facilities.profiles.reference import work_of
 from slee.facilities.profiles.search import Arguments, search
-from slee.model.profile_text import LONGEST_NAME, is_name_short
+from slee.model.profile_text import LONGEST_NAME, is_name_short, is_unicode
 
 if TYPE_CHECKING:
     from slee.facilities.profiles.table import Table
     from slee.facilities.profiles.work import Committed
     from slee.kernel.kernel import Kernel
+    from slee.kernel.profile_storage import StoredTable
     from slee.kernel.transaction import Transaction
 
 
@@ -40,11 +42,26 @@ def require_text(what: str, value: object) -> str:
 def require_new_name(what: str, value: object) -> str:
     """A name for a new profile: a text that every database has room for (PRF-4)."""
     name = require_text(what, value)
+    if not is_unicode(name):
+        raise InvalidArgumentError(f"{what}: half of a surrogate pair is no text [PRF-4]; give a name in Unicode")
     if not is_name_short(name):
         raise InvalidArgumentError(
             f"{what}: the name is too long [PRF-4]; give one of at most {LONGEST_NAME} characters and 2048 octets"
         )
     return name
+
+
+def require_new_table_name(name: object, tables: Container[str], dormant: Mapping[str, StoredTable]) -> None:
+    """Refuse what cannot be the name of another table (PRF-1, PRF-2)."""
+    if not isinstance(name, str):
+        raise TypeError(f"a profile table's name is {name!r} [PRF-1]; give a text")
+    if not name or "/" in name or not name.isprintable():
+        raise InvalidArgumentError(f"a profile table's name is {name!r} [PRF-1]; give a printable text without /")
+    if name in tables:
+        raise ProfileTableAlreadyExistsError(f"the profile table {name} exists [PRF-2]; take another name")
+    if name in dormant:
+        what = f"the database holds a table {name} of {dormant[name].specification}"
+        raise ProfileTableAlreadyExistsError(f"{what} [PRF-2]; install its bundle, or take another name")
 
 
 def attribute_condition(table: Table, attribute: object, value: object) -> Comparison:
@@ -178,4 +195,11 @@ class TableView(ProfileTable[Any]):
         return table
 
 
-__all__ = ["TableView", "attribute_condition", "query_arguments", "require_new_name", "require_text"]
+__all__ = [
+    "TableView",
+    "attribute_condition",
+    "query_arguments",
+    "require_new_name",
+    "require_new_table_name",
+    "require_text",
+]

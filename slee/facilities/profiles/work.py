@@ -76,6 +76,10 @@ class Use:
         """Mark the transaction."""
         self.work.tx.marked = True
 
+    def bound(self, name: str) -> object:
+        """The table's default usage set, which is all that a specification declares apart from attributes."""
+        return self.table_.usage()
+
     def read(self, attribute: Attribute) -> object:
         """The value of an attribute."""
         self._require_live(attribute)
@@ -256,9 +260,7 @@ class ProfileWork:
         if use.running and not use.table_.descriptor.is_reentrant:
             self.tx.marked = True
             what = f"{use.table}/{use.name}.{function.__name__}"
-            cause = ReentrantCallError(
-                f"{what}: a method of it runs [PRF-26]; declare the specification reentrant=True"
-            )
+            cause = ReentrantCallError(f"{what}: a method of it runs [PRF-26]; declare it reentrant=True")
             raise TransactionRolledBackError(f"{what} was not called [PRF-26]") from cause
         use.running += 1
         try:

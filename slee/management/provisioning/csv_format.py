@@ -16,9 +16,12 @@ from slee.management.provisioning.records import (
     decoded,
     overlong,
 )
+from slee.model.profile_text import is_name_short
 
 _FIELD: Final = re.compile(r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|$)')
 _QUOTED: Final = re.compile(r'[",\r\n]|^\s|\s$')
+_FOREIGN: Final = re.compile("[\udc80-\udcff]")
+"""Octets that are no UTF-8, as `surrogateescape` shows them."""
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -79,7 +82,7 @@ class CsvReader:
         if number == 1:
             octets = octets.removeprefix(_BOM)
         text = decoded(number, octets)
-        cells = _cells(number, text) if isinstance(text, str) else text
+        cells = _cells(number, text) if isinstance(text, str) else self._named(text, octets)
         if self._names is None:
             problem = cells if isinstance(cells, Unreadable) else self._take_header(cells, str(text))
             self._broken = problem is not None
@@ -95,6 +98,16 @@ class CsvReader:
             values: dict[str, object] = dict(zip(self._names, (value for value, _ in cells), strict=True))
             columns = dict(zip(self._names, (column for _, column in cells), strict=True))
             yield Record(number, values.pop(NAME), values, columns, str(text))
+
+    def _named(self, found: Unreadable, octets: bytes) -> Unreadable:
+        """With the profile and the attribute whose cell is no UTF-8, where the record has its cells."""
+        cells = _cells(0, octets.decode(errors="surrogateescape"))
+        if self._names is None or isinstance(cells, Unreadable) or len(cells) != len(self._names):
+            return found
+        values = {name: value or "" for name, (value, _) in zip(self._names, cells, strict=True)}
+        attribute = next(name for name in self._names if _FOREIGN.search(values[name]))
+        profile = values[NAME] if attribute != NAME and is_name_short(values[NAME]) else ""
+        return found._replace(profile=profile, attribute=attribute)
 
     def _take_header(self, cells: Sequence[tuple[str | None, int]], text: str) -> Unreadable | None:
         names = tuple(value or "" for value, _ in cells)

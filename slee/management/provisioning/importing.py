@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from slee.api.errors import (
@@ -19,6 +18,7 @@ from slee.api.errors import (
     UniqueAttributeViolationError,
 )
 from slee.management.provisioning.fields import FieldError, Fields
+from slee.management.provisioning.options import ImportCounts, ImportOptions
 from slee.management.provisioning.records import NAME, Reader, Record, Unreadable
 from slee.management.provisioning.rejects import Reject, rejected
 from slee.model.profile_text import LONGEST_NAME, is_name_short
@@ -38,27 +38,6 @@ _SCAN: Final = 1000
 """Rows looked at between two chances for calls."""
 MOST_REJECTS: Final = 10_000
 """Records that an import keeps to tell of; with more, it ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOptions:
-    """How an import is done."""
-
-    source: str = "import"
-    """Name of the file, for messages."""
-    dry_run: bool = False
-    skip_bad: bool = False
-    md5: bool = False
-
-
-@dataclass(slots=True)
-class ImportCounts:
-    """What an import has done, or would do."""
-
-    read: int = 0
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
 
 
 class _Trial(Exception):
@@ -124,7 +103,9 @@ class Import:
         for count, record in enumerate(records, 1):
             self._judge_header()
             if isinstance(record, Unreadable):
-                self._reject(Reject(*record.place, "", "", record.problem, record.remedy, record.text))
+                self._reject(
+                    Reject(*record.place, record.profile, record.attribute, record.problem, record.remedy, record.text)
+                )
             else:
                 self._judge(record)
             if count % _STEP == 0:
@@ -149,8 +130,7 @@ class Import:
             is_text, md5 = self.reader.is_text, self.options.md5
             row = self._fields.row(name, record.values, base, is_text=is_text, md5=md5)
             if row == stored:
-                self.counts.unchanged += 1
-                self._note_unique(record, name, row)
+                self.counts.unchanged += self._note_unique(record, name, row)
                 return
             self._table.descriptor.validate(name, row)
         except FieldError as error:
@@ -199,7 +179,15 @@ class Import:
         return value if collation is None else collation.key(value)
 
     def _judge_uniqueness(self) -> Iterator[None]:
-        """Values that profiles have which the import does not change."""
+        """Values that profiles have which the import does not change, be it that their own record is skipped."""
+        known = -1
+        while known < len(self.rejects):
+            known = len(self.rejects)
+            yield from self._judge_holders()
+            if not self.options.skip_bad:
+                return
+
+    def _judge_holders(self) -> Iterator[None]:
         for position, attribute, _ in self._unique:
             index = self._table.resident.indexes[attribute]
             for count, (name, row) in enumerate(tuple(self._rows.items()), 1):
@@ -396,4 +384,4 @@ class Import:
         raise ProfileVerificationError(issues)
 
 
-__all__ = ["MOST_REJECTS", "Import", "ImportCounts", "ImportOptions"]
+__all__ = ["MOST_REJECTS", "Import"]

@@ -17,7 +17,7 @@ class Place(NamedTuple):
     line: int
     """Counted from 1."""
     column: int
-    """Character or octet of the line, counted from 1; 0 for the whole line."""
+    """Character of the line, counted from 1; 0 for the whole line."""
 
     def __str__(self) -> str:
         return f"{self.line}:{self.column}" if self.column else str(self.line)
@@ -45,6 +45,10 @@ class Unreadable(NamedTuple):
     remedy: str
     text: str
     """As much of it as is held."""
+    profile: str = ""
+    """Its name, if it is known."""
+    attribute: str = ""
+    """Likewise."""
 
 
 class Reader(Protocol):
@@ -116,8 +120,10 @@ def decoded(line: int, octets: bytes) -> str | Unreadable:
         return octets.decode()
     except UnicodeDecodeError as error:
         problem = f"octet 0x{octets[error.start]:02x} is no UTF-8"
-        column = error.start - octets.rfind(b"\n", 0, error.start)
-        return Unreadable(Place(line, column), problem, "store the file as UTF-8", octets.decode(errors="replace"))
+        text = octets.decode(errors="replace")
+        at = len(octets[: error.start].decode())
+        where = Place(line + text.count("\n", 0, at), at - text.rfind("\n", 0, at))
+        return Unreadable(where, problem, "store the file as UTF-8", text)
 
 
 __all__ = [

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
-from slee.management.document import key_lines
+from slee.management.document import key_lines, told_line
 from slee.management.provisioning.records import Place, Record, Unreadable, decoded
 
 LONGEST: Final = 16 << 20
@@ -49,8 +49,12 @@ class TomlReader:
             return
         try:
             document = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            yield Unreadable(Place(1, 0), f"it is no TOML: {error}", "mend the line", "")
+        except tomllib.TOMLDecodeError as error:
+            line, problem = told_line(error, text)
+            yield Unreadable(Place(line, 0), f"it is no TOML: {problem}", "mend the line", "")
+            return
+        except RecursionError:
+            yield Unreadable(Place(1, 0), "it is no TOML: values nest too deep", "nest them less", "")
             return
         lines = dict(key_lines(text))
         for key in document:

@@ -1,17 +1,22 @@
 """Prepaid calls in simulated time, while peers are killed, fall silent, and the server crashes (DIA-57).
 
-    python -m tests.resource_adaptors.diameter.prepaid --sessions 100000 --seed 1
+    python -m tests.resource_adaptors.diameter.prepaid --sessions 1000000 --jobs 2 [--seconds 600]
 
-plays so many calls, and says whether what was charged is what was used. Calls are opened, report use, and close; some
-answers are lost, some come late, servers die and come back, and now and then the process itself is killed, with the
-journal as far as the disk had it.
+plays so many calls (a million take about two hours of one processor), or as many as the time allows, and says whether
+what was charged is what was used. Calls are opened, report use, and close; some answers are lost, some come late,
+some requests arrive twice, servers die and come back, and now and then the process itself is killed, with the journal
+as far as the disk had it. A history that goes wrong is played again by its seed.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
+import multiprocessing
 import random
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 from resource_adaptors.diameter.api import (
@@ -23,7 +28,8 @@ from resource_adaptors.diameter.api import (
     Service,
     Units,
 )
-from resource_adaptors.diameter.protocol.charging import CreditRequest
+from resource_adaptors.diameter.message.message import decode
+from resource_adaptors.diameter.protocol.charging import CreditRequest, RequestType
 from resource_adaptors.diameter.testing import DiameterSimulator, ServerDouble
 from slee import ActivityContext, ActivityEnd, Cmp, Sbb, cmp, event_type, handles, initial_event, resource
 from slee.stores.simulated import SimulatedDisk
@@ -60,6 +66,8 @@ class Prepaid(Sbb, vendor="test", version="1.0"):
     is_over: Cmp[bool] = cmp(False)
     talked: ClassVar[dict[str, int]] = {}
     """Seconds that services have committed to report, by Session-Id; what the ledger must say in the end."""
+    uncharged: ClassVar[set[str]] = set()
+    """Sessions that nobody could be asked for, though one of their requests may have arrived late, as a duplicate."""
 
     @initial_event(selector=lambda event: event.name)
     def on_call(self, event: Call, aci: ActivityContext) -> None:
@@ -90,7 +98,9 @@ class Prepaid(Sbb, vendor="test", version="1.0"):
 
     @handles
     def on_failure(self, event: FailureHandled, aci: ActivityContext) -> None:
-        """The call goes on; what it uses is charged later, if its session was granted credit once."""
+        """The call goes on: uncharged if it was the first request, for then its session is over (CONTINUE)."""
+        if event.kind is RequestType.INITIAL:
+            Prepaid.uncharged.add(event.session_id)
 
     @handles
     def on_end(self, event: ActivityEnd, aci: ActivityContext) -> None:
@@ -129,6 +139,7 @@ class World:
         self.lines: dict[str, str] = {}
         """Handles of the telephones' activities by call that goes on."""
         Prepaid.talked.clear()
+        Prepaid.uncharged.clear()
         self.slee = SleeHarness(seed=seed, journal=SimulatedDisk(), leftovers_allowed=True)
         self.equip()
         self.slee.advance(1)
@@ -162,6 +173,8 @@ class World:
             self.trouble(self.lot.choice(self.servers))
         elif lot < 0.91 and self.crashes:
             self.crash()
+        elif lot < 0.93:
+            self.duplicate(self.lot.choice(self.servers))
         self.slee.advance(self.lot.choice((0.0, 0.0005, 0.01, 0.3, 2.0)))
 
     def call(self) -> None:
@@ -196,6 +209,15 @@ class World:
                 server.restart()
             server.is_silent = False
 
+    def duplicate(self, server: ServerDouble) -> None:
+        """One of the last requests arrives once more, at the server that had it or at the other one."""
+        wire = self.diameter.wire
+        requests = [data for data in self.diameter.sent[-8:] if decode(data).name == "CCR"]
+        numbers = [number for number, (double, _) in wire._links.items() if double is server]
+        if requests and numbers:
+            self.count("duplicate")
+            wire.write(numbers[0], self.lot.choice(requests))
+
     def crash(self) -> None:
         """Kill the process; the journal has what the disk had."""
         self.count("crash")
@@ -225,7 +247,8 @@ class World:
         wrong: list[str] = []
         charged, used = self.ledger.charged(), Prepaid.talked
         for session, seconds in used.items():
-            if charged.get(session, 0) != seconds and (session, 0) in self.ledger.entries:
+            is_known = (session, 0) in self.ledger.entries and session not in Prepaid.uncharged
+            if charged.get(session, 0) > seconds or (is_known and charged.get(session, 0) < seconds):
                 wrong.append(f"{session}: used {seconds}, charged {charged.get(session, 0)}")
         if self.ledger.contradictions:
             wrong.append(f"{self.ledger.contradictions} requests came again with other use")
@@ -242,9 +265,16 @@ def play(seed: int, sessions: int, *, crashes: bool = True, report: Callable[[st
         world.step()
     world.finish()
     charged = sum(world.ledger.charged().values())
-    used = sum(Prepaid.talked.values())
-    report(f"seed {seed}: {world.calls} calls, {charged} s charged, {used} s used, {world.happened}")
-    return world.verdict()
+    known = [
+        seconds
+        for session, seconds in Prepaid.talked.items()
+        if (session, 0) in world.ledger.entries and session not in Prepaid.uncharged
+    ]
+    report(
+        f"seed {seed}: {world.calls} calls, {charged} s charged, {sum(known)} s used in {len(known)} sessions that a "
+        f"server has known, {world.happened}"
+    )
+    return [f"seed {seed}: {fault}" for fault in world.verdict()]
 
 
 def main() -> int:
@@ -253,12 +283,26 @@ def main() -> int:
     parser.add_argument("--sessions", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--per-world", type=int, default=500, help="calls that one history has")
+    parser.add_argument("--jobs", type=int, default=1, help="histories at a time")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so long")
     arguments = parser.parse_args()
-    wrong: list[str] = []
-    for number in range(max(1, arguments.sessions // arguments.per_world)):
-        wrong += play(arguments.seed + number, arguments.per_world, report=print)
+    deadline = time.monotonic() + arguments.seconds
+    worlds = max(1, arguments.sessions // arguments.per_world)
+    played, wrong = 0, []
+    with multiprocessing.Pool(arguments.jobs) as pool:
+        seeds = range(arguments.seed, arguments.seed + worlds)
+        for faults in pool.imap_unordered(partial(play, sessions=arguments.per_world, report=_say), seeds):
+            played += 1
+            wrong += faults
+            if time.monotonic() > deadline:
+                break
     print("\n".join(wrong) or "every second was charged once, and nothing is left open")
+    print(f"{played * arguments.per_world} calls in {played} histories, from seed {arguments.seed} on")
     return int(bool(wrong))
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from resource_adaptors.diameter.api import (
 from resource_adaptors.diameter.message import codes
 from resource_adaptors.diameter.message.errors import LocalProtocolError
 from resource_adaptors.diameter.message.message import decode
+from resource_adaptors.diameter.testing import DiameterSimulator
 from resource_adaptors.diameter.transport.certificate import ends_at
 from resource_adaptors.diameter.user_data_double import UserDataDouble
 from resource_adaptors.diameter.watch import Watch
@@ -199,6 +200,22 @@ def test_dia_53_lost_peers_and_realms_are_told_until_they_are_back() -> None:
         office.servers[1].restart()
         slee.advance(400)
         assert alarms(office) == set()
+
+
+def test_dia_53_a_peer_that_has_never_come_is_told_with_the_reason() -> None:
+    with SleeHarness(leftovers_allowed=True) as slee:
+        diameter = DiameterSimulator()
+        ocs = diameter.peer("ocs.example.net")
+        ocs.is_dead = True
+        diameter.wire.refusal = "certificate has expired"
+        slee.add_resource("diameter", diameter, diameter.configuration_for())
+        slee.advance(1)
+        told = {alarm.alarm_type: alarm.message for alarm in slee.alarms}
+        assert told["dia.peer_down"] == "peer ocs.example.net takes no requests: certificate has expired"
+        assert "dia.realm_unreachable" in told
+        ocs.restart()
+        slee.advance(100)
+        assert slee.alarms == ()
 
 
 def test_dia_53_an_old_or_full_outbox_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,19 @@ def test_dia_2_a_vendor_bit_without_vendor_is_5016() -> None:
     assert answer.result == 5016
 
 
+@pytest.mark.parametrize("length", range(8))
+def test_dia_2_an_avp_shorter_than_its_own_header_is_5014(length: int) -> None:
+    """A length of 0 leads nowhere: what looks for the AVPs before it must come to its end."""
+    bench = Bench("b.b.example", opens=False)
+    number = bench.let_in("b.b.example")
+    bench.written()
+    whole = REQUEST.message().encode() + (1).to_bytes(4) + b"\x40" + length.to_bytes(3) + bytes(8)
+    bench.node.receive(number, b"\1" + len(whole).to_bytes(3) + whole[4:], bench.now)
+    (answer,) = bench.written(number)
+    assert answer.result == 5014
+    assert answer.session_id == "a;1;2"
+
+
 def test_dia_2_a_message_has_4096_avps_at_most_on_all_levels_together() -> None:
     bench = Bench("b.b.example", opens=False)
     number = bench.let_in("b.b.example")

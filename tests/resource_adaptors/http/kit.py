@@ -10,6 +10,7 @@ from resource_adaptors.http import api
 from resource_adaptors.http.config import HttpConfiguration
 from resource_adaptors.http.testing import HttpClient, HttpSimulator
 from slee import ActivityContext, ActivityEnd, Cmp, Sbb, Select, TimerEvent, cmp, handles, initial_event, resource
+from slee.kernel.ports import Limits
 from slee.testing import SleeHarness
 
 EVENTS: list[object] = []
@@ -55,6 +56,25 @@ class Desk(Sbb, vendor="test", version="1.0"):
 
     @initial_event(Select.ACTIVITY_CONTEXT, option="PROPFIND /x")
     def on_other(self, event: api.OtherRequest, aci: ActivityContext) -> None:
+        take(self, event, aci)
+
+    @initial_event(
+        Select.ACTIVITY_CONTEXT,
+        option="WEBSOCKET /ws, WEBSOCKET /calls/{id}, WEBSOCKET /rooms/{room} chat.v2 chat.v1",
+    )
+    def on_socket_request(self, event: api.WsRequest, aci: ActivityContext) -> None:
+        take(self, event, aci)
+
+    @handles
+    def on_socket_opened(self, event: api.WsOpened, aci: ActivityContext) -> None:
+        take(self, event, aci)
+
+    @handles
+    def on_socket_message(self, event: api.WsMessage, aci: ActivityContext) -> None:
+        take(self, event, aci)
+
+    @handles
+    def on_socket_closed(self, event: api.WsClosed, aci: ActivityContext) -> None:
         take(self, event, aci)
 
     @handles
@@ -153,10 +173,17 @@ class Desk(Sbb, vendor="test", version="1.0"):
 class World:
     """A harness with the simulator and the service; leaving it checks that nothing is left."""
 
-    def __init__(self, *, install: bool = True, failures_allowed: bool = False, **configuration: Any) -> None:
+    def __init__(
+        self,
+        *,
+        install: bool = True,
+        failures_allowed: bool = False,
+        kernel: Limits | None = None,
+        **configuration: Any,
+    ) -> None:
         EVENTS.clear()
         SCRIPT.clear()
-        self.slee = SleeHarness(failures_allowed=failures_allowed)
+        self.slee = SleeHarness(failures_allowed=failures_allowed, limits=kernel)
         self.http = self.slee.add_resource("http-main", HttpSimulator(), HttpConfiguration(**configuration))
         if install:
             self.slee.install(Desk)
@@ -191,6 +218,8 @@ class World:
     ) -> None:
         if error is None:
             assert not self.http.serving.exchanges
+            assert not self.http.sockets.open
+            assert not self.http.sockets.coming
         self.slee.__exit__(kind, error, trace)
 
 

@@ -84,10 +84,12 @@ class Telling(RecordingResource):
         print(command.command, flush=True)
 
 
-def compose(folder: Path, url: str | None, adaptor: RecordingResource, durability: Durability) -> Slee:
+def compose(
+    folder: Path, url: str | None, adaptor: RecordingResource, durability: Durability, *, journal: bool = True
+) -> Slee:
     """The server, not started."""
     store = StateDirectory(folder)
-    open_journal = partial(open_store, "sqlite", folder)
+    open_journal = partial(open_store, "sqlite", folder) if journal else None
     try:
         slee = Slee(store=store, adaptors=(), sections={}, profile_database=url, open_journal=open_journal)
     except BaseException:

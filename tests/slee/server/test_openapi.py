@@ -1,4 +1,7 @@
-"""The OpenAPI description is complete: no answer to a request is a fault, or one that it does not describe (MGT-1)."""
+"""The OpenAPI description is complete: no answer to a request is a fault, or one that it does not describe (MGT-1).
+
+On each kind of profile database; `scripts/test tests/slee/server --hypothesis-profile=long` asks for long.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,18 @@ from profiles.subscriber.subscriber import Subscriber
 from slee.model.profile import describe_profile
 from slee.server.api import management_app
 from tests.deploy.workshop import Server
+from tests.profile_databases import DatabaseUnderTest
 
 TABLE = "subscriber"
 PROFILE = "alice@example.test"
+_IS_LONG = settings.get_current_profile_name() == "long"
+_ASKED = settings(max_examples=300) if _IS_LONG else settings(max_examples=16, derandomize=True)
 DESTRUCTIVE = ("/v1/state/shutdown", "/v1/profile/table/remove", "/v1/profile/table/rename")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("openapi") / "state")
+def server(tmp_path_factory: pytest.TempPathFactory, module_database: DatabaseUnderTest) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("openapi") / "state", database=module_database.url)
     server.kernel.start()
     server.pump()
     tables = server.management.profiles._tables
@@ -53,9 +59,7 @@ class Asker:
 
     def ask(self, operation: Any) -> None:
         @given(case=operation.as_strategy())
-        @settings(
-            max_examples=16, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
-        )
+        @settings(_ASKED, deadline=None, suppress_health_check=list(HealthCheck), database=None)
         def run(case: Any) -> None:
             aimed(case, self.seen.total())
             response = case.call()
@@ -66,7 +70,7 @@ class Asker:
         run()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(0 if _IS_LONG else 120)
 def test_no_answer_is_a_fault_or_undescribed(server: Server) -> None:
     asker = Asker()
     schema = schemathesis.openapi.from_asgi("/openapi.json", management_app(server.management))
@@ -75,6 +79,8 @@ def test_no_answer_is_a_fault_or_undescribed(server: Server) -> None:
         if operation.path != "/v1/state/shutdown":
             asker.ask(operation)
     assert sorted(set(asker.wrong)) == []
+    assert server.database is not None
+    assert server.database.flush(10.0), server.database.status()
     # The test has looked behind the first check: there were answers of every kind.
     for label, status in (
         ("GET /v1/profile/show", 200),

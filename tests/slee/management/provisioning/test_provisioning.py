@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,6 +11,7 @@ from profiles.domain.domain import Domain
 from profiles.gateway.gateway import Route
 from profiles.screening.screening import Screening
 from profiles.subscriber.subscriber import Subscriber
+from slee import Profile, attribute
 from slee.api.errors import (
     AttributeTypeMismatchError,
     InvalidArgumentError,
@@ -23,63 +21,18 @@ from slee.api.errors import (
     UnrecognizedAttributeError,
     UnrecognizedProfileTableError,
 )
-from slee.facilities.profiles.tables import ProfileTables
-from slee.facilities.profiles.watch import CHANGED_OUTSIDE, ProfileDatabaseWatch
-from slee.management.profile_results import ImportInfo
-from slee.management.profiles import Profiles
+from slee.facilities.profiles.watch import CHANGED_OUTSIDE
 from slee.management.provisioning.records import LONGEST_RECORD
-from slee.model.profile import describe_profile
-from slee.stores.profiles.database import open_profile_database
-from slee.testing import SleeHarness
 from tests.profile_databases import DatabaseUnderTest
+from tests.slee.management.provisioning.site import Site
 
 SPECIFICATIONS = (Subscriber, Screening, Domain, Route)
 ALICE = "alice@example.test"
 
 
-class Site:
-    """A SLEE with its profile database; `restart` makes another on the same database."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.start()
-
-    def start(self) -> None:
-        self.harness = SleeHarness()
-        self.database = open_profile_database(self.url, Path("/nowhere"))
-        self.tables = ProfileTables(self.harness.kernel, self.harness.facilities, self.database)
-        for specification in SPECIFICATIONS:
-            self.tables.add_specification(describe_profile(specification))
-            self.tables.load_stored(specification.specification_id)
-        self.watch = ProfileDatabaseWatch(self.harness.kernel, self.harness.facilities, self.tables, self.database)
-        self.profiles = Profiles(self.tables)
-
-    def restart(self) -> None:
-        self.database.close()
-        self.start()
-
-    def load(self, text: str | bytes, table: str = "Subscriber", **options: Any) -> ImportInfo:
-        octets = text if isinstance(text, bytes) else text.encode()
-        pieces = (octets[begin : begin + 7] for begin in range(0, len(octets), 7))
-        return self.profiles.import_(table, **options).run(pieces)
-
-    def file(self, table: str = "Subscriber", form: str = "csv") -> str:
-        return b"".join(self.profiles.export(table, form)).decode()
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        """Let the database's thread and the watch work; a second is what the rule gives them."""
-        end = time.monotonic() + 5.0
-        while not condition():
-            assert time.monotonic() < end
-            self.database.flush(0.05)
-            with self.database.writer._changed:
-                self.database.writer._changed.wait(0.1)
-            self.watch.run()
-
-
 @pytest.fixture
 def site(database: DatabaseUnderTest) -> Iterator[Site]:
-    site = Site(database.url)
+    site = Site(database.url, *SPECIFICATIONS)
     for specification in SPECIFICATIONS:
         site.profiles.create_table(specification.__name__, specification.specification_id)
     yield site
@@ -216,6 +169,29 @@ def test_a_bad_record_is_told_with_its_place_and_changes_nothing(site: Site, cas
     assert record.strip("\n") in result.rejects[0].text
 
 
+def test_a_record_that_changes_nothing_and_is_skipped_counts_once(site: Site) -> None:
+    site.load("profile_name,identity\na@x,1\n")
+    told = site.load("profile_name,identity\nb@x,1\na@x,1\n", skip_bad=True)
+    assert (told.added, told.unchanged, [reject.line for reject in told.rejects]) == (0, 0, [2, 3])
+
+
+class Numbered(Profile, vendor="test", version="1.0"):
+    """Without callbacks, so that no trial finds what the import's own judgement misses."""
+
+    number: str | None = attribute(None, unique=True)
+
+
+def test_prf_18_a_dry_run_skips_what_wants_a_value_that_a_skipped_record_keeps(database: DatabaseUnderTest) -> None:
+    """c wants what b has, and b what a has, which the file does not change."""
+    site = Site(database.url, Numbered)
+    site.profiles.create_table("numbered", "Numbered")
+    site.load("profile_name,number\na,1\nb,2\n", "numbered")
+    for dry_run in (True, False):
+        told = site.load("profile_name,number\nc,2\nb,1\nd,4\n", "numbered", skip_bad=True, dry_run=dry_run)
+        assert (told.added, told.changed, [reject.line for reject in told.rejects]) == (1, 0, [2, 3])
+    site.database.close()
+
+
 HEADERS = {
     "": "there is no header",
     "a,b\n1,2\n": "the header has no column profile_name",
@@ -237,14 +213,21 @@ def test_a_wrong_header_is_told_once(site: Site, text: str) -> None:
 @pytest.mark.parametrize(
     ("form", "octets", "where", "problem"),
     [
-        ("csv", b"profile_name,display_name\na@x,\xff\n", "import:2:5", "octet 0xff is no UTF-8"),
+        ("csv", b"profile_name,display_name\na@x,\xff\n", "import:2:5: a@x/display_name", "octet 0xff is no UTF-8"),
+        ("csv", b"profile_name,display_name\n\xc3\xa9\xff@x,\xff\n", "import:2:2: profile_name", "octet 0xff is no"),
+        ("csv", b'profile_name,display_name\na@x,"\n\xff"\n', "import:3:1: a@x/display_name", "octet 0xff is no"),
+        ("csv", b"profile_name,display_name\na@x,\xff,\n", "import:2:5", "octet 0xff is no UTF-8"),
+        ("csv", b"profile_\xff\n", "import:1:9", "octet 0xff is no UTF-8"),
         ("jsonl", b'\n{"profile_name": "a@x", "display_name": "\xff"}\n', "import:2:42", "octet 0xff is no UTF-8"),
         ("jsonl", b"[1]\n", "import:1", "no JSON object"),
         ("jsonl", b"{" * 5000, "import:1", "no JSON"),
         ("jsonl", b'{"profile_name": "a@x", "max_contacts": "1"}', "import:1: a@x/max_contacts", "'1' is no int"),
         ("jsonl", b'{"profile_name": 3}', "import:1: profile_name", "no text"),
         ("jsonl", b'{"profile_name": "a@x", "acts_for": ["nobody"]}', "import:1: a@x/acts_for", "pattern"),
-        ("toml", b"[profile\n", "import:1", "no TOML"),
+        ("toml", b'[profile."a@x"]\ndisplay_name = "\xff"\n', "import:2:17", "octet 0xff is no UTF-8"),
+        ("toml", b"\n[profile\n", "import:2", "no TOML"),
+        ("toml", b"\na = 1\na = 2", "import:3", "no TOML: Cannot overwrite a value"),
+        ("toml", b"a = " + b"[" * 5000, "import:1", "no TOML: values nest too deep"),
         ("toml", b'[profile."a@x"]\n\n[profile."b@x"]\nmax_contacts = 0\n', "import:3: b@x/max_contacts", "greater"),
         ("toml", b"colour = 3\n", "import:1", "no table of profiles"),
         ("toml", b"profile = 3\n", "import:1", "profile is no table"),
