@@ -176,12 +176,15 @@ class Outgoing:
         if isinstance(piece, Opened):
             running.opened = piece
             running.reader = EventStreamReader() if piece.is_event_stream else None
-            self._fire(call.handle, events.HttpStreamOpened(piece.status, piece.headers))
+            found: list[object] = [events.HttpStreamOpened(piece.status, piece.headers)]
         elif running.reader is None:
-            self._fire(call.handle, events.HttpBodyChunk(piece))
+            found = [events.HttpBodyChunk(piece)]
         else:
-            for message in running.reader.feed(piece):
-                self._fire(call.handle, events.SseMessage(message.id, message.event, message.data))
+            found = [
+                events.SseMessage(message.id, message.event, message.data) for message in running.reader.feed(piece)
+            ]
+        if not all(self._fire(call.handle, event) for event in found):
+            self._finish(running, Failure("overload"))  # a service that misses a piece must not take it for the whole
         self._context.pump()
 
     def _tried(self, running: _Running, outcome: Outcome) -> None:
@@ -280,12 +283,15 @@ class Outgoing:
         self._fire(handle, outcome_event(outcome))
         self._end(handle)
 
-    def _fire(self, handle: Hashable, event: object) -> None:
+    def _fire(self, handle: Hashable, event: object) -> bool:
+        """Fire an event, if a service receives it; `False` if the SLEE does not take it."""
         if type(event) in self._serving.received:
             try:
                 self._context.endpoint.fire(handle, event)
             except (ActivityError, FireEventError, InvalidStateError):
                 self._counts.drop("unfired")
+                return False
+        return True
 
     def _end(self, handle: Hashable) -> None:
         if self._context.activity_context(handle) is not None:

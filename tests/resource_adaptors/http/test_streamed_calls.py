@@ -26,6 +26,8 @@ from resource_adaptors.http.config import ClientSection
 from resource_adaptors.http.message.event_stream import MOST_OCTETS, EventStreamReader, Message, format_event
 from resource_adaptors.http.protocol.calls import Failure, Opened, Reply, new_call
 from resource_adaptors.http.sender import HttpxSender
+from slee.api.errors import FireEventError
+from slee.spi import FailureReason
 from tests.resource_adaptors.http.kit import World
 
 
@@ -66,6 +68,26 @@ def test_http_23_a_streamed_answer_that_breaks_off_is_not_tried_again() -> None:
         assert world.events[-1] == HttpTransportError("reset", 1)
         world.slee.advance(5)
         assert len(world.http.calls) == 1
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/event-stream"])
+def test_http_23_an_answer_of_which_a_piece_is_not_taken_is_a_failure(kind: str, monkeypatch: Any) -> None:
+    with World() as world:
+        asking(world)
+        (made,) = world.http.calls
+        made.open(200, [("Content-Type", kind)])
+        endpoint = world.http.context.endpoint
+        fire = type(endpoint).fire
+
+        def full(self: Any, handle: Any, event: Any, *given: Any) -> None:
+            if isinstance(event, HttpBodyChunk | SseMessage):
+                raise FireEventError("the queue is full", FailureReason.QUEUE_FULL)
+            fire(self, handle, event, *given)
+
+        monkeypatch.setattr(type(endpoint), "fire", full)
+        made.piece(b"data: a\n\ndata: b\n\n")
+        assert world.events[-1] == HttpTransportError("overload", 1)
+        assert made.is_over
 
 
 def test_http_23_an_event_stream_comes_as_messages() -> None:
