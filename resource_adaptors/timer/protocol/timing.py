@@ -34,6 +34,7 @@ _INTERVAL: Final = re.compile(r"R(\d{0,9})/([^/]+)/([^/]+)")
 _DURATION: Final = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _ADJUSTMENTS: Final = ("skip", "shift_before", "shift_after")
 _DAY: Final = datetime.timedelta(days=1)
+_SECOND: Final = datetime.timedelta(seconds=1)
 _NO_DAYS: Final[frozenset[datetime.date]] = frozenset()
 
 
@@ -211,7 +212,9 @@ class _Calendar:
         """The first occurrence; one that was shifted over holidays may have been due some days off."""
         local = self._zone.local(instant)
         days_off = (self._holidays(self._calendar) if self._calendar is not None else None) or _NO_DAYS
-        reach = (_longest_run(days_off) + 1) * _DAY if self._on_holiday != "skip" else _DAY
+        is_shifted = bool(days_off) and self._on_holiday != "skip"
+        # Unshifted, instants rise with local times: what is not after this one's local time is not after it either.
+        reach = (_longest_run(days_off) + 1) * _DAY if is_shifted else _SECOND
         begin = max(local, datetime.datetime.min + reach) - reach
         best: float | None = None
         for match in self._merged(begin):
@@ -223,7 +226,7 @@ class _Calendar:
             at = float(self._zone.first(shifted))
             if at > instant and (best is None or at < best):
                 best = at
-                if not days_off:
+                if not is_shifted:
                     break
         return best
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resource_adaptors.timer.protocol.errors import LocalProtocolError
+from resource_adaptors.timer.protocol.recurrence import Recurrence
 from resource_adaptors.timer.protocol.timing import Calendar, Cron, Every, Once, Timing, compile_timing, parse_interval
 
 
@@ -231,3 +233,22 @@ def test_tim_5_dates_in_utc_are_local_ones_of_the_zone() -> None:
     first = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC).timestamp()
     occurrences = compile_timing(rule, first, lambda _: None)
     assert occurrences.next_after(first) == first + 25 * 3600
+
+
+@pytest.mark.parametrize("holidays", [None, "at"])
+def test_tim_8_a_fine_rule_is_not_looked_through_for_a_day(
+    monkeypatch: pytest.MonkeyPatch, holidays: str | None
+) -> None:
+    seen: list[object] = []
+    after = Recurrence.after
+
+    def counted(self: Recurrence, local: datetime.datetime) -> Iterator[datetime.datetime]:
+        for occurrence in after(self, local):
+            seen.append(occurrence)
+            yield occurrence
+
+    monkeypatch.setattr(Recurrence, "after", counted)
+    rule = Calendar("FREQ=SECONDLY", "Europe/Vienna", start=datetime.datetime(2001, 1, 1), holidays=holidays)
+    occurrences = compile_timing(rule, 1e9, lambda _: frozenset({datetime.date(2026, 12, 25)}))
+    assert occurrences.next_after(1.2e9) == 1.2e9 + 1
+    assert len(seen) < 5
