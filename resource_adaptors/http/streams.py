@@ -89,7 +89,7 @@ class EventStreams:
         settings = self._serving.settings
         kept = self._kept.pop(key, None)
         if kept is None:
-            kept = deque(maxlen=settings.sse_ring)
+            kept = deque[tuple[str, bytes]](maxlen=settings.sse_ring)
         self._kept[key] = kept
         while len(self._kept) > settings.limits.event_keys:
             del self._kept[next(iter(self._kept))]
