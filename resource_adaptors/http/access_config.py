@@ -5,7 +5,8 @@ A group is `*`, `/path/*` or a template, with a method before it if only that is
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -15,6 +16,7 @@ from resource_adaptors.http.protocol.origins import parse_origin
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+_DIGEST: Final = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 class _Section(BaseModel):
@@ -39,7 +41,7 @@ class AuthSection(_Section):
     @classmethod
     def _are_digests(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
         for name, digest in value.items():
-            if len(digest.get_secret_value()) != 64:
+            if not _DIGEST.fullmatch(digest.get_secret_value()):
                 raise ValueError(f"bearer of {name}: the SHA-256 of the token in 64 hexadecimal digits is needed")
         return value
 

@@ -125,14 +125,14 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
             settings = self.settings
             self.serving.take(settings)
             self._choose_routes()
-            self.sessions.routes = settings.sessions
+            self.sessions.take(settings)
             self.outgoing.take(settings.client)
             self.webhooks.settings = settings.webhooks
 
     def ra_active(self) -> None:
         context, settings = self.context, self.settings
         self._boot = context.random_bytes(6).hex()
-        self.sessions = Sessions(context, settings.sessions)
+        self.sessions = Sessions(context, settings)
         self.serving = serving = Serving(context, settings, self.sessions)
         self.streams = EventStreams(context, serving)
         self.sockets = WebSockets(context, serving, self.sessions)

@@ -217,7 +217,8 @@ class Http(WebSocketCalls):
             idempotency_key: sent as `Idempotency-Key`; lets a request be tried again that otherwise must not (HTTP-25).
             redirects: how many to follow, 0 to 5 (HTTP-27).
             stream: hand the body of a 2xx over as it comes, without a limit: `HttpStreamOpened`, then `HttpBodyChunk`
-                or `SseMessage` events, then the outcome. The timeout then counts anew from each piece.
+                or `SseMessage` events, then the outcome. The timeout then counts anew from each piece. The outcome is
+                `HttpTransportError("overload")` if the queue of events has no room for a piece.
         """
         raise NotImplementedError
 

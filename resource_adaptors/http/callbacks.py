@@ -98,13 +98,13 @@ class Callbacks:
     # Calls.
 
     def judge(self, exchange: Exchange, text: str, now: float) -> None:
-        """Find out what a token says, before the body is read.
+        """Find out what a token says: before the body is read, and again when it is there.
 
         Raises:
             RemoteProtocolError: 404, nobody made it or its time is over; 409, a call of it is being processed; 410, it
                 was good for one call.
         """
-        token = read_token(self._key, text, now)
+        token = None if self._serving.settings.callbacks is None else read_token(self._key, text, now)
         if token is None or self._context.activity_context(token.handle) is None:
             raise RemoteProtocolError(404, "callback", "There is nothing here.")
         if token.is_single and text in self._used:
@@ -119,8 +119,12 @@ class Callbacks:
         assert target is not None
         assert token is not None
         text = target.segments[-1]
-        if exchange.is_streamed:
-            self._refuse(exchange, RemoteProtocolError(413, "callback_body", "Send less.", close=True))
+        try:
+            if exchange.is_streamed:
+                raise RemoteProtocolError(413, "callback_body", "Send less.", close=True)
+            self.judge(exchange, text, self._serving.moment)  # others may have called while the body came
+        except RemoteProtocolError as error:
+            self._refuse(exchange, error)
             return
         headers, source = exchange.headers, self._serving.source(exchange)
         path = self._section.path

@@ -93,7 +93,11 @@ class LimitSection(_Section):
     """Octets that may wait to be sent on a connection."""
     stalled: Seconds = 30.0
     """How long a client may take nothing of what waits to be sent."""
+    sessions: Count = 100_000
+    """Sessions at once; a request that would begin a further one gets 503 (HTTP-15)."""
     event_streams: Count = 5_000
+    event_keys: Count = 10_000
+    """Keys of event streams whose events are kept; the one published to longest ago goes when there are more."""
     websockets: Count = 5_000
     """Open WebSockets; 503 beyond (HTTP-11)."""
     websocket_message: Count = 64 * KIB

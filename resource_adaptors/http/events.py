@@ -301,6 +301,7 @@ REASONS: Final = (
     "circuit_open",
     "connect",
     "forbidden_address",
+    "overload",
     "queue_full",
     "redirect",
     "reset",

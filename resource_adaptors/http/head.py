@@ -67,8 +67,9 @@ def judge_head(exchange: Exchange, version: str, gate: Gate, bound: int) -> None
 
 def _judge_field(exchange: Exchange, version: str, gate: Gate, name: bytes, value: bytes) -> None:
     if name == b"content-length":
-        exchange.has_body = value.strip(b"0") != b""
-        if int(value) > gate.limits.body:
+        digits = value.lstrip(b"0")  # as many zeros as fit into the header section are more than `int` reads
+        exchange.has_body = digits != b""
+        if int(digits or b"0") > gate.limits.body:
             raise too_large(gate, 413, "body")
     elif name == b"content-encoding":
         exchange.coding = value

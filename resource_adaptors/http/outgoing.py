@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from slee.spi import ResourceAdaptorContext, TimerTask
 
 _ALARM: Final = "http.circuit_open"
+_MANY_ORIGINS: Final = 1024
+"""From so many on, origins whose failures are past are forgotten."""
 Done = Callable[[Outcome], None]
 Told = Callable[[Opened | bytes], None]
 
@@ -124,6 +126,8 @@ class Outgoing:
         """Give a call up; its activity ends without an outcome."""
         running = self._calls.get(handle)
         if running is not None:
+            if running.cancel is not None:
+                self._pools[running.call.origin].circuit.abandon()
             self._drop(running)
             self._end(handle)
 
@@ -138,6 +142,8 @@ class Outgoing:
     def _pool(self, origin: str) -> _Pool:
         pool = self._pools.get(origin)
         if pool is None:
+            if len(self._pools) >= _MANY_ORIGINS:
+                self._forget_failures()
             breaker = self.settings.breaker
             pool = self._pools[origin] = _Pool(Circuit(breaker.failures, breaker.within, breaker.open))
         return pool
@@ -170,20 +176,23 @@ class Outgoing:
         if isinstance(piece, Opened):
             running.opened = piece
             running.reader = EventStreamReader() if piece.is_event_stream else None
-            self._fire(call.handle, events.HttpStreamOpened(piece.status, piece.headers))
+            found: list[object] = [events.HttpStreamOpened(piece.status, piece.headers)]
         elif running.reader is None:
-            self._fire(call.handle, events.HttpBodyChunk(piece))
+            found = [events.HttpBodyChunk(piece)]
         else:
-            for message in running.reader.feed(piece):
-                self._fire(call.handle, events.SseMessage(message.id, message.event, message.data))
+            found = [
+                events.SseMessage(message.id, message.event, message.data) for message in running.reader.feed(piece)
+            ]
+        if not all(self._fire(call.handle, event) for event in found):
+            self._finish(running, Failure("overload"))  # a service that misses a piece must not take it for the whole
         self._context.pump()
 
     def _tried(self, running: _Running, outcome: Outcome) -> None:
         """A try has come out."""
         call = running.call
-        self._release(running)
         failed = isinstance(outcome, Failure) or outcome.status >= 500
-        self._report(call.origin, success=not failed)
+        self._report(call.origin, success=not failed)  # first: it decides whether the next in the queue is sent
+        self._release(running)
         retries = self.settings.retries
         delay = retry_delay(
             call,
@@ -260,17 +269,29 @@ class Outgoing:
         if pool is not None and not pool.running and not pool.queue and pool.circuit.is_calm:
             del self._pools[origin]
 
+    def _forget_failures(self) -> None:
+        """Forget the origins whose failures are past: services may ask any number that do not answer, too."""
+        now = self._context.now
+        for origin, pool in tuple(self._pools.items()):
+            if not pool.running and not pool.queue and pool.circuit.is_past(now):
+                del self._pools[origin]
+                if (alarm := self._alarms.pop(origin, None)) is not None:
+                    self._context.alarms.clear(alarm)
+
     def _tell(self, handle: Hashable, outcome: Outcome) -> None:
         """Fire the outcome of a service's call, and end its activity."""
         self._fire(handle, outcome_event(outcome))
         self._end(handle)
 
-    def _fire(self, handle: Hashable, event: object) -> None:
+    def _fire(self, handle: Hashable, event: object) -> bool:
+        """Fire an event, if a service receives it; `False` if the SLEE does not take it."""
         if type(event) in self._serving.received:
             try:
                 self._context.endpoint.fire(handle, event)
             except (ActivityError, FireEventError, InvalidStateError):
                 self._counts.drop("unfired")
+                return False
+        return True
 
     def _end(self, handle: Hashable) -> None:
         if self._context.activity_context(handle) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Iterable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Final, cast
 
 import anyio
@@ -93,7 +94,8 @@ class HttpxSender:
         self._settings = settings
         self._guard = _Guard(settings.allow_networks)
         transport = _Transport(settings, _tls(settings), self._guard)
-        self._client = httpx.AsyncClient(transport=transport, trust_env=False)
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))  # they would go with others' requests
+        self._client = httpx.AsyncClient(transport=transport, trust_env=False, cookies=no_cookies)
 
     def take(self, settings: ClientSection) -> None:
         """Take a changed configuration, for the tries to come."""
@@ -133,7 +135,7 @@ class HttpxSender:
         request = self._client.build_request(
             call.method,
             call.url,
-            headers=[("Accept-Encoding", "identity"), *call.headers],
+            headers=[(b"Accept-Encoding", b"identity"), *((n.encode(), v.encode("latin-1")) for n, v in call.headers)],
             content=call.body,
             timeout=httpx.Timeout(None, connect=self._settings.connect_timeout),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
@@ -230,7 +231,10 @@ class Serving:
         if exchange.credit > 0 and exchange.parts:
             data = exchange.take_body()
             exchange.credit -= len(data)
-            self.fire(exchange, events.BodyChunk, data)
+            is_taken = self.fire(exchange, events.BodyChunk, data) or events.BodyChunk not in self.received
+            if not is_taken and exchange.is_open:  # the service would take what is left for the whole
+                self.refuse(exchange, unavailable("overload"))
+                return
         if exchange.credit > 0:
             exchange.connection.flow.resume_reading()
         if exchange.is_complete and not exchange.parts and not exchange.is_read:
@@ -315,19 +319,13 @@ class Serving:
         for handle in [h for h in self.left if self._context.activity_context(h) is None]:
             del self.left[handle]
         before = now - self.settings.deadlines.response
-        late: list[Exchange] = []
-        for exchange in self.exchanges.values():
-            if exchange.started > before:
-                break
-            if (exchange.is_open and not exchange.is_late) or exchange.gone:
-                late.append(exchange)
-        for exchange in late:
+        for exchange in list(itertools.takewhile(lambda each: each.started <= before, self.exchanges.values())):
             if exchange.gone:
                 self._end(exchange)
-                continue
-            exchange.is_late = True
-            if not self.fire(exchange, events.ResponseDeadline, now - exchange.started, flags=_OUTCOME):
-                self._time_out(exchange)
+            elif exchange.is_open and not exchange.is_late:
+                exchange.is_late = True
+                if not self.fire(exchange, events.ResponseDeadline, now - exchange.started, flags=_OUTCOME):
+                    self._time_out(exchange)
 
     def _time_out(self, exchange: Exchange) -> None:
         if exchange.is_open:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from resource_adaptors.http import events
+from resource_adaptors.http.census import RETRY_LATER
 from resource_adaptors.http.message.errors import RemoteProtocolError
 from resource_adaptors.http.message.headers import cookie
 from resource_adaptors.http.message.json import pointed
-from slee.api.errors import ActivityError, FireEventError, InvalidStateError
+from slee.api.errors import ActivityAlreadyExistsError, ActivityError, FireEventError, InvalidStateError
 
 if TYPE_CHECKING:
-    from resource_adaptors.http.config import SessionSection
+    from resource_adaptors.http.config import HttpConfiguration, SessionSection
     from resource_adaptors.http.exchange import Exchange
     from resource_adaptors.http.message.request import Request
     from slee.spi import ResourceAdaptorContext, TimerTask
@@ -39,22 +40,32 @@ class Session:
 class Sessions:
     """The live sessions of one entity."""
 
-    def __init__(self, context: ResourceAdaptorContext, routes: Mapping[str, SessionSection]) -> None:
+    def __init__(self, context: ResourceAdaptorContext, settings: HttpConfiguration) -> None:
         self._context = context
-        self.routes = routes
+        self.take(settings)
         self.by_handle: dict[Hashable, Session] = {}
+
+    def take(self, settings: HttpConfiguration) -> None:
+        """Take a configuration; sessions that are live stay."""
+        self.routes: Mapping[str, SessionSection] = settings.sessions
+        self._most = settings.limits.sessions
 
     def join(self, exchange: Exchange, request: Request) -> Request:
         """Find or begin the session of a request; a route without sessions gives it back as it is.
 
         Raises:
-            RemoteProtocolError: 400, there is no key where the route wants it.
+            RemoteProtocolError: 400, there is no key where the route wants it; 503, there are too many sessions, or the
+                one of that key is about to end.
         """
         match = exchange.match
         section = None if match is None else self.routes.get(str(match.route))
         if section is None:
             return request
         key = self._key(section, request)
+        is_new = key is None or f"{_PREFIX}{key}" not in self.by_handle
+        if is_new and len(self.by_handle) >= self._most:
+            exchange.connection.gate.limit_hit("sessions")
+            raise RemoteProtocolError(503, "sessions", "Too many sessions.", headers=RETRY_LATER)
         if key is None:
             if section.source != "cookie":
                 raise RemoteProtocolError(400, "session_key", "The request names no session.")
@@ -84,7 +95,11 @@ class Sessions:
         context = self._context
         session = self.by_handle.get(handle)
         if session is None:
-            context.endpoint.start_activity(handle, events.SessionActivity(key))
+            try:
+                context.endpoint.start_activity(handle, events.SessionActivity(key))
+            except (ActivityAlreadyExistsError, InvalidStateError) as error:
+                text = "The session is about to end; try again later."
+                raise RemoteProtocolError(503, "session_ending", text, headers=RETRY_LATER) from error
             context.endpoint.save_activity(handle, msgspec.msgpack.encode(section.idle))
             session = self._begin(handle, section.idle)
         session.last_used = context.now

@@ -28,6 +28,7 @@ class EventStreams:
         self._by_key: dict[str, dict[Hashable, Exchange]] = {}
         self._keys: dict[Hashable, str] = {}
         self._kept: dict[str, deque[tuple[str, bytes]]] = {}
+        """Ids and octets of the latest events by key, the key published to longest ago first."""
         self._serial = 0
         self._boot = context.random_bytes(3).hex()
         serving.stream_closed = self.lost
@@ -85,9 +86,13 @@ class EventStreams:
         self._serial += 1
         identity = f"{self._boot}-{self._serial}"
         octets = format_event(data, event, identity)
-        kept = self._kept.get(key)
+        settings = self._serving.settings
+        kept = self._kept.pop(key, None)
         if kept is None:
-            kept = self._kept[key] = deque(maxlen=self._serving.settings.sse_ring)
+            kept = deque[tuple[str, bytes]](maxlen=settings.sse_ring)
+        self._kept[key] = kept
+        while len(self._kept) > settings.limits.event_keys:
+            del self._kept[next(iter(self._kept))]
         kept.append((identity, octets))
         for exchange in tuple(self._by_key.get(key, {}).values()):
             self._write(exchange, octets)

@@ -52,6 +52,8 @@ class Webhooks:
         """Tries under way, by target."""
         self._trying: set[str] = set()
         """Ids whose try is under way."""
+        self._sending: set[str] = set()
+        """Targets whose ready ones are being sent: a try may come out at once, and asks for the next."""
         self._timers: dict[str, TimerTask] = {}
 
     @property
@@ -72,8 +74,11 @@ class Webhooks:
             self._alarm(next(reversed(self.dead.values())).target)
 
     def tell(self, record: Record) -> None:
-        """Take a record over: the transaction that kept it has committed."""
-        self._take(record)
+        """Take a record over: the transaction that kept it has committed; the next start does if we stop."""
+        if self._is_stopping:
+            self._end(record.id)
+        else:
+            self._take(record)
 
     def activity(self, handle: str) -> events.WebhookActivity | None:
         """The activity of a record after a restart; `None` if that has come out."""
@@ -82,11 +87,12 @@ class Webhooks:
 
     def retry(self, identity: str) -> None:
         """Try a dead letter again, as if it were new; `KeyError` if there is none of that id."""
-        record = self.letters.unearth(identity)
-        self.disabled.discard(record.target)
-        record = msgspec.structs.replace(record, attempts=0, status=0, due=0.0, created=self._context.now)
+        record = self.dead[identity]
         self._context.endpoint.start_activity(identity, events.WebhookActivity(identity, record.target))
         self._context.endpoint.save_activity(identity, b"")
+        self.letters.unearth(identity)  # not before: it stays where it is if its activity cannot begin
+        self.disabled.discard(record.target)
+        record = msgspec.structs.replace(record, attempts=0, status=0, due=0.0, created=self._context.now)
         self.letters.keep(record)
         self._take(record)
         self._clear_alarm()
@@ -149,12 +155,18 @@ class Webhooks:
         self._send_next(target)
 
     def _send_next(self, target: str) -> None:
+        if target in self._sending:  # as many may come out at once as are ready: each within the other is too deep
+            return
         ready = self._ready.get(target)
-        while ready and self._running.get(target, 0) < self.settings.parallel:
-            record = self.pending.get(ready.popleft())
-            if record is not None:
-                self._running[target] = self._running.get(target, 0) + 1
-                self._try(record)
+        self._sending.add(target)
+        try:
+            while ready and self._running.get(target, 0) < self.settings.parallel:
+                record = self.pending.get(ready.popleft())
+                if record is not None:
+                    self._running[target] = self._running.get(target, 0) + 1
+                    self._try(record)
+        finally:
+            self._sending.discard(target)
 
     def _try(self, record: Record) -> None:
         record = msgspec.structs.replace(record, attempts=record.attempts + 1)

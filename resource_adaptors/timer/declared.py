@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from resource_adaptors.timer.config import TimerConfiguration, plan_of
-from resource_adaptors.timer.protocol.errors import LocalProtocolError
+from resource_adaptors.timer.protocol.errors import LocalProtocolError, ScheduleOverError
 from resource_adaptors.timer.protocol.schedule import Origin, Plan
 from resource_adaptors.timer.protocol.timing import Calendar, compile_timing
-from resource_adaptors.timer.register import owner
+from resource_adaptors.timer.register import check_plan, owner
 from slee.api.errors import (
     InvalidConfigurationError,
     Issue,
@@ -35,7 +35,9 @@ def verify_configuration(configuration: TimerConfiguration) -> None:
 
     for declared in configuration.schedules:
         try:
-            compile_timing(plan_of(declared, configuration.zone_default).timing, 0.0, days_off)
+            plan = plan_of(declared, configuration.zone_default)
+            check_plan(plan)
+            compile_timing(plan.timing, 0.0, days_off)
         except LocalProtocolError as error:
             raise InvalidConfigurationError(f"schedule {declared.name}: {error}") from error
 
@@ -67,13 +69,17 @@ class Declared:
 
     def _make(self, plan: Plan, service: ReceivableService | None) -> None:
         adaptor = self._adaptor
-        schedule = adaptor.register.make(
-            adaptor.new_handle(plan.name),
-            plan,
-            adaptor.time_of(plan.timing),
-            service=None if service is None else service.id,
-            origin=Origin.CONFIGURATION if service is None else Origin.BUNDLE,
-        )
+        try:
+            schedule = adaptor.register.make(
+                adaptor.new_handle(plan.name),
+                plan,
+                adaptor.time_of(plan.timing),
+                service=None if service is None else service.id,
+                origin=Origin.CONFIGURATION if service is None else Origin.BUNDLE,
+            )
+        except LocalProtocolError as error:  # its last time may have passed since it was declared
+            adaptor.context.tracer.warning("it is declared and not made: %s", str(error))
+            return
         schedule.progress.is_suspended = plan.name in self.suspended
         self.suspended.discard(plan.name)
         adaptor.keeping.start(schedule)
@@ -105,6 +111,8 @@ class Declared:
         try:
             plan = plan_of(declared, adaptor.settings.zone_default)
             adaptor.register.make("", plan, adaptor.time_of(plan.timing))
+        except ScheduleOverError:
+            return  # the service works without it, as it did when the last time had passed
         except LocalProtocolError as error:
             yield Issue(where, "TIM-9", str(error), "mend the section of the manifest")
 

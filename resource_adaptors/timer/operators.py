@@ -53,7 +53,9 @@ class Operators:
             )
         try:
             given = {key.replace("-", "_"): value for key, value in properties.items()}
-            plan = plan_of(DeclaredSchedule.model_validate({"name": name, **given}), adaptor.settings.zone_default)
+            if given.setdefault("name", name) != name:
+                raise InvalidArgumentError(f"schedule {name}: name: {given['name']!r} [TIM-10]; leave the property out")
+            plan = plan_of(DeclaredSchedule.model_validate(given), adaptor.settings.zone_default)
             adaptor.register.check_room(plan, None, replace=False)
             handle, now = adaptor.new_handle(name), adaptor.time_of(plan.timing)
             schedule = adaptor.register.make(handle, plan, now, origin=Origin.OPERATOR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,15 +15,26 @@ from resource_adaptors.timer.protocol.errors import (
     AlreadyExistsError,
     LocalProtocolError,
     ResourceExhaustedError,
+    ScheduleOverError,
     UnknownScheduleError,
 )
 from resource_adaptors.timer.protocol.schedule import KINDS, Missed, Origin, Plan, Progress, Schedule
-from resource_adaptors.timer.protocol.timing import HORIZON, Holidays, Occurrences, Once, Timing, compile_timing
+from resource_adaptors.timer.protocol.timing import (
+    EARLIEST,
+    HORIZON,
+    LATEST,
+    Holidays,
+    Occurrences,
+    Once,
+    Timing,
+    compile_timing,
+)
 from slee.api.ids import ServiceID
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:@+/-]{1,128}")
 _LARGEST_PAYLOAD: Final = 4096
 _LONGEST_JITTER: Final = 86_400.0
+_LARGEST: Final = 2**31 - 1
 _ATOMS: Final = (bool, int, float, str, bytes, type(None))
 
 Owner: TypeAlias = tuple[str, str]
@@ -102,7 +114,7 @@ class Register:
         Raises:
             LocalProtocolError: something of it cannot be had (TIM-9, TIM-28).
         """
-        _check_plan(plan)
+        check_plan(plan)
         occurrences = self.compile(plan.timing, now)
         _check_reach(plan, occurrences, now)
         return Schedule(handle, plan, occurrences, Progress(created=now), service=service, origin=origin)
@@ -165,7 +177,8 @@ class Register:
         self._counts.clear()
 
 
-def _check_plan(plan: Plan) -> None:
+def check_plan(plan: Plan) -> None:
+    """`LocalProtocolError` if a plan cannot be had, whatever its timing."""
     if _NAME.fullmatch(plan.name) is None:
         raise LocalProtocolError(
             f"schedule name {plan.name!r} [TIM-28]; give 1 to 128 of letters, digits and _ . : @ + / -"
@@ -180,12 +193,20 @@ def _check_plan(plan: Plan) -> None:
         raise LocalProtocolError(f"schedule {plan.name}: payload of {size} octets [TIM-28]; 4096 are allowed")
     if not 0 <= plan.jitter <= _LONGEST_JITTER:
         raise LocalProtocolError(f"schedule {plan.name}: jitter {plan.jitter} [TIM-1]; allowed is 0 to 86400 s")
-    if plan.retries < 0 or plan.retry_delay < 0:
-        raise LocalProtocolError(f"schedule {plan.name}: retries below 0 [TIM-17]; give 0 or more")
+    if not 0 <= plan.retries <= _LARGEST or not 0 <= plan.retry_delay <= HORIZON:
+        given = f"{plan.retries} retries after {plan.retry_delay} s"
+        raise LocalProtocolError(f"schedule {plan.name}: {given} [TIM-17]; give 0 or more, and no more than 50 years")
+    if abs(plan.priority) > _LARGEST:
+        raise LocalProtocolError(f"schedule {plan.name}: priority {plan.priority} [TIM-1]; give one within 31 bits")
+    if any(limit is not None and math.isnan(limit) for limit in (plan.valid_from, plan.valid_until)):
+        raise LocalProtocolError(f"schedule {plan.name}: validity [TIM-1]; give seconds since the epoch")
 
 
 def _check_reach(plan: Plan, occurrences: Occurrences, now: float) -> None:
     """Refuse what never fires (TIM-8), or later than fifty years from now (TIM-28)."""
+    valid_from, valid_until = plan.valid_from or EARLIEST, plan.valid_until or LATEST
+    if valid_from - now > HORIZON:
+        raise _too_late(plan)
     is_past_skipped = plan.missed is Missed.SKIP
     after = float("-inf") if isinstance(plan.timing, Once) and not is_past_skipped else now - 1e-9
     if plan.valid_from is not None and plan.valid_from > after:
@@ -194,9 +215,16 @@ def _check_reach(plan: Plan, occurrences: Occurrences, now: float) -> None:
     if first is None or (plan.valid_until is not None and first > plan.valid_until):
         if isinstance(plan.timing, Once) and is_past_skipped:
             return
+        past = occurrences.next_after(max(valid_from, now - HORIZON) - 1e-6)
+        if past is not None and past <= min(now, valid_until):
+            raise ScheduleOverError(f"schedule {plan.name}: its last time has passed [TIM-8]; give a later end")
         raise LocalProtocolError(f"schedule {plan.name}: it would never fire [TIM-8]; mend its timing or validity")
     if first - now > HORIZON:
-        raise LocalProtocolError(f"schedule {plan.name}: first due in over 50 years [TIM-28]; give an earlier time")
+        raise _too_late(plan)
+
+
+def _too_late(plan: Plan) -> LocalProtocolError:
+    return LocalProtocolError(f"schedule {plan.name}: first due in over 50 years [TIM-28]; give an earlier time")
 
 
 def _is_payload(value: object) -> bool:

@@ -29,6 +29,7 @@ from slee import (
     Cmp,
     Sbb,
     TimerEvent,
+    TimerID,
     cmp,
     configuration,
     handles,
@@ -39,6 +40,8 @@ from slee import (
 
 _GRACE: Final = 1.0
 """Seconds from the end of an INVITE's transaction until the call has failed: its 2xx may be on its way to us."""
+_LOOK: Final = 600.0
+"""Seconds after which an attempt is looked at: no end is told of one whose transaction went with the process."""
 _ALARM: Final = "call_events.no_target"
 
 
@@ -81,6 +84,9 @@ class CallEvents(Sbb, vendor="slee", version="1.0"):
     is_ringing: Cmp[bool] = cmp(False)
     status: Cmp[int] = cmp(0)
     """Best answer of the branches, as far as it is known."""
+    timer: Cmp[TimerID | None] = cmp(None)
+    is_over: Cmp[bool] = cmp(False)
+    """Whether the INVITE has its final answer."""
     is_cancelled: Cmp[bool] = cmp(False)
     hung_up_by: Cmp[str] = cmp("")
     """`caller` or `callee`."""
@@ -97,6 +103,7 @@ class CallEvents(Sbb, vendor="slee", version="1.0"):
         self.offered_at = self.now
         self.waiting = self.null_activities.create()
         self.waiting.attach(self)
+        self.timer = self.timers.set(self.waiting, after=_LOOK)
         self.usage.offered.increment()
         self._tell("offered")
         if self.sip.is_waiting(aci):
@@ -153,11 +160,17 @@ class CallEvents(Sbb, vendor="slee", version="1.0"):
         """The INVITE has its final answer: if that is no 2xx, the call has failed."""
         waiting = self.waiting
         if waiting is not None and isinstance(aci.activity, ServerTransaction):
-            self.timers.set(waiting, after=_GRACE)
+            self.is_over = True
+            self._cancel_timer()
+            self.timer = self.timers.set(waiting, after=_GRACE)
 
     @handles
     def on_timer(self, event: TimerEvent, aci: ActivityContext) -> None:
-        if self.answered_at is None:
+        if not self.is_over and any(isinstance(each.activity, ServerTransaction) for each in self.activities):
+            self.timer = self.timers.set(aci, after=_LOOK)
+            return
+        self.timer = None
+        if self.is_over and self.answered_at is None:
             self.usage.failed.increment()
             reason = "cancelled" if self.is_cancelled else "refused"
             self._tell("failed", reason=reason, status=487 if self.is_cancelled else self.status or None)
@@ -166,7 +179,13 @@ class CallEvents(Sbb, vendor="slee", version="1.0"):
     def _let_go(self) -> None:
         waiting, self.waiting = self.waiting, None
         if waiting is not None:
+            self._cancel_timer()
             waiting.detach(self)
+
+    def _cancel_timer(self) -> None:
+        if self.timer is not None:
+            self.timers.cancel(self.timer)
+            self.timer = None
 
     def _tell(self, kind: Kind, **more: object) -> None:
         """Hand one web-hook over; those of a call are delivered in their order."""

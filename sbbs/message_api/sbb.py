@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from resource_adaptors.http.api import HTTP, GetRequest, PostRequest
+from resource_adaptors.http.api import LocalProtocolError as HttpRefusal
 from resource_adaptors.http.api import Request as HttpRequest
 from resource_adaptors.sip.api import SIP, ClientTransaction, HearsOutcomes, LocalProtocolError, Outcome, parse_uri
 from sbbs.message_api.config import MessageApiConfiguration, MessageApiUsage
@@ -25,6 +26,7 @@ from sbbs.message_api.orders import (
 )
 from slee import (
     ActivityContext,
+    AlarmLevel,
     Cmp,
     Sbb,
     Select,
@@ -41,6 +43,7 @@ from slee import (
 _PATIENCE: Final = 60.0
 """Seconds after which no outcome can come any more: timer F fires before (RFC 3261 17.1.2.2)."""
 _COOKIE: Final = "z9hG4bK"
+_ALARM: Final = "message_api.no_target"
 
 
 class _Refused(Exception):
@@ -89,9 +92,11 @@ class MessageApi(HearsOutcomes, Sbb, vendor="slee", version="1.0"):
 
     def _take(self, request: HttpRequest, aci: ActivityContext) -> None:
         """Send what is ordered, unless that has been done under the same key."""
+        if request.is_streamed:
+            raise _Refused(413, "too-long", "an order is much shorter")
         try:
             order = msgspec.json.decode(request.body, type=Order)
-        except msgspec.ValidationError as error:
+        except msgspec.DecodeError as error:
             raise _Refused(422, "invalid-order", str(error)) from error
         digest = hashlib.blake2b(request.body, digest_size=16).digest()
         key = _key_of(request)
@@ -173,14 +178,23 @@ class MessageApi(HearsOutcomes, Sbb, vendor="slee", version="1.0"):
             if self.request is not None and self.http.is_waiting(self.request):
                 self._answer(self.request, settled)
             if self.config.webhook:
-                body = msgspec.json.encode({"type": "message.outcome", **settled.shown()})
-                self.http.webhook(self.config.webhook, body, ordering_key=settled.to)
+                self._tell(settled)
             self.usage.delay.record(round((self.now - settled.created) * 1000))
         getattr(self.usage, state).increment()
         self.message, self.request = "", None
         waiting, self.waiting = self.waiting, None
         if waiting is not None:
             waiting.detach(self)
+
+    def _tell(self, settled: MessageStatus) -> None:
+        """Hand a web-hook over; without its target the outcome is known all the same."""
+        body = msgspec.json.encode({"type": "message.outcome", **settled.shown()})
+        try:
+            self.http.webhook(self.config.webhook, body, ordering_key=settled.to)
+        except HttpRefusal as error:
+            self.alarms.raise_alarm(_ALARM, self.config.webhook, level=AlarmLevel.MAJOR, message=str(error))
+        else:
+            self.alarms.clear_type(_ALARM)
 
     def _answer(self, aci: ActivityContext, status: MessageStatus) -> None:
         """201 with the outcome, 202 without."""

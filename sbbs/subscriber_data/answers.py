@@ -9,8 +9,8 @@ import msgspec
 
 from resource_adaptors.diameter.api import ShReply, ShResult, UserData, UserIdentity
 
-_NUMBER: Final = re.compile(r"\+?\d{3,15}\Z")
-_ETAG: Final = re.compile(r'"(\d{1,5})"\Z')
+_NUMBER: Final = re.compile(r"\+?[0-9]{3,15}\Z")
+_ETAG: Final = re.compile(r'"([0-9]{1,5})"\Z')
 _STATES: Final = ("not registered", "registered", "registered for services only", "being authenticated")
 
 

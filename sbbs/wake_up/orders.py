@@ -40,8 +40,10 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             at = datetime.datetime.fromisoformat(self.at)
             instant = at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(self.zone or zone))
-        except (ValueError, ZoneInfoNotFoundError) as error:
-            raise LocalProtocolError(f"at {self.at!r}: {error}; give an ISO 8601 time") from error
+        except (ValueError, OSError, ZoneInfoNotFoundError) as error:  # a zone may name a folder
+            raise LocalProtocolError(
+                f"at {self.at!r}: {error}; give an ISO 8601 time, and an IANA name as zone"
+            ) from error
         if instant.timestamp() <= now:
             raise LocalProtocolError(f"at {self.at!r} is past; give a time to come")
         return Once(at, self.zone or zone) if at.tzinfo is None else Once(at.timestamp())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
 from typing import Final
 
 import msgspec
 
 from resource_adaptors.http.api import HTTP, DeleteRequest, GetRequest, PutRequest
+from resource_adaptors.http.api import LocalProtocolError as HttpRefusal
 from resource_adaptors.sip.api import SIP, HearsOutcomes, Outcome, parse_uri
-from resource_adaptors.timer.api import TIMER, LocalProtocolError, Plan, ScheduleFired
+from resource_adaptors.timer.api import TIMER, LocalProtocolError, Plan, ScheduleFired, UnknownScheduleError
 from sbbs.wake_up.config import WakeUpConfiguration, WakeUpUsage
 from sbbs.wake_up.orders import PREFIX, WAKE_UPS, Order, WakeUp
 from slee import (
@@ -35,6 +36,7 @@ _PATIENCE: Final = 40.0
 LONGEST_TEXT: Final = 800
 """Octets; with the headers a MESSAGE may have 1,300 (RFC 3428 8)."""
 _ALARM: Final = "wake_up.undelivered"
+_NO_TARGET: Final = "wake_up.no_target"
 
 
 def run(event: ScheduleFired) -> tuple[str, int] | None:
@@ -67,12 +69,16 @@ class WakeUps(HearsOutcomes, Sbb, vendor="slee", version="1.0"):
         if not self.http.is_waiting(aci):
             return
         identity = event.request.fields["id"]
+        if event.request.is_streamed:
+            self.usage.refused.increment()
+            self.http.problem(aci, 413, code="too-long", detail="an order is much shorter")
+            return
         try:
             order = msgspec.json.decode(event.request.body, type=Order)
             self._judge(order)
             timing = order.timing(self.config.zone, self.now)
             self.timer.create(Plan(name=PREFIX + identity, timing=timing), replace=True)
-        except (msgspec.ValidationError, LocalProtocolError) as error:
+        except (msgspec.DecodeError, LocalProtocolError) as error:
             self.usage.refused.increment()
             self.http.problem(aci, 422, code="invalid-order", detail=str(error))
             return
@@ -82,7 +88,7 @@ class WakeUps(HearsOutcomes, Sbb, vendor="slee", version="1.0"):
         self.wake_ups.put(identity, (ordered,))
         self.usage.ordered.increment()
         headers = [("Location", f"/v1/wake-ups/{identity}")]
-        self.http.respond_json(aci, self._show(ordered, ()), status=201 if is_new else 200, headers=headers)
+        self.http.respond_json(aci, self._show(ordered), status=201 if is_new else 200, headers=headers)
 
     def _judge(self, order: Order) -> None:
         """Refuse at once what could not be sent when the time comes."""
@@ -98,13 +104,13 @@ class WakeUps(HearsOutcomes, Sbb, vendor="slee", version="1.0"):
     def on_get(self, event: GetRequest, aci: ActivityContext) -> None:
         if not self.http.is_waiting(aci):
             return
-        names = self.timer.find(PREFIX)
         identity = event.request.fields.get("id")
         if identity is None:
+            names = self.timer.find(PREFIX)
             rows = [row for name in names for row in self.wake_ups.find(name.removeprefix(PREFIX))]
-            self.http.respond_json(aci, {"wake_ups": [self._show(row, names) for row in rows]})
+            self.http.respond_json(aci, {"wake_ups": [self._show(row, self._next(row.id)) for row in rows]})
         elif found := self.wake_ups.find(identity):
-            self.http.respond_json(aci, self._show(found[0], names))
+            self.http.respond_json(aci, self._show(found[0], self._next(identity)))
         else:
             self.http.problem(aci, 404, code="unknown-wake-up", detail="there is no wake-up of that id")
 
@@ -116,19 +122,26 @@ class WakeUps(HearsOutcomes, Sbb, vendor="slee", version="1.0"):
         if not self.wake_ups.find(identity):
             self.http.problem(aci, 404, code="unknown-wake-up", detail="there is no wake-up of that id")
             return
-        if PREFIX + identity in self.timer.find(PREFIX + identity):
+        with contextlib.suppress(UnknownScheduleError):  # its last time has passed
             self.timer.cancel(PREFIX + identity)
         self.wake_ups.put(identity, ())
         self.usage.cancelled.increment()
         self.http.respond(aci, 204)
 
-    def _show(self, row: WakeUp, names: Sequence[str]) -> dict[str, object]:
-        """A wake-up as clients see it, with its next time if it is among the schedules named."""
+    def _next(self, identity: str) -> float | None:
+        """When a wake-up is due next; `None` after its last time."""
+        try:
+            return self.timer.next(PREFIX + identity)
+        except UnknownScheduleError:
+            return None
+
+    def _show(self, row: WakeUp, due: float | None = None) -> dict[str, object]:
+        """A wake-up as clients see it, with its next time."""
         shown: dict[str, object] = {"id": row.id, "to": row.to, "text": row.text, "zone": row.zone, "state": row.state}
         shown |= {"at": row.at} if row.cron is None else {"cron": row.cron}
         if row.last:
             shown |= {"last": row.last, "attempts": row.attempts, "status": row.status, "reason": row.reason}
-        if PREFIX + row.id in names and (due := self.timer.next(PREFIX + row.id)) is not None:
+        if due is not None:
             shown["next"] = due
         return shown
 
@@ -143,7 +156,7 @@ class WakeUps(HearsOutcomes, Sbb, vendor="slee", version="1.0"):
             return  # cancelled at this instant
         self.wake_up = identity
         self.usage.lateness.record(round((self.now - event.due) * 1000))
-        is_over = self.timer.next(event.name) is None
+        is_over = self._next(identity) is None
         expires_at = self.now + self.config.keep if is_over else found[0].expires_at
         self.wake_ups.put(identity, (msgspec.structs.replace(found[0], last=event.due, expires_at=expires_at),))
         waiting = self.null_activities.create()
@@ -192,8 +205,17 @@ class WakeUps(HearsOutcomes, Sbb, vendor="slee", version="1.0"):
             self.alarms.raise_alarm(_ALARM, self.wake_up, level=AlarmLevel.MINOR, message=text)
         row = self._change(state=state, status=status, reason=reason)
         if row is not None and self.config.webhook:
-            body = msgspec.json.encode({"type": "wake-up.result", **self._show(row, ())})
+            self._tell(row)
+
+    def _tell(self, row: WakeUp) -> None:
+        """Hand a web-hook over; without its target the result is known all the same."""
+        body = msgspec.json.encode({"type": "wake-up.result", **self._show(row)})
+        try:
             self.http.webhook(self.config.webhook, body, ordering_key=row.id)
+        except HttpRefusal as error:
+            self.alarms.raise_alarm(_NO_TARGET, self.config.webhook, level=AlarmLevel.MAJOR, message=str(error))
+        else:
+            self.alarms.clear_type(_NO_TARGET)
 
     def _set_timer(self, waiting: ActivityContext, seconds: float) -> None:
         if self.timer_id is not None:

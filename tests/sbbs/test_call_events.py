@@ -229,3 +229,32 @@ def test_the_end_of_a_call_is_told_after_a_restart_with_its_whole_duration() -> 
     (ended,) = world.told()
     assert ended["type"] == "call.ended"
     assert ended["duration"] == pytest.approx(10, abs=0.2)
+
+
+def test_nothing_is_left_of_a_call_that_was_ringing_at_a_restart() -> None:
+    slee = SleeHarness(journal=SimulatedDisk(), leftovers_allowed=True)
+    alice, bob = World(slee).phones()
+    slee.advance(0.1)
+    alice.request("INVITE", bob.aor)
+    bob.answer(180)
+    slee.advance(1)
+    again = slee.crash(downtime=4.8)
+    world = World(again)
+    again.restart()
+    assert again.entities(CallEvents)
+    again.advance(600)
+    assert not again.entities(CallEvents)
+    assert world.kinds() in (["call.offered"], [])
+
+
+def test_a_call_that_rings_for_long_is_followed_on(world: World) -> None:
+    alice, bob = world.phones()
+    call = alice.request("INVITE", bob.aor)
+    assert world.kinds() == ["call.offered"]
+    for _ in range(8):
+        bob.answer(180)
+        world.slee.advance(100)
+    bob.answer(486)
+    call.ack()
+    world.slee.advance(1.1)
+    assert world.kinds() == ["call.offered", "call.failed"]

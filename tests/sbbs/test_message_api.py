@@ -216,3 +216,30 @@ def test_a_message_that_was_under_way_when_the_process_ended_is_unknown_after_th
     again.advance(61)
     assert world.status(identity)["state"] == "unknown"
     assert {hook["state"] for hook in world.told()} == {"unknown"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 422),
+        (b"{", 400),
+        (b'"\\ud800"', 422),
+        (b'{"to": "sip:bob@example.test", "text": "\\ud800"}', 422),
+        (b'{"to": "sip:bob@example.test", "text": "' + b"x" * 70_000 + b'"}', 413),
+    ],
+    ids=["nothing", "cut off", "no text", "no text within", "long"],
+)
+def test_what_is_no_order_is_refused(world: World, body: bytes, status: int) -> None:
+    headers = [("Content-Type", "application/json")]
+    assert world.http.client().request("POST", "/v1/messages", headers=headers, body=body).status == status
+
+
+def test_an_outcome_is_known_though_the_web_hook_s_target_is_missing() -> None:
+    with SleeHarness() as slee:
+        world = World(slee, webhook="nobody")
+        bob = world.bob()
+        pending = world.order()
+        bob.answer(200, to="MESSAGE")
+        assert (pending.status, pending.json()["state"]) == (201, "delivered")
+        assert [alarm.alarm_type for alarm in slee.alarms] == ["message_api.no_target"]
+        slee.run_until_idle()

@@ -199,6 +199,8 @@ def test_names_of_subscribers() -> None:
     assert user_of("tel:+43664") == UserIdentity("tel:+43664")
     with pytest.raises(Refused):
         user_of("mailto:alice@example.net")
+    with pytest.raises(Refused):
+        user_of("\u0661\u0662\u0663\u0664")
 
 
 def test_conditions() -> None:

@@ -30,7 +30,7 @@ CONFIG = {"sender": "sip:wake-up@example.test", "zone": "Europe/Vienna", "attemp
 class World:
     """The service with its neighbours."""
 
-    def __init__(self, slee: SleeHarness) -> None:
+    def __init__(self, slee: SleeHarness, **config: object) -> None:
         self.slee = slee
         sip = SipConfiguration.model_validate({"domains": ["example.test"]})
         self.sip = slee.add_resource("sip-main", SipSimulator(), sip)
@@ -41,7 +41,7 @@ class World:
         self.timer = slee.add_resource("timer-main", TimerSimulator())
         slee.install(Registrar, durability=Durability.SYNC)
         slee.install(Proxy)
-        slee.install(WakeUps, configuration=CONFIG, durability=Durability.SYNC)
+        slee.install(WakeUps, configuration={**CONFIG, **config}, durability=Durability.SYNC)
 
     def bob(self) -> Phone:
         phone = self.sip.phone("bob")
@@ -233,3 +233,39 @@ def test_a_message_whose_outcome_a_crash_has_lost_is_sent_again() -> None:
     bob.answer(200, to="MESSAGE")
     again.advance(0.1)
     assert late(world)["state"] == "delivered"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 422),
+        (b"{", 400),
+        (b'"\\ud800"', 422),
+        (b'{"to": "sip:bob@example.test", "text": "\\ud800"}', 422),
+        (b'{"to": "sip:bob@example.test", "text": "' + b"x" * 70_000 + b'"}', 413),
+    ],
+    ids=["nothing", "cut off", "no text", "no text within", "long"],
+)
+def test_what_is_no_order_is_refused(world: World, body: bytes, status: int) -> None:
+    headers = [("Content-Type", "application/json")]
+    assert world.http.client().request("PUT", "/v1/wake-ups/114", headers=headers, body=body).status == status
+
+
+@pytest.mark.parametrize("zone", ["Europe", "x" * 300, "../zone"])
+def test_a_zone_that_is_none_is_refused(world: World, zone: str) -> None:
+    assert world.order(at="2026-12-24T06:45", zone=zone).status == 422
+    assert world.order(cron="45 6 * * *", zone=zone).status == 422
+
+
+def test_a_result_is_known_though_the_web_hook_s_target_is_missing() -> None:
+    with SleeHarness(journal=SimulatedDisk(), leftovers_allowed=True) as slee:
+        world = World(slee, webhook="nobody")
+        bob = world.bob()
+        world.order(at=world.local(60))
+        slee.advance(61)
+        bob.answer(200, to="MESSAGE")
+        slee.advance(0.1)
+        shown = world.get()
+        slee.advance(0.1)
+        assert shown.json()["state"] == "delivered"
+        assert [alarm.alarm_type for alarm in slee.alarms] == ["wake_up.no_target"]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
+import httpx
 import msgspec
 
 from resource_adaptors.http.message.errors import LocalProtocolError
@@ -117,8 +118,9 @@ def origin_of(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS.get(parts.scheme, 0)
-    except ValueError as error:
-        raise LocalProtocolError(f"request: {url!r} is no URL [HTTP-23]: {error}") from error
+        httpx.URL(url)  # the client's library is to take it too
+    except (ValueError, httpx.InvalidURL) as error:
+        raise LocalProtocolError(f"request: {url[:200]!r} is no URL [HTTP-23]: {error}") from error
     if not url.isascii() or any(c <= " " or c == "\x7f" for c in url):
         raise LocalProtocolError(f"request: {url!r} has unfit characters [HTTP-23]; encode them")
     if parts.scheme not in _PORTS or not parts.hostname:
@@ -164,10 +166,10 @@ def redirected(call: Call, reply: Reply) -> Call | None:
     location = reply.header("location")
     if reply.status not in _REDIRECTS or not call.redirects or location is None:
         return None
-    url = urljoin(call.url, location).partition("#")[0]
     try:
+        url = urljoin(call.url, location).partition("#")[0]
         origin = origin_of(url)
-    except LocalProtocolError:
+    except ValueError:  # what it names is no URL, or none that may be asked
         return None
     if call.origin.startswith("https:") and not origin.startswith("https:"):
         return None
@@ -218,6 +220,17 @@ class Circuit:
     def is_calm(self) -> bool:
         """Whether there is nothing to remember."""
         return self.state == CLOSED and not self._failures
+
+    def is_past(self, now: float) -> bool:
+        """Whether its failures matter no more: a request would be sent, and what failed is older than is counted."""
+        if self.state == OPEN:
+            return now >= self._opened + self.open_for
+        return self.state == CLOSED and (not self._failures or self._failures[-1] < now - self.within)
+
+    def abandon(self) -> None:
+        """A request was given up: if it was the probe, the next one is."""
+        if self.state == HALF_OPEN:
+            self.state = OPEN
 
     def allow(self, now: float) -> bool:
         """Whether a request may be sent now; the first one after the rest is the probe."""

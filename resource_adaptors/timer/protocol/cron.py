@@ -25,6 +25,7 @@ _SHORTHANDS: Final = {
 }
 _MONTHS: Final = {name: n for n, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 _DAYS: Final = {name: n for n, name in enumerate("sun mon tue wed thu fri sat".split())}
+_LONGEST_NUMBER: Final = 9
 
 
 class _Field(msgspec.Struct, frozen=True):
@@ -182,7 +183,7 @@ def _range(part: str, position: int, field: _Field) -> range:
     span, slash, step_text = part.partition("/")
     step = 1
     if slash:
-        if not step_text.isascii() or not step_text.isdecimal() or not 1 <= int(step_text) <= field.high:
+        if not _is_number(step_text) or not 1 <= int(step_text) <= field.high:
             raise _bad(field, position + len(span) + 1, step_text, f"a step of 1 to {field.high}")
         step = int(step_text)
     if span == "*":
@@ -202,10 +203,14 @@ def _number(text: str, position: int, field: _Field) -> int:
     named = field.names.get(text.lower())
     if named is not None:
         return named
-    if text.isascii() and text.isdecimal() and field.low <= int(text) <= field.high:
+    if _is_number(text) and field.low <= int(text) <= field.high:
         return int(text)
     names = f" or {' '.join(field.names)}" if field.names else ""
     raise _bad(field, position, text, f"{field.low} to {field.high}{names}")
+
+
+def _is_number(text: str) -> bool:
+    return len(text) <= _LONGEST_NUMBER and text.isascii() and text.isdecimal()
 
 
 def _read_days(days: tuple[int, str], weekdays: tuple[int, str]) -> _Days:

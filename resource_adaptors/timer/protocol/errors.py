@@ -3,6 +3,7 @@
 LocalProtocolError (also a ValueError)
  +-- AlreadyExistsError
  +-- ResourceExhaustedError
+ +-- ScheduleOverError
  +-- UnknownScheduleError
 """
 
@@ -19,6 +20,10 @@ class AlreadyExistsError(LocalProtocolError):
 
 class ResourceExhaustedError(LocalProtocolError):
     """A limit on the number of schedules is reached (TIM-28)."""
+
+
+class ScheduleOverError(LocalProtocolError):
+    """Every time of the schedule has passed (TIM-8); what is declared may be so after a restart."""
 
 
 class UnknownScheduleError(LocalProtocolError):

@@ -15,6 +15,7 @@ FREQUENCIES: Final = ("SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONT
 WEEKDAYS: Final = {name: n for n, name in enumerate("MO TU WE TH FR SA SU".split())}
 LARGEST_COUNT: Final = 100_000
 """Occurrences that COUNT may ask for; they are counted when the schedule is made."""
+_LONGEST_NUMBER: Final = 9
 
 _BY_DAY: Final = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
 _UNTIL: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z)?)?")
@@ -105,7 +106,8 @@ class _Numbers(msgspec.Struct, frozen=True):
 
     def _number(self, word: str) -> int | None:
         digits = word.lstrip("+-") if self.is_signed else word
-        if not digits.isascii() or not digits.isdecimal() or len(word) - len(digits) > 1:
+        is_number = len(digits) <= _LONGEST_NUMBER and digits.isascii() and digits.isdecimal()
+        if not is_number or len(word) - len(digits) > 1:
             return None
         number = int(digits)
         if not self.low <= number <= self.high:

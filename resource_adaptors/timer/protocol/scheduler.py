@@ -16,7 +16,7 @@ import msgspec
 
 from resource_adaptors.timer.protocol.catchup import Overdue, overdue
 from resource_adaptors.timer.protocol.schedule import Missed, Overlap, Schedule, is_steady
-from resource_adaptors.timer.protocol.timing import Timing
+from resource_adaptors.timer.protocol.timing import LATEST, Timing
 
 _DRAW_OCTETS: Final = 4
 _WHOLE: Final = 0.999
@@ -354,7 +354,9 @@ class Scheduler:
             return
         self.remove(schedule)
         until = schedule.plan.valid_until
-        is_cut = until is not None and schedule.occurrences.next_after(self.line(schedule, until)) is not None
+        is_cut = (
+            until is not None and schedule.occurrences.next_after(self.line(schedule, min(until, LATEST))) is not None
+        )
         notices.append(Exhausted(schedule, "valid_until" if is_cut else "completed"))
 
 

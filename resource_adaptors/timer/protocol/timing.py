@@ -21,14 +21,20 @@ SHORTEST_PERIOD: Final = 0.1
 LONGEST_PERIOD: Final = 10 * 366 * 86_400.0
 HORIZON: Final = 50 * 366 * 86_400.0
 """Seconds ahead in which an occurrence must lie (TIM-28)."""
+_EARLIEST: Final = datetime.datetime(1900, 1, 1)
+_LATEST: Final = datetime.datetime(2999, 12, 31)
+"""The years that are computed with: further on, local times and fractions of seconds cannot be told any more."""
+EARLIEST: Final = _EARLIEST.replace(tzinfo=datetime.UTC).timestamp()
+LATEST: Final = _LATEST.replace(tzinfo=datetime.UTC).timestamp()
 
 Holidays: TypeAlias = Callable[[str], frozenset[datetime.date] | None]
 """Tells the days off of a calendar as they are now; `None` if there is no such calendar."""
 
-_INTERVAL: Final = re.compile(r"R(\d*)/([^/]+)/([^/]+)")
+_INTERVAL: Final = re.compile(r"R(\d{0,9})/([^/]+)/([^/]+)")
 _DURATION: Final = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _ADJUSTMENTS: Final = ("skip", "shift_before", "shift_after")
 _DAY: Final = datetime.timedelta(days=1)
+_SECOND: Final = datetime.timedelta(seconds=1)
 _NO_DAYS: Final[frozenset[datetime.date]] = frozenset()
 
 
@@ -134,9 +140,13 @@ def _cron(expression: str, zone: Zone) -> CronExpression:
 def _instant(timing: Once) -> float:
     at = timing.at
     if isinstance(at, datetime.datetime):
-        return at.timestamp() if at.tzinfo is not None else float(find_zone(timing.zone).first(at))
-    if not math.isfinite(at):
-        raise LocalProtocolError(f"once: {at!r} is no instant [TIM-9]; give seconds since the epoch")
+        at = at.timestamp() if at.tzinfo is not None else find_zone(timing.zone).first(at)
+    return _checked("once", at)
+
+
+def _checked(what: str, at: float) -> float:
+    if not EARLIEST <= at <= LATEST:
+        raise LocalProtocolError(f"{what}: {at!r} [TIM-9]; give seconds since the epoch, within the years 1900 to 2999")
     return float(at)
 
 
@@ -162,9 +172,7 @@ class _Interval(msgspec.Struct, frozen=True, gc=False):
             raise LocalProtocolError(f"every: period {timing.period!r} [TIM-3, TIM-28]; allowed is 0.1 s to 10 years")
         if timing.count < 0:
             raise LocalProtocolError(f"every: count {timing.count} [TIM-3]; give 0 for no end, or more")
-        start = created + timing.period if timing.start is None else timing.start
-        if not math.isfinite(start):
-            raise LocalProtocolError(f"every: start {timing.start!r} [TIM-9]; give seconds since the epoch")
+        start = created + timing.period if timing.start is None else _checked("every: start", timing.start)
         return cls(start, timing.period, timing.count)
 
     def next_after(self, instant: float) -> float | None:
@@ -182,16 +190,16 @@ class _Calendar:
 
     def __init__(self, timing: Calendar, zone: Zone, created: float, holidays: Holidays) -> None:
         rule = parse_rule(timing.rule)
-        until = rule.until
-        if until is not None and until.tzinfo is not None:
-            until = zone.local(until.timestamp())
+        until = None if rule.until is None else _local(rule.until, zone)
         start = timing.start or zone.local(created)
         if start.tzinfo is not None:
             raise LocalProtocolError("calendar: start has an offset [TIM-9]; give a local time and the zone")
+        if not _EARLIEST <= start <= _LATEST:
+            raise LocalProtocolError(f"calendar: start {start} [TIM-9]; give a time of the years 1900 to 2999")
         self._zone = zone
         self._recurrence = Recurrence(rule, start, until)
-        self._excluded = frozenset(parse_moment("EXDATE", 0, text) for text in timing.exdates)
-        self._extra = tuple(sorted(parse_moment("RDATE", 0, text) for text in timing.rdates))
+        self._excluded = frozenset(_local(parse_moment("EXDATE", 0, text), zone) for text in timing.exdates)
+        self._extra = tuple(sorted(_local(parse_moment("RDATE", 0, text), zone) for text in timing.rdates))
         if timing.on_holiday not in _ADJUSTMENTS:
             raise LocalProtocolError(f"calendar: {timing.on_holiday!r} [TIM-5]; allowed is {', '.join(_ADJUSTMENTS)}")
         self._on_holiday = timing.on_holiday
@@ -204,7 +212,9 @@ class _Calendar:
         """The first occurrence; one that was shifted over holidays may have been due some days off."""
         local = self._zone.local(instant)
         days_off = (self._holidays(self._calendar) if self._calendar is not None else None) or _NO_DAYS
-        reach = (_longest_run(days_off) + 1) * _DAY if self._on_holiday != "skip" else _DAY
+        is_shifted = bool(days_off) and self._on_holiday != "skip"
+        # Unshifted, instants rise with local times: what is not after this one's local time is not after it either.
+        reach = (_longest_run(days_off) + 1) * _DAY if is_shifted else _SECOND
         begin = max(local, datetime.datetime.min + reach) - reach
         best: float | None = None
         for match in self._merged(begin):
@@ -216,7 +226,7 @@ class _Calendar:
             at = float(self._zone.first(shifted))
             if at > instant and (best is None or at < best):
                 best = at
-                if not days_off:
+                if not is_shifted:
                     break
         return best
 
@@ -241,6 +251,13 @@ class _Calendar:
         while match.date() in days_off:
             match += step
         return match
+
+
+def _local(moment: datetime.datetime, zone: Zone) -> datetime.datetime:
+    """A moment in local time; one beyond the years that are computed with stands for their beginning or end."""
+    earliest, latest = (end.replace(tzinfo=moment.tzinfo) for end in (_EARLIEST, _LATEST))
+    moment = min(max(moment, earliest), latest)
+    return moment if moment.tzinfo is None else zone.local(moment.timestamp())
 
 
 @lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ from resource_adaptors.http.testing import HttpSimulator
 from slee import ActivityContext
 from slee.stores.simulated import SimulatedDisk
 from slee.testing import SleeHarness
-from tests.resource_adaptors.http.kit import EVENTS, SCRIPT, Desk, World
+from tests.resource_adaptors.http.kit import EVENTS, SCRIPT, Desk, World, head
 
 BASE = "https://slee.example.net"
 SECTION: dict[str, Any] = {"callbacks": {"base": BASE, "key": "0123456789abcdef"}}
@@ -183,3 +183,25 @@ def test_http_32_callbacks_and_used_tokens_are_kept_over_a_crash() -> None:
     slee.advance(1)
     assert called.status == 204
     assert len(received()) == 2
+
+
+def test_http_32_of_two_whose_bodies_come_at_once_one_is_taken() -> None:
+    sessions = {"POST /chat": {"source": "query", "name": "s", "idle": 50}}
+    with World(**SECTION, sessions=sessions) as world:
+
+        def act(sbb: Desk, event: PostRequest, aci: ActivityContext) -> None:
+            session = sbb.http.session(aci)
+            session.attach(sbb)
+            URLS[:] = [sbb.http.callback_url(session)]
+            sbb.http.respond(aci, 200)
+
+        world.at(PostRequest, act)
+        world.client().post("/chat?s=1")
+        clients = world.client(), world.client()
+        for client in clients:
+            client.send(head("POST", URLS[0].removeprefix(BASE), "Content-Length: 2"))
+        for client in clients:
+            client.send(b"ab")
+        assert [client.answers[0].status for client in clients] == [204, 410]
+        assert len(received()) == 1
+        world.slee.advance(60)

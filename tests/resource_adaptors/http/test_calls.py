@@ -72,6 +72,9 @@ def test_http_23_the_outcome_is_one_event_by_the_class_of_its_status(status: int
         {"url": "http://user:pw@a/"},
         {"url": "http://a/\r\nX: y"},
         {"url": "http://a:22/"},
+        {"url": "http://192.0.2.999/"},
+        {"url": "http://[v1.a]/"},
+        {"url": "http://a/" + "x" * 70_000},
         {"method": "GET X"},
         {"timeout": 0.0},
         {"redirects": 6},
@@ -281,3 +284,56 @@ def test_http_29_only_some_ports_may_be_asked(port: int, fits: bool) -> None:
         assert "HTTP-29" in str(error)
     else:
         assert fits
+
+
+def test_http_26_a_probe_that_is_given_up_leaves_the_next_one_to_probe() -> None:
+    with World(client={"breaker": {"failures": 1, "open": 5}, "retries": {"tries": 0}}) as world:
+
+        def act(sbb: Desk, event: GetRequest, aci: ActivityContext) -> None:
+            made = sbb.http.request("GET", URL)
+            made.attach(sbb)
+            if event.request.query == "cancel":
+                sbb.http.cancel(made)
+            sbb.http.respond(aci, 202)
+
+        world.at(GetRequest, act)
+        world.client().get("/x")
+        world.http.calls[0].fail("connect")
+        world.slee.advance(6)
+        world.client().get("/x?cancel")
+        world.client().get("/x")
+        assert len(world.http.calls) == 3
+        world.http.calls[2].answer(200)
+        assert not world.slee.alarms
+
+
+@pytest.mark.parametrize(("status", "tries"), [(200, 3), (503, 2)])
+def test_http_26_a_probe_decides_what_becomes_of_the_queue(status: int, tries: int) -> None:
+    client = {"connections": 1, "breaker": {"failures": 1, "open": 5}, "retries": {"tries": 0}, "timeout": 1000}
+    with World(client=client) as world:
+        asking(world)
+        world.http.calls[0].fail("connect")
+        world.slee.advance(6)
+        asking(world, count=2)
+        world.http.calls[1].answer(status)
+        assert len(world.http.calls) == tries
+        for made in world.http.calls[2:]:
+            made.answer(200)
+
+
+def test_http_26_origins_that_failed_long_ago_are_forgotten() -> None:
+    with World(client={"retries": {"tries": 0}, "breaker": {"failures": 1, "open": 5}}) as world:
+        for number in range(1100):
+            asking(world, url=f"http://h{number}.test/")
+            world.http.calls[-1].fail("connect")
+            world.slee.advance(1)
+        assert len(world.http.outgoing.circuits) < 100
+        assert len(world.slee.alarms) == len(world.http.outgoing.circuits)
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://[v1.a]/", "http://a:x/", "mailto:a"])
+def test_http_27_a_redirect_to_what_is_no_url_is_the_outcome(location: str) -> None:
+    with World() as world:
+        asking(world, redirects=1)
+        world.http.calls[0].answer(302, b"", [("Location", location)])
+        assert [type(event) for event in world.events] == [HttpRedirect]

@@ -19,6 +19,7 @@ from tests.resource_adaptors.http.kit import World
         {"limits": {"bodies": 1}},
         {"sessions": {"/chat": {"source": "header", "name": "X"}}},
         {"auth": {"GET /x": {"bearer": {"a": "short"}}}},
+        {"auth": {"GET /x": {"bearer": {"a": "\xe4" * 64}}}},
         {"static": {"X": "a\nb"}},
         {"client": {"allow_networks": ["nowhere"]}},
         {"webhooks": {"targets": {"a": {"url": "http://a/", "keys": []}}}},

@@ -203,3 +203,13 @@ def test_http_12_http_2_is_told_505(data: bytes) -> None:
         assert [answer.status for answer in client.answers] == [505]
         world.slee.advance(3)
         assert client.is_closed
+
+
+@pytest.mark.parametrize("zeros", [0, 5000])
+def test_http_2_zeros_before_a_length_are_no_matter(zeros: int) -> None:
+    with World() as world:
+        world.answer(PostRequest)
+        client = world.client()
+        client.send(head("POST", "/x", f"Content-Length: {'0' * zeros}2") + b"ab")
+        assert [answer.status for answer in client.answers] == [200]
+        assert world.events[0].request.body == b"ab"

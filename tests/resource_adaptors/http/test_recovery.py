@@ -5,7 +5,7 @@ from __future__ import annotations
 from resource_adaptors.http.api import GetRequest, PostRequest, WebhookDeadLettered, WebhookDelivered
 from resource_adaptors.http.config import HttpConfiguration
 from resource_adaptors.http.testing import HttpSimulator
-from slee import ActivityContext
+from slee import ActivityContext, TimerEvent
 from slee.stores.simulated import SimulatedDisk
 from slee.testing import SleeHarness
 from tests.resource_adaptors.http.kit import EVENTS, SCRIPT, Desk
@@ -142,6 +142,29 @@ def test_http_43_web_hooks_are_kept_over_an_orderly_stop_and_none_is_given_up() 
     assert http.calls[2].call.body == b"waits for its turn"
     http.calls[2].answer(200)
     assert not http.webhooks.pending
+
+
+def test_http_43_what_is_told_while_it_stops_is_kept_for_the_next_start() -> None:
+    slee, http = begun()
+
+    def act(sbb: Desk, event: object, aci: ActivityContext) -> None:
+        sbb.http.webhook("crm", type(event).__name__.encode(), ordering_key="k").attach(sbb)
+        if isinstance(event, GetRequest):
+            sbb.timers.set(aci, after=1)
+        else:
+            sbb.http.respond(aci, 202)
+
+    SCRIPT[GetRequest] = SCRIPT[TimerEvent] = act
+    http.client().get("/x")
+    slee.kernel.stop(within=60.0)
+    slee.run()
+    slee.advance(2)
+    http.calls[0].answer(200)
+    slee.run()
+    assert slee.kernel.state.value == "Stopped"
+    slee, http = restarted(slee)
+    assert [made.call.body for made in http.calls] == [b"TimerEvent"]
+    http.calls[0].answer(200)
 
 
 def test_http_43_a_stop_lets_a_try_that_is_under_way_come_out() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from resource_adaptors.http import api
@@ -18,7 +20,8 @@ from resource_adaptors.http.api import (
     ResponseSent,
 )
 from slee import ActivityContext, Sbb, Select, TimerEvent, initial_event, resource
-from slee.api.errors import VerificationError
+from slee.api.errors import FireEventError, VerificationError
+from slee.spi import FailureReason
 from tests.resource_adaptors.http.kit import Desk, World, head
 
 
@@ -510,3 +513,19 @@ def test_http_22_an_unanswered_get_and_a_timer_make_a_long_poll() -> None:
             answer = client.get("/x")
             world.slee.advance(25)
             assert answer.status == 204
+
+
+def test_http_20_a_body_of_which_a_piece_is_not_taken_gets_503(monkeypatch: Any) -> None:
+    with World() as world:
+        world.at(PostRequest, lambda sbb, event, aci: sbb.http.read_body(aci, 100_000))
+        world.at(api.BodyComplete, lambda sbb, event, aci: sbb.http.respond(aci, 200))
+        endpoint = world.http.context.endpoint
+        fire = type(endpoint).fire
+
+        def full(self: Any, handle: Any, event: Any, *given: Any) -> None:
+            if isinstance(event, api.BodyChunk):
+                raise FireEventError("the queue is full", FailureReason.QUEUE_FULL)
+            fire(self, handle, event, *given)
+
+        monkeypatch.setattr(type(endpoint), "fire", full)
+        assert world.client().post("/x", body=LONG).status == 503

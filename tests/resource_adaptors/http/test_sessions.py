@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from resource_adaptors.http import api
-from resource_adaptors.http.api import GetRequest, PostRequest
+from resource_adaptors.http.api import GetRequest, PostRequest, SessionIdle
 from slee import ActivityContext, Cmp, Sbb, cmp, initial_event, resource
 from tests.resource_adaptors.http.kit import Desk, World
 
@@ -120,3 +120,36 @@ def test_http_34_a_bearer_token_names_the_principal(header: str, status: int) ->
             assert answer.header("www-authenticate").startswith("Bearer")
             assert not world.events
         assert world.client().get("/calls/1").status == 200
+
+
+def attaching(sbb: Desk, event: PostRequest, aci: ActivityContext) -> None:
+    sbb.http.session(aci).attach(sbb)
+    sbb.http.respond(aci, 200)
+
+
+def test_http_15_sessions_are_bounded() -> None:
+    routes = {"POST /chat": {"source": "cookie", "name": "s", "idle": 60}}
+    with World(sessions=routes, limits={"sessions": 2}) as world:
+        world.at(PostRequest, attaching)
+        answers = [world.client().post("/chat") for _ in range(3)]
+        assert [answer.status for answer in answers] == [200, 200, 503]
+        assert (answers[2].header("retry-after"), world.limit("sessions")) == ("10", 1)
+        known = answers[0].header("set-cookie").partition(";")[0]
+        headers = [("Cookie", known), ("Origin", "http://slee.example.test")]
+        assert world.client().post("/chat", headers=headers).status == 200
+        world.slee.advance(61)
+        assert world.client().post("/chat").status == 200
+        world.slee.advance(61)
+
+
+def test_http_15_a_request_that_comes_while_its_session_ends_is_to_come_again() -> None:
+    with World(sessions={"POST /chat": {"source": "query", "name": "s", "idle": 50}}) as world:
+        world.at(PostRequest, attaching)
+        world.at(SessionIdle, lambda sbb, event, aci: sbb.event_context.suspend(timeout=20))
+        assert world.client().post("/chat?s=1").status == 200
+        world.slee.advance(52)
+        answer = world.client().post("/chat?s=1")
+        assert (answer.status, answer.json()["code"], answer.header("retry-after")) == (503, "session_ending", "10")
+        world.slee.advance(20)
+        assert world.client().post("/chat?s=1").status == 200
+        world.slee.advance(80)

@@ -26,6 +26,8 @@ from resource_adaptors.http.config import ClientSection
 from resource_adaptors.http.message.event_stream import MOST_OCTETS, EventStreamReader, Message, format_event
 from resource_adaptors.http.protocol.calls import Failure, Opened, Reply, new_call
 from resource_adaptors.http.sender import HttpxSender
+from slee.api.errors import FireEventError
+from slee.spi import FailureReason
 from tests.resource_adaptors.http.kit import World
 
 
@@ -66,6 +68,26 @@ def test_http_23_a_streamed_answer_that_breaks_off_is_not_tried_again() -> None:
         assert world.events[-1] == HttpTransportError("reset", 1)
         world.slee.advance(5)
         assert len(world.http.calls) == 1
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/event-stream"])
+def test_http_23_an_answer_of_which_a_piece_is_not_taken_is_a_failure(kind: str, monkeypatch: Any) -> None:
+    with World() as world:
+        asking(world)
+        (made,) = world.http.calls
+        made.open(200, [("Content-Type", kind)])
+        endpoint = world.http.context.endpoint
+        fire = type(endpoint).fire
+
+        def full(self: Any, handle: Any, event: Any, *given: Any) -> None:
+            if isinstance(event, HttpBodyChunk | SseMessage):
+                raise FireEventError("the queue is full", FailureReason.QUEUE_FULL)
+            fire(self, handle, event, *given)
+
+        monkeypatch.setattr(type(endpoint), "fire", full)
+        made.piece(b"data: a\n\ndata: b\n\n")
+        assert world.events[-1] == HttpTransportError("overload", 1)
+        assert made.is_over
 
 
 def test_http_23_an_event_stream_comes_as_messages() -> None:
@@ -175,3 +197,40 @@ def test_http_28_a_header_section_longer_than_is_read_is_a_failure() -> None:
 def test_http_28_answers_are_framed_as_strictly_as_requests(answer: bytes) -> None:
     outcome, _ = tried([answer])
     assert outcome == Failure("bad_response")
+
+
+def kept(writes: list[bytes]) -> httpcore.AsyncMockStream:
+    class Stream(httpcore.AsyncMockStream):
+        async def write(self, buffer: bytes, *given: Any, **named: Any) -> None:
+            writes.append(buffer)
+
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nSet-Cookie: session=1; Path=/\r\n\r\n"
+    return Stream([answer, answer])
+
+
+def sent(*headers: tuple[str, str]) -> list[bytes]:
+    """The octets of two requests with the same headers, one after the other."""
+    writes: list[bytes] = []
+
+    class Backend(httpcore.AsyncMockBackend):
+        async def connect_tcp(self, *given: Any, **named: Any) -> httpcore.AsyncNetworkStream:
+            return kept(writes)
+
+    async def run() -> None:
+        sender = HttpxSender(SimpleNamespace(spawn=None), ClientSection(allow_networks=("127.0.0.0/8",)))
+        sender._guard._backend = Backend([])
+        for _ in range(2):
+            call = new_call("1", "GET", "http://127.0.0.1:8080/", headers, b"", 5.0)
+            assert isinstance(await sender._try(call, lambda _: None), Reply)
+        await sender._client.aclose()
+
+    asyncio.run(run())
+    return writes
+
+
+def test_http_23_a_cookie_of_one_answer_goes_with_no_other_request() -> None:
+    assert not any(b"cookie" in octets.lower() for octets in sent())
+
+
+def test_http_23_a_header_of_latin_1_is_sent_as_it_is() -> None:
+    assert sum(b"X-Name: Zo\xeb\r\n" in octets for octets in sent(("X-Name", "Zo\xeb"))) == 2

@@ -106,3 +106,16 @@ def test_http_21_event_streams_are_bounded(count: int, refused: int) -> None:
         assert statuses == [200, 200] + [503] * refused
         for client in clients:
             client.disconnect()
+
+
+def test_http_21_keys_of_event_streams_are_bounded() -> None:
+    with World(limits={"event_keys": 3}) as world:
+
+        def act(sbb: Desk, event: GetRequest, aci: ActivityContext) -> None:
+            for key in ("a", "b", "c", "a", "d"):
+                sbb.http.publish(key, "x")
+            sbb.http.respond(aci, 200)
+
+        world.at(GetRequest, act)
+        world.client().get("/x")
+        assert list(world.http.streams._kept) == ["c", "a", "d"]

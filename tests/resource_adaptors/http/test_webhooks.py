@@ -17,10 +17,11 @@ from resource_adaptors.http.api import (
     WebhookDelivered,
 )
 from slee import ActivityContext
-from slee.api.errors import NoSuchObjectError, UnrecognizedResourceAdaptorEntityError
+from slee.api.errors import ActivityAlreadyExistsError, NoSuchObjectError, UnrecognizedResourceAdaptorEntityError
 from slee.management.letters import DeadLetters
 from tests.resource_adaptors.http.kit import Desk, World
 
+BREAKER = {"failures": 1, "open": 50}
 TARGET = {"url": "https://crm.test/hook", "keys": ["new", "old"]}
 
 
@@ -216,3 +217,31 @@ def test_http_31_operators_see_retry_and_drop_dead_letters() -> None:
             made.answer(200)
         assert management.list() == ()
         assert not w.slee.alarms
+
+
+@pytest.mark.parametrize("status", [410, 503])
+def test_http_31_any_number_may_come_out_at_once(status: int) -> None:
+    """A target that is disabled, and one that is left alone: no try takes a turn of the loop."""
+    with World(
+        webhooks={"targets": {"crm": TARGET}, "parallel": 1, "schedule": [100], "give_up": 70},
+        client={"breaker": BREAKER},
+    ) as w:
+        telling(w, *(b"%d" % number for number in range(400)))
+        w.http.calls[0].answer(status)
+        w.slee.run()
+        assert len(w.http.webhooks.dead) == 400
+        assert len(w.http.calls) == 1
+
+
+def test_http_31_a_dead_letter_whose_activity_cannot_begin_stays_one() -> None:
+    with world() as w:
+        w.at(WebhookDeadLettered, lambda sbb, event, aci: sbb.event_context.suspend(timeout=5))
+        telling(w, b"x")
+        w.http.calls[0].answer(404)
+        (identity,) = w.http.webhooks.dead
+        with pytest.raises(ActivityAlreadyExistsError):
+            w.http.retry_letter(identity)
+        assert list(w.http.webhooks.dead) == [identity]
+        w.slee.advance(6)
+        w.http.retry_letter(identity)
+        w.http.calls[1].answer(200)

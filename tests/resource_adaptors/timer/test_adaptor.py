@@ -405,6 +405,26 @@ def test_tim_28_a_payload_at_the_limit_is_taken(desk: Desk) -> None:
     assert len(desk.fired) == 1
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"retry_delay": float("nan")},
+        {"retry_delay": float("inf")},
+        {"retries": 2**70},
+        {"priority": 2**70},
+        {"valid_from": float("nan")},
+        {"valid_from": 1e18},
+        {"valid_until": float("nan")},
+    ],
+)
+def test_tim_28_numbers_that_nothing_can_be_computed_with_are_refused(desk: Desk, given: dict[str, float]) -> None:
+    def refused(clerk: Clerk, event: object) -> None:
+        with pytest.raises(LocalProtocolError, match="TIM-"):
+            clerk.timer.create(Plan(name="x", timing=Every(1), **given))
+
+    desk.do(refused)
+
+
 def test_tim_28_a_service_may_have_so_many() -> None:
     with SleeHarness(leftovers_allowed=True) as slee:
         desk = Desk(slee, TimerConfiguration(max_schedules_of_service=2))

@@ -320,3 +320,59 @@ def test_tim_31_the_other_keys_need_it_stopped(key: dict[str, object]) -> None:
 def test_tim_31_names_are_configured_once() -> None:
     with pytest.raises(ValueError, match="TIM-10"):
         TimerConfiguration.model_validate({"schedules": [CONFIGURATION["schedules"][0]] * 2})
+
+
+OVER = [
+    {"cron": "* * * * *", "valid_until": "2001-01-01T00:00:00Z"},
+    {"rule": "FREQ=DAILY;COUNT=3", "start": "2001-01-01T00:00:00"},
+    {"every": "R5/2001-01-01T00:00:00Z/PT10M"},
+]
+"""Declared long ago: their last times have passed before the clock of the harness begins."""
+
+
+@pytest.mark.parametrize("over", OVER)
+def test_tim_23_a_configured_schedule_that_is_over_keeps_no_other_from_being_made(over: dict[str, object]) -> None:
+    with harness() as slee:
+        office = Office(slee, {"schedules": [{"name": "over", **over}, *CONFIGURATION["schedules"]]})
+        slee.advance(60)
+        assert [event.name for event in office.fired] == ["conf"]
+        assert [info.name for info in office.timer.list_schedules("")] == ["conf"]
+
+
+@pytest.mark.parametrize("over", OVER)
+def test_tim_23_a_service_becomes_active_when_a_schedule_of_its_bundle_is_over(over: dict[str, object]) -> None:
+    with harness() as slee:
+        office = Office(slee, schedules=(DeclaredSchedule.model_validate({"name": "over", **over}), MINUTELY))
+        slee.advance(60)
+        assert [event.name for event in office.fired] == ["minute"]
+
+
+@pytest.mark.parametrize("wrong", [{"payload": "x" * 5000}, {"priority": 2**70}, {"name": "a b"}])
+def test_tim_28_what_a_schedule_can_never_have_is_refused_with_the_configuration(wrong: dict[str, object]) -> None:
+    with harness() as slee, pytest.raises(InvalidConfigurationError, match="TIM-"):
+        Office(slee, {"schedules": [{"name": "a", "cron": "* * * * *", **wrong}]})
+
+
+def test_tim_27_a_schedule_has_the_name_that_it_is_made_under() -> None:
+    with harness() as slee:
+        office = Office(slee)
+        with pytest.raises(InvalidArgumentError, match="leave the property out"):
+            office.timer.create_schedule("x", {"name": "y", "cron": "* * * * *"})
+        office.timer.create_schedule("x", {"name": "x", "cron": "* * * * *"})
+
+
+def test_tim_28_a_beginning_that_nobody_can_wait_for_is_refused() -> None:
+    with harness() as slee:
+        office = Office(slee)
+        with pytest.raises(InvalidArgumentError, match="TIM-28"):
+            office.timer.create_schedule("x", {"cron": "* * * * *", "valid_from": "9999-12-31T23:59:59Z"})
+
+
+def test_tim_20_an_end_in_no_zone_s_calendar_is_none() -> None:
+    with harness() as slee:
+        office = Office(slee)
+        every = {"rule": "FREQ=MINUTELY;COUNT=2", "zone": "Asia/Tokyo", "valid_until": "9999-12-31T23:59:59Z"}
+        office.timer.create_schedule("x", every)
+        slee.advance(121)
+        assert len(office.fired) == 1
+        assert office.timer.list_schedules("") == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resource_adaptors.timer.protocol.errors import LocalProtocolError
-from resource_adaptors.timer.protocol.timing import Calendar, Every, Once, Timing, compile_timing, parse_interval
+from resource_adaptors.timer.protocol.recurrence import Recurrence
+from resource_adaptors.timer.protocol.timing import Calendar, Cron, Every, Once, Timing, compile_timing, parse_interval
 
 
 def no_calendar(name: str) -> None:
@@ -185,3 +187,68 @@ def test_tim_3_no_drift(start: float, period: float, count: int, after: float) -
 def test_tim_28_periods_have_bounds(period: float) -> None:
     with pytest.raises(LocalProtocolError, match="TIM-3"):
         compile_timing(Every(period), 0, no_calendar)
+
+
+FAR_ZONE = "Asia/Tokyo"
+
+
+@pytest.mark.parametrize(
+    "timing",
+    [
+        Once(1e18),
+        Once(float("nan")),
+        Once(datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)),
+        Every(0.1, start=-1e18),
+        Calendar("FREQ=DAILY", start=datetime.datetime(1, 1, 1)),
+        Calendar("FREQ=DAILY", start=datetime.datetime(9999, 12, 31)),
+        Calendar(f"FREQ=DAILY;COUNT={'1' * 5000}"),
+        Cron(f"{'0' * 5000} * * * *"),
+        Cron(f"*/{'1' * 5000} * * * *"),
+    ],
+)
+def test_tim_9_what_cannot_be_computed_with_is_refused(timing: Timing) -> None:
+    with pytest.raises(LocalProtocolError, match="TIM-9"):
+        compile_timing(timing, 1e9, lambda _: None)
+
+
+def test_tim_9_a_count_of_an_interval_has_an_end() -> None:
+    with pytest.raises(LocalProtocolError, match="TIM-9"):
+        parse_interval(f"R{'1' * 5000}/2026-01-01T00:00:00Z/PT10M")
+
+
+def test_tim_5_an_end_that_stands_for_none_is_one_in_every_zone() -> None:
+    for until in ("99991231T235959Z", "99991231T235959"):
+        occurrences = compile_timing(Calendar(f"FREQ=DAILY;UNTIL={until}", FAR_ZONE), 1e9, lambda _: None)
+        assert occurrences.next_after(1e9) == 1e9 + 86_400
+
+
+def test_tim_5_dates_in_utc_are_local_ones_of_the_zone() -> None:
+    rule = Calendar(
+        "FREQ=DAILY",
+        FAR_ZONE,
+        start=datetime.datetime(2026, 1, 1, 9),
+        exdates=("20260102T000000Z",),
+        rdates=("20260102T010000Z",),
+    )
+    first = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC).timestamp()
+    occurrences = compile_timing(rule, first, lambda _: None)
+    assert occurrences.next_after(first) == first + 25 * 3600
+
+
+@pytest.mark.parametrize("holidays", [None, "at"])
+def test_tim_8_a_fine_rule_is_not_looked_through_for_a_day(
+    monkeypatch: pytest.MonkeyPatch, holidays: str | None
+) -> None:
+    seen: list[object] = []
+    after = Recurrence.after
+
+    def counted(self: Recurrence, local: datetime.datetime) -> Iterator[datetime.datetime]:
+        for occurrence in after(self, local):
+            seen.append(occurrence)
+            yield occurrence
+
+    monkeypatch.setattr(Recurrence, "after", counted)
+    rule = Calendar("FREQ=SECONDLY", "Europe/Vienna", start=datetime.datetime(2001, 1, 1), holidays=holidays)
+    occurrences = compile_timing(rule, 1e9, lambda _: frozenset({datetime.date(2026, 12, 25)}))
+    assert occurrences.next_after(1.2e9) == 1.2e9 + 1
+    assert len(seen) < 5
