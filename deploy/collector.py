@@ -1,9 +1,9 @@
 """Cyclic garbage, collected often and little at a time, so that no call waits long for it.
 
 What lives for a call is freed by reference counts; the collector only finds the cycles that services make. By itself it
-looks when some thousand more objects have come than gone. While calls end as fast as they come that is seldom, and then
-it looks at all that has come meanwhile in one go, for a tenth of a second and more. Asked every few milliseconds, it looks
-at each object twice, as before, but for a millisecond at a time.
+looks when some thousand more objects have come than gone. While calls end as fast as they come that is seldom, and
+then it looks at all that has come meanwhile in one go, for a tenth of a second and more. Asked every few milliseconds,
+it looks at each object twice, as before, but for a millisecond at a time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _EVERY: Final = 0.02
 _OLDER_EACH: Final = 16
 """Every so many of them the middle generation is collected too."""
 _THRESHOLDS: Final = (100_000, 100, 10_000)
-"""The interpreter's own, for what a burst of work makes; the oldest generation is next after an hour, and once it grew."""
+"""The interpreter's own, for bursts of work; it looks at the oldest generation after an hour, if that grew."""
 
 
 class Collector:
