@@ -95,7 +95,7 @@ class Importer(MetaPathFinder):
         """Forget a namespace with every module in it."""
         del self._namespaces[namespace.prefix]
         inside = namespace.prefix + "."
-        for module in [name for name in sys.modules if name == namespace.prefix or name.startswith(inside)]:
+        for module in [name for name in tuple(sys.modules) if name == namespace.prefix or name.startswith(inside)]:
             del sys.modules[module]
         for source in namespace.modules.values():
             # Another build of this version has files of the same names, and tracebacks must not show the old lines.
