@@ -21,22 +21,21 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.diameter_nodes import ADDRESS, CLIENT, CLIENT_REALM, CONTEXT, SERVER, SERVER_REALM, WINDOW
+from benchmarks.diameter_nodes import ADDRESS, CLIENT, CLIENT_REALM, CONTEXT, SERVER, SERVER_REALM, WINDOW, granted
 from benchmarks.process_tree import cpu_seconds
 from benchmarks.report import table
 from resource_adaptors.diameter.message import codes
-from resource_adaptors.diameter.message.avp import i32, text, u32
+from resource_adaptors.diameter.message.avp import u32
 from resource_adaptors.diameter.message.message import Message, decode
 from resource_adaptors.diameter.protocol.capabilities import capabilities_answer, capabilities_request
 from resource_adaptors.diameter.protocol.charging import (
-    CreditAnswer,
     CreditRequest,
     RequestType,
     Subscription,
     SubscriptionKind,
 )
 from resource_adaptors.diameter.protocol.settings import Settings
-from resource_adaptors.diameter.protocol.units import Grant, Service, Units
+from resource_adaptors.diameter.protocol.units import Service, Units
 
 CONTENDERS: Final = {"serve": ("slee", "core", "python-diameter"), "ask": ("slee", "python-diameter")}
 _RECORD = struct.Struct("!II")
@@ -168,17 +167,8 @@ def answer_to(asked: Message) -> bytes:
     """The answer to whatever a client asks."""
     if asked.command == codes.CAPABILITIES_EXCHANGE:
         return capabilities_answer(settings(SERVER, SERVER_REALM), asked, codes.SUCCESS).encode()
-    head = (
-        text(codes.SESSION_ID, asked.session_id),
-        u32(codes.RESULT_CODE, codes.SUCCESS),
-        text(codes.ORIGIN_HOST, SERVER),
-        text(codes.ORIGIN_REALM, SERVER_REALM),
-        u32(codes.AUTH_APPLICATION_ID, codes.CREDIT_CONTROL_APPLICATION),
-        i32(codes.CC_REQUEST_TYPE, asked.number(codes.CC_REQUEST_TYPE) or 0),
-        u32(codes.CC_REQUEST_NUMBER, asked.number(codes.CC_REQUEST_NUMBER) or 0),
-    )
-    grants = (Grant(rating_group=100, granted=Units(time=30), validity=60),)
-    return asked.answer((*head, *CreditAnswer(result=codes.SUCCESS, grants=grants).avps())).encode()
+    kind, number = asked.number(codes.CC_REQUEST_TYPE) or 0, asked.number(codes.CC_REQUEST_NUMBER) or 0
+    return asked.answer(granted(asked.session_id, kind, number)).encode()
 
 
 def measure(name: str, role: str, seconds: float) -> Window:

@@ -36,7 +36,7 @@ from diameter.node.application import Application
 from resource_adaptors.diameter import api
 from resource_adaptors.diameter.adaptor import DiameterAdaptor
 from resource_adaptors.diameter.message import codes
-from resource_adaptors.diameter.message.avp import i32, text, u32
+from resource_adaptors.diameter.message.avp import Avp, i32, text, u32
 from resource_adaptors.diameter.message.dictionary import base_dictionary
 from resource_adaptors.diameter.protocol.charging import CreditAnswer, read_request
 from resource_adaptors.diameter.protocol.events import Close, RequestReceived, Write
@@ -163,7 +163,7 @@ class Core:
     def connected(self, number: int) -> None:
         raise AssertionError(f"connection {number} was opened by a server")
 
-    def lost(self, number: int) -> None:
+    def lost(self, number: int, reason: str = "") -> None:
         self._node.closed(number, self._loop.time())
 
     def received(self, number: int, data: bytes) -> None:
@@ -184,17 +184,23 @@ class Core:
 
     def _answer(self, event: RequestReceived) -> None:
         asked = read_request(event.message)
-        head = (
-            text(codes.SESSION_ID, asked.session_id),
-            u32(codes.RESULT_CODE, codes.SUCCESS),
-            text(codes.ORIGIN_HOST, SERVER),
-            text(codes.ORIGIN_REALM, SERVER_REALM),
-            u32(codes.AUTH_APPLICATION_ID, codes.CREDIT_CONTROL_APPLICATION),
-            i32(codes.CC_REQUEST_TYPE, asked.kind),
-            u32(codes.CC_REQUEST_NUMBER, asked.number),
+        self._node.answer(
+            event.message, event.host, event.connection, granted(asked.session_id, asked.kind, asked.number)
         )
-        given = CreditAnswer(result=codes.SUCCESS, grants=_GRANTS)
-        self._node.answer(event.message, event.host, event.connection, (*head, *given.avps()))
+
+
+def granted(session_id: str, kind: int, number: int) -> tuple[Avp, ...]:
+    """The AVPs that grant 30 seconds to a request."""
+    head = (
+        text(codes.SESSION_ID, session_id),
+        u32(codes.RESULT_CODE, codes.SUCCESS),
+        text(codes.ORIGIN_HOST, SERVER),
+        text(codes.ORIGIN_REALM, SERVER_REALM),
+        u32(codes.AUTH_APPLICATION_ID, codes.CREDIT_CONTROL_APPLICATION),
+        i32(codes.CC_REQUEST_TYPE, kind),
+        u32(codes.CC_REQUEST_NUMBER, number),
+    )
+    return (*head, *CreditAnswer(result=codes.SUCCESS, grants=_GRANTS).avps())
 
 
 async def serve_core() -> None:

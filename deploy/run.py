@@ -30,7 +30,8 @@ from slee.management.resources import checked_properties
 from slee.management.store import SOCKET, StateDirectory
 from slee.runtime.logs import configure_logging
 from slee.runtime.slee import Slee
-from slee.server.listening import bind_tcp, bind_unix, require_short
+from slee.server.listening import bind_unix, require_short
+from slee.spi.listening import bind_tcp
 from slee.stores import open_store
 
 if TYPE_CHECKING:

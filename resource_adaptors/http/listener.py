@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import socket
 import ssl
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, cast
@@ -13,6 +12,7 @@ import uvicorn
 
 from resource_adaptors.http.connection import Connection
 from resource_adaptors.http.websocket import WebSocket
+from slee.spi.listening import bind_tcp
 
 if TYPE_CHECKING:
     import asyncio
@@ -54,7 +54,7 @@ class HttpListener:
         config.load()
         if section.tls is not None:
             config.ssl = _tls(section.tls)
-        self._socket = _bind(section.host, section.port)
+        self._socket = bind_tcp(section.host, section.port, backlog=_BACKLOG)
         self.host, self.port = self._socket.getsockname()[:2]
         self.scheme = "http" if section.tls is None else "https"
         self._server = _Server(config)
@@ -86,20 +86,6 @@ class HttpListener:
 async def _no_application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     """Never called: connections hand their requests to the adaptor themselves."""
     raise RuntimeError(f"no ASGI application for {scope}, {receive}, {send}: Connection serves requests")
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio then sets TCP_NODELAY
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def _tls(section: TlsSection) -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""Sockets of the server's HTTP interfaces, bound before anything slow is imported."""
+"""The Unix socket of the management API, bound before anything slow is imported."""
 
 from __future__ import annotations
 
@@ -8,22 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from slee.api.errors import StateDirectoryError
-
-
-def bind_tcp(host: str, port: int) -> socket.socket:
-    """A listening TCP socket; `OSError` if the address cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen()
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
 
 _LONGEST: Final = 107
 """Octets that the kernel takes for the path of a Unix socket."""

@@ -13,26 +13,17 @@ import sqlite3
 import sys
 import threading
 
-from diameter.node import Node
-from diameter.node.application import ThreadingApplication
-from diameter.node.node import NotRoutable
+from diameter_node import Answering, serve
 
 DIES_AFTER = int(os.environ.get("CDF_DIES_AFTER", "0"))
 
 
-class Records(ThreadingApplication):
+class Records(Answering):
     """Takes every record, one at a time."""
 
     ledger = ""
     taken = 0
     lock = threading.Lock()
-
-    def send_answer(self, message):
-        """Answer; python-diameter 0.9 ends its only thread for answers if the peer that asked is gone meanwhile."""
-        try:
-            super().send_answer(message)
-        except NotRoutable as error:
-            print(f"an answer has nowhere to go: {error}", flush=True)
 
     def handle_request(self, message):
         number, kind = message.accounting_record_number, message.accounting_record_type
@@ -56,20 +47,9 @@ def main() -> None:
             "CREATE TABLE IF NOT EXISTS arrival (place INTEGER PRIMARY KEY AUTOINCREMENT, "
             "session TEXT, number INT, kind INT, user TEXT, flagged INT)"
         )
-    node = Node("cdf.fd.test", "fd.test", ip_addresses=["127.0.0.1"], tcp_port=int(sys.argv[2]))
-    peer = node.add_peer(
-        "aaa://slee.our.test:3868;transport=tcp", "our.test", ip_addresses=["127.0.0.1"], is_persistent=False
-    )
     # One thread: what arrives first is kept first.
-    node.add_application(
-        Records(application_id=3, is_acct_application=True, max_threads=1), [peer], ["fd.test", "our.test"]
-    )
-    node.start()
-    print("CDF ready", flush=True)
-    signal.sigwait({signal.SIGTERM, signal.SIGINT})
-    node.stop(wait_timeout=1, force=True)
+    serve("cdf", int(sys.argv[2]), Records(application_id=3, is_acct_application=True, max_threads=1))
 
 
 if __name__ == "__main__":
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     main()

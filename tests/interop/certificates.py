@@ -1,10 +1,14 @@
-"""Certificates for the lanes of TLS, made by openssl: an authority, and certificates that it signs for hosts."""
+"""Certificates for the lanes of TLS, made by openssl: of an authority that signs for hosts, or signed by themselves."""
 
 from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
+
+from tests.interop.peers import find_program
 
 _NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
 
@@ -34,6 +38,16 @@ class Authority:
         signer = ["-CA", str(self.certificate), "-CAkey", str(self.key), "-CAcreateserial", "-days", str(days)]
         _openssl("x509", "-req", "-in", str(request), *signer, "-extfile", str(extension), *_files(made.certificate))
         return made
+
+
+def self_signed(folder: Path, name: str, subject: str = "DNS:localhost,IP:127.0.0.1") -> tuple[Path, Path]:
+    """A certificate and its key that stand for themselves; without openssl the lane is skipped."""
+    if find_program("openssl") is None:
+        pytest.skip("openssl is not installed")
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    given = ["-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName={subject}"]
+    _openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", *given, *_files(certificate, key))
+    return certificate, key
 
 
 def _files(certificate: Path, key: Path | None = None) -> list[str]:

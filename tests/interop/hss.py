@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import signal
 import sys
 import threading
 from typing import ClassVar
 
 from diameter.message.avp.grouped import ExperimentalResult
 from diameter.message.commands import ProfileUpdateRequest, UserDataRequest
-from diameter.node import Node
 from diameter.node.application import ThreadingApplication
 from diameter.node.peer import PeerStats
+from diameter_node import serve
 
 SH = 16777217
 TGPP = 10415
@@ -70,21 +69,5 @@ class Subscribers(ThreadingApplication):
         return 0
 
 
-def main() -> None:
-    """Serve until SIGTERM."""
-    node = Node("hss.fd.test", "fd.test", ip_addresses=["127.0.0.1"], tcp_port=int(sys.argv[1]))
-    peer = node.add_peer(
-        "aaa://slee.our.test:3868;transport=tcp", "our.test", ip_addresses=["127.0.0.1"], is_persistent=False
-    )
-    node.add_application(
-        Subscribers(application_id=SH, is_auth_application=True, max_threads=2), [peer], ["fd.test", "our.test"]
-    )
-    node.start()
-    print("HSS ready", flush=True)
-    signal.sigwait({signal.SIGTERM, signal.SIGINT})
-    node.stop(wait_timeout=1, force=True)
-
-
 if __name__ == "__main__":
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    main()
+    serve("hss", int(sys.argv[1]), Subscribers(application_id=SH, is_auth_application=True, max_threads=2))

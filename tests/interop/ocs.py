@@ -8,32 +8,22 @@ identity holds `poor` is denied.
 from __future__ import annotations
 
 import os
-import signal
 import sqlite3
 import sys
 import threading
 
 from diameter.message.avp.grouped import GrantedServiceUnit
-from diameter.node import Node
-from diameter.node.application import ThreadingApplication
-from diameter.node.node import NotRoutable
+from diameter_node import Answering, serve
 
 SLICE = 30
 BALANCE = int(os.environ.get("OCS_BALANCE", "45"))
 
 
-class Charging(ThreadingApplication):
+class Charging(Answering):
     """Grants SLICE seconds until a session has had BALANCE, then 4012."""
 
     ledger = ""
     lock = threading.Lock()
-
-    def send_answer(self, message):
-        """Answer; python-diameter 0.9 ends its only thread for answers if the peer that asked is gone meanwhile."""
-        try:
-            super().send_answer(message)
-        except NotRoutable as error:
-            print(f"an answer has nowhere to go: {error}", flush=True)
 
     def handle_request(self, message):
         answer = message.to_answer()
@@ -80,19 +70,9 @@ def main() -> None:
             "CREATE TABLE IF NOT EXISTS used (session TEXT, number INT, seconds INT, PRIMARY KEY (session, number))"
         )
         book.execute("CREATE TABLE IF NOT EXISTS session (id TEXT PRIMARY KEY, payer TEXT, closed INT)")
-    node = Node("ocs.fd.test", "fd.test", ip_addresses=["127.0.0.1"], tcp_port=int(sys.argv[2]))
-    host = sys.argv[3] if len(sys.argv) > 3 else "slee.our.test"
-    realm = host.partition(".")[2]
-    peer = node.add_peer(f"aaa://{host}:3868;transport=tcp", realm, ip_addresses=["127.0.0.1"], is_persistent=False)
-    node.add_application(
-        Charging(application_id=4, is_auth_application=True, max_threads=4), [peer], ["fd.test", "our.test"]
-    )
-    node.start()
-    print("OCS ready", flush=True)
-    signal.sigwait({signal.SIGTERM, signal.SIGINT})
-    node.stop(wait_timeout=1, force=True)
+    client = sys.argv[3] if len(sys.argv) > 3 else "slee.our.test"
+    serve("ocs", int(sys.argv[2]), Charging(application_id=4, is_auth_application=True, max_threads=4), client)
 
 
 if __name__ == "__main__":
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     main()

@@ -22,6 +22,7 @@ from slee.management.management import EntityEquipment, Equipment
 from slee.management.store import StateDirectory
 from slee.model.descriptor import Durability, describe_service
 from slee.runtime.slee import Slee
+from tests.interop.certificates import self_signed
 from tests.interop.peers import find_program
 from tests.resource_adaptors.http.kit import EVENTS, SCRIPT, Desk, head
 
@@ -129,21 +130,9 @@ def test_http_lane_curl_asks_posts_and_streams(tmp_path: Path) -> None:
     lane(work, tmp_path)
 
 
-def self_signed(openssl: str, folder: Path, name: str, extension: str) -> tuple[Path, Path]:
-    """A certificate and its key."""
-    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
-    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
-    command += ["-addext", extension, "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
-    return certificate, key
-
-
 def test_http_lane_a_client_certificate_names_its_principal(tmp_path: Path) -> None:
-    openssl = find_program("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    certificate, key = self_signed(openssl, tmp_path, "localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1")
-    theirs, their_key = self_signed(openssl, tmp_path, "pbx", "subjectAltName=DNS:pbx.example.net")
+    certificate, key = self_signed(tmp_path, "localhost")
+    theirs, their_key = self_signed(tmp_path, "pbx", "DNS:pbx.example.net")
 
     async def work(folder: Path) -> None:
         tls = {"certificate": str(certificate), "key": str(key), "client_ca": str(theirs)}
@@ -166,10 +155,7 @@ def test_http_lane_a_client_certificate_names_its_principal(tmp_path: Path) -> N
 
 
 def test_http_lane_tls_with_alpn(tmp_path: Path) -> None:
-    openssl = find_program("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    certificate, key = self_signed(openssl, tmp_path, "localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    certificate, key = self_signed(tmp_path, "localhost")
 
     async def work(folder: Path) -> None:
         tls = {"certificate": str(certificate), "key": str(key)}

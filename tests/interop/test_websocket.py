@@ -21,10 +21,11 @@ from websockets.typing import Subprotocol
 
 from resource_adaptors.http import api
 from slee import ActivityContext
+from tests.interop.certificates import self_signed
 from tests.interop.killing import deploy
 from tests.interop.peers import HOST, find_program, free_port
 from tests.interop.servers import Slee
-from tests.interop.test_http import Server, descriptors, lane, self_signed, served
+from tests.interop.test_http import Server, descriptors, lane, served
 from tests.resource_adaptors.http.kit import EVENTS, SCRIPT, Desk, head
 from tests.resource_adaptors.http.websocket_kit import HANDSHAKE, frame
 
@@ -121,10 +122,7 @@ def test_websocket_lane_a_client_speaks_and_closes(tmp_path: Path) -> None:
 
 
 def test_websocket_lane_over_tls(tmp_path: Path) -> None:
-    openssl = find_program("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    certificate, key = self_signed(openssl, tmp_path, "localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    certificate, key = self_signed(tmp_path, "localhost")
 
     async def work(folder: Path) -> None:
         tls = {"certificate": str(certificate), "key": str(key)}

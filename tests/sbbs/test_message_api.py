@@ -17,6 +17,7 @@ from sbbs.proxy.sbb import Proxy
 from sbbs.registrar.sbb import Registrar
 from slee.stores.simulated import SimulatedDisk
 from slee.testing import SleeHarness
+from tests.sbbs.orders import no_orders, refusal
 
 BOB = "sip:bob@example.test"
 CONFIG = {"senders": ["sip:desk@example.test", "sip:alarm@example.test"], "wait": 5, "webhook": "crm"}
@@ -218,20 +219,9 @@ def test_a_message_that_was_under_way_when_the_process_ended_is_unknown_after_th
     assert {hook["state"] for hook in world.told()} == {"unknown"}
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        (b"", 422),
-        (b"{", 400),
-        (b'"\\ud800"', 422),
-        (b'{"to": "sip:bob@example.test", "text": "\\ud800"}', 422),
-        (b'{"to": "sip:bob@example.test", "text": "' + b"x" * 70_000 + b'"}', 413),
-    ],
-    ids=["nothing", "cut off", "no text", "no text within", "long"],
-)
+@no_orders
 def test_what_is_no_order_is_refused(world: World, body: bytes, status: int) -> None:
-    headers = [("Content-Type", "application/json")]
-    assert world.http.client().request("POST", "/v1/messages", headers=headers, body=body).status == status
+    assert refusal(world.http.client(), "POST", "/v1/messages", body) == status
 
 
 def test_an_outcome_is_known_though_the_web_hook_s_target_is_missing() -> None:

@@ -20,6 +20,7 @@ from sbbs.wake_up.sbb import WakeUps
 from slee.model.descriptor import Durability
 from slee.stores.simulated import SimulatedDisk
 from slee.testing import SleeHarness
+from tests.sbbs.orders import no_orders, refusal
 
 BOB = "sip:bob@example.test"
 START = 1_000_000_000
@@ -235,20 +236,9 @@ def test_a_message_whose_outcome_a_crash_has_lost_is_sent_again() -> None:
     assert late(world)["state"] == "delivered"
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        (b"", 422),
-        (b"{", 400),
-        (b'"\\ud800"', 422),
-        (b'{"to": "sip:bob@example.test", "text": "\\ud800"}', 422),
-        (b'{"to": "sip:bob@example.test", "text": "' + b"x" * 70_000 + b'"}', 413),
-    ],
-    ids=["nothing", "cut off", "no text", "no text within", "long"],
-)
+@no_orders
 def test_what_is_no_order_is_refused(world: World, body: bytes, status: int) -> None:
-    headers = [("Content-Type", "application/json")]
-    assert world.http.client().request("PUT", "/v1/wake-ups/114", headers=headers, body=body).status == status
+    assert refusal(world.http.client(), "PUT", "/v1/wake-ups/114", body) == status
 
 
 @pytest.mark.parametrize("zone", ["Europe", "x" * 300, "../zone"])

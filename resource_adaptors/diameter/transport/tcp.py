@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Final, Protocol
 
+from slee.spi.listening import bind_tcp
+
 _READ_SIZE: Final = 65_536
-_BACKLOG: Final = 128
 
 
 class Wire(Protocol):
@@ -87,7 +87,7 @@ class Streams:
         Raises:
             OSError: the address cannot be bound.
         """
-        listener = _bind(host, port)
+        listener = bind_tcp(host, port, is_v6_only=True)
 
         async def begin() -> None:
             self._servers.append(await self._loop.create_server(lambda: _Link(self, None), sock=listener, ssl=tls))
@@ -165,23 +165,6 @@ class Streams:
         self._tasks.discard(task)
         with contextlib.suppress(asyncio.CancelledError):
             task.result()  # what nobody foresaw goes to the loop's exception handler
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """A listening socket; with its protocol named, asyncio sets TCP_NODELAY on what connects to it."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def _names(transport: asyncio.Transport) -> frozenset[str] | None:

@@ -42,6 +42,29 @@ def test_du_26_a_traceback_of_another_build_of_a_version_shows_its_own_lines() -
     assert "# mended" in shown[1]
 
 
+def test_a_namespace_is_forgotten_while_another_thread_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that ends right after its start still imports its interfaces on another thread."""
+
+    class Name(str):
+        """A module whose name is looked at when another one comes."""
+
+        __slots__ = ()
+
+        def startswith(self, *_: object) -> bool:
+            sys.modules.setdefault("came_meanwhile", sys)
+            return False
+
+    importer = Importer()
+    namespace = importer.open("acme-1.0", "00", {"acme.a": module("x = 1\n")}, [])
+    namespace.load("acme.a")
+    monkeypatch.delitem(sys.modules, "came_meanwhile", raising=False)
+    monkeypatch.setitem(sys.modules, Name("looked_at"), sys)
+    importer.close(namespace)
+    assert "came_meanwhile" in sys.modules
+    assert not [name for name in sys.modules if name.startswith(namespace.prefix)]
+    del sys.modules["came_meanwhile"]
+
+
 def test_a_lent_module_is_one_object_and_keeps_its_own_name() -> None:
     importer = Importer()
     lender = importer.open("lender-1", "00", {"acme.a": module("x = object()\n")}, [])
