@@ -19,15 +19,13 @@ def tell(table: Table, name: str, before: Row | None, after: Row | None) -> None
     """Fire what a committed change of one profile is told by; `None` stands for no profile."""
     event_class = ProfileAdded if before is None else ProfileRemoved if after is None else ProfileUpdated
     kernel = table.kernel
-    context = table.context
-    is_known = context is not None and context.state is ContextState.ACTIVE
     if kernel.state is not SleeState.RUNNING:
         return
-    if context is None or not is_known:
-        found = activity_of(table)
-        if found is None and event_class not in kernel.initial:
+    context = activity_of(table)
+    if context is None:
+        if event_class not in kernel.initial:
             return
-        table.context = context = found or _begin_activity(table)
+        table.context = context = _begin_activity(table)
     identity = ProfileID(table.name, name)
     address = identity.address
     snapshots = [Snapshot(table, name, row) for row in (before, after) if row is not None]
@@ -39,11 +37,12 @@ def tell(table: Table, name: str, before: Row | None, after: Row | None) -> None
 
 def activity_of(table: Table) -> Context | None:
     """The activity of a table, be it one that a recovery has brought back (DUR-6); `None` if it has none."""
-    handle = _handle(table)
-    if table.context is not None and table.context.state is ContextState.ACTIVE:
-        return table.context
-    own = table.kernel.own_contexts
-    return next((c for c in own if c.handle == handle and c.state is ContextState.ACTIVE), None)
+    context = table.context
+    if context is None and not table.has_looked:
+        table.has_looked = True  # once: what a recovery brings back is there before anything is told
+        handle = _handle(table)
+        table.context = context = next((own for own in table.kernel.own_contexts if own.handle == handle), None)
+    return context if context is not None and context.state is ContextState.ACTIVE else None
 
 
 def _begin_activity(table: Table) -> Context:

@@ -44,6 +44,7 @@ class Table:
         "descriptor",
         "enters",
         "facilities",
+        "has_looked",
         "kernel",
         "loads",
         "name",
@@ -78,6 +79,8 @@ class Table:
         self.removed = False
         self.context: Context | None = None
         """Of the table's activity, which starts with the first event while the SLEE runs."""
+        self.has_looked = False
+        """Whether an activity from before a restart has been looked for."""
         defined = descriptor.callbacks
         self.activates = "profile_activate" in defined
         self.loads = "profile_load" in defined
