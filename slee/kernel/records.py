@@ -93,6 +93,8 @@ class Records:
         self.own_numbers: dict[Context, int] = {}
         """Of the activities of services and tables, of which a new one may begin before the old one has ended."""
         self._carriers: dict[type, Carrier | None] = {}
+        self.facility_carriers: dict[type, Carrier] = {}
+        """Of events that a facility fires and only it can make again; `value` gives `None` for one that it cannot."""
         self._shared: dict[Hashable, Carrier] = {}
         self.address = self.codec.carrier(Address | None)
         self.encoders: dict[type, Callable[[Any], Entry | None]] = {
@@ -322,6 +324,8 @@ class Records:
 
     def carrier(self, cls: type) -> Carrier | None:
         """The carrier of events or commands of a class; None if it has a field of an open or mutable type."""
+        if cls in self.facility_carriers:
+            return self.facility_carriers[cls]
         if cls not in self._carriers:
             try:
                 self._carriers[cls] = None if cls is ServiceStarted else self.codec.carrier(cls)

@@ -311,16 +311,12 @@ class _Recovery:
         _, place, kind, octets, address, target, flags, initial, served, *progress = value
         context = self._contexts.get(place)
         cls = self._event_classes.get(kind)
-        if context is None or cls is None:
-            self.report.dropped.append(f"event {kind}")
+        event = None if context is None or cls is None else self._event_object(context, cls, flags, octets)
+        if context is None or cls is None or event is None:
+            self.report.dropped.append(f"event {kind}: its activity, class or profile specification is gone")
             self._journalling.drop_key(key)
             return
         kernel = self._kernel
-        marshaller = None if context.resource is None else context.resource.adaptor.marshaller
-        if flags & MARSHAL_EVENT and marshaller is not None:
-            event = marshaller.decode_event(cls, octets)
-        else:
-            event = cast("Carrier", self._records.carrier(cls)).value(msgspec.msgpack.decode(octets), self)
         service = None if target is None else kernel.services.get(parse_id(target, ServiceID))
         source = "slee" if context.resource is None else f"resource:{context.resource.name}"
         statistics = kernel.event_statistics(cls, source)
@@ -336,6 +332,12 @@ class _Recovery:
             firing.timeout = kernel.schedule.set(deadline, firing, kernel.now)
         self._events[firing.number] = firing
         self.report.events += 1
+
+    def _event_object(self, context: Context, cls: type, flags: int, octets: bytes) -> object:
+        marshaller = None if context.resource is None else context.resource.adaptor.marshaller
+        if flags & MARSHAL_EVENT and marshaller is not None:
+            return marshaller.decode_event(cls, octets)
+        return cast("Carrier", self._records.carrier(cls)).value(msgspec.msgpack.decode(octets), self)
 
     def _initial(self, firing: Firing, services: list[str]) -> Any:
         found = [self._kernel.services.get(parse_id(text, ServiceID)) for text in services]

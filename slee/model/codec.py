@@ -87,6 +87,8 @@ class Codec:
         arguments = typing.get_args(annotation)
         if isinstance(annotation, typing.NewType):
             return self.carrier(annotation.__supertype__)
+        if origin is typing.Annotated:  # the constraints are pydantic's
+            return self.carrier(arguments[0])
         if origin in (typing.Union, types.UnionType):
             return self._union(arguments)
         if origin is tuple:

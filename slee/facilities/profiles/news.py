@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from slee.api.activity import ProfileTableActivity
@@ -21,28 +22,42 @@ def tell(table: Table, name: str, before: Row | None, after: Row | None) -> None
     kernel = table.kernel
     if kernel.state is not SleeState.RUNNING:
         return
-    context = activity_of(table)
+    context = _activity_of(table)
     if context is None:
         if event_class not in kernel.initial:
             return
         table.context = context = _begin_activity(table)
     identity = ProfileID(table.name, name)
-    address = identity.address
-    snapshots = [Snapshot(table, name, row) for row in (before, after) if row is not None]
-    event = event_class(identity, address, *(snapshot.instance() for snapshot in snapshots))
+    event = news_of(table, event_class, identity, [row for row in (before, after) if row is not None])
+    context.accept(kernel.firing(event, context, identity.address))
+
+
+def news_of(table: Table, event_class: type, identity: ProfileID, rows: Iterable[Row]) -> object:
+    """An event of a class with snapshots of these values, which it lets be read in its deliveries (PRF-41)."""
+    snapshots = [Snapshot(table, identity.profile, row) for row in rows]
+    event: object = event_class(identity, identity.address, *(snapshot.instance() for snapshot in snapshots))
     for snapshot in snapshots:
         snapshot.event = event
-    context.accept(kernel.firing(event, context, address))
+    return event
 
 
-def activity_of(table: Table) -> Context | None:
+def _activity_of(table: Table) -> Context | None:
     """The activity of a table, be it one that a recovery has brought back (DUR-6); `None` if it has none."""
     context = table.context
     if context is None and not table.has_looked:
         table.has_looked = True  # once: what a recovery brings back is there before anything is told
         handle = _handle(table)
-        table.context = context = next((own for own in table.kernel.own_contexts if own.handle == handle), None)
+        own = (context for context in table.kernel.own_contexts if context.handle == handle)
+        table.context = context = next((one for one in own if one.state is ContextState.ACTIVE), None)
     return context if context is not None and context.state is ContextState.ACTIVE else None
+
+
+def end_activity(table: Table) -> None:
+    """End a table's activity, after the events that are on it (PRF-44); the next event begins another one."""
+    context = _activity_of(table)
+    table.context = None
+    if context is not None:
+        context.end_now()
 
 
 def _begin_activity(table: Table) -> Context:
@@ -56,4 +71,4 @@ def _handle(table: Table) -> tuple[str, object]:
     return "profile-table", table.name
 
 
-__all__ = ["activity_of", "tell"]
+__all__ = ["end_activity", "news_of", "tell"]

@@ -12,21 +12,26 @@ if TYPE_CHECKING:
     from slee.api.facilities import Tracer
     from slee.api.profile import Attribute
     from slee.facilities.profiles.table import Table
-    from slee.model.profile import Row
+    from slee.model.profile import ProfileDescriptor, Row
 
 
 class Snapshot:
     """What the instance of a snapshot reads its values from."""
 
-    __slots__ = ("_row", "_table", "event", "name", "table")
+    __slots__ = ("_table", "event", "name", "row", "table")
 
     def __init__(self, table: Table, name: str, row: Row) -> None:
         self._table = table
-        self._row = row
+        self.row = row
         self.table = table.name
         self.name = name
         self.event: object = None
         """The event that carries it; in deliveries of it the snapshot can be used."""
+
+    @property
+    def descriptor(self) -> ProfileDescriptor:
+        """Tells what its values are."""
+        return self._table.descriptor
 
     def instance(self) -> Profile:
         """The snapshot as an instance of its specification."""
@@ -41,7 +46,7 @@ class Snapshot:
             raise InvalidStateError(
                 f"{self.table}/{self.name}: {attribute} of a snapshot after its handler [PRF-41]; keep the value"
             )
-        return self._row[attribute.position]
+        return self.row[attribute.position]
 
     def write(self, attribute: Attribute, value: object) -> NoReturn:
         """Refuse it."""

@@ -17,8 +17,9 @@ from slee.api.errors import (
 from slee.api.profile_event import ProfileID
 from slee.api.query_check import require_fitting
 from slee.api.source import ProfileTableSource
+from slee.facilities.profiles.carried import news_carriers
 from slee.facilities.profiles.following import Following, Whole
-from slee.facilities.profiles.news import activity_of, tell
+from slee.facilities.profiles.news import end_activity, tell
 from slee.facilities.profiles.reference import reference_class, referrer
 from slee.facilities.profiles.rows import ResidentRows
 from slee.facilities.profiles.search import search
@@ -80,6 +81,7 @@ class ProfileTables:
         self.dormant = dict(storage.tables())
         if journalling is not None:
             journalling.find_profile = self.find_profile
+            journalling.records.facility_carriers.update(news_carriers(self._table_of_news))
 
     # Specifications.
 
@@ -122,7 +124,8 @@ class ProfileTables:
         """
         require_new_table_name(name, self.by_name, self.dormant)
         descriptor, refer = self._specification(specification)
-        table = self._new_table(name, descriptor, refer)
+        self._facilities.add(ProfileTableSource(name), descriptor.usage)
+        table = self._table(name, descriptor, refer)
 
         def initialise(work: ProfileWork) -> None:
             work.before[table, None] = None
@@ -146,7 +149,8 @@ class ProfileTables:
         """
         descriptor, refer = self._specification(specification)
         assert self.following.storage is not None
-        table = self._new_table(name, descriptor, refer)
+        self._facilities.add(ProfileTableSource(name), descriptor.usage)
+        table = self._table(name, descriptor, refer)
         table.resident.load(self.following.storage.load(name, descriptor))
         self.by_name[name] = table
         self.dormant.pop(name, None)
@@ -159,30 +163,31 @@ class ProfileTables:
             if stored.specification == specification:
                 self.load_table(name, specification)
 
-    def _new_table(self, name: str, descriptor: ProfileDescriptor, refer: _Referrer) -> Table:
-        source = ProfileTableSource(name)
-        self._facilities.add(source, descriptor.usage)
-        return Table(self._kernel, name, descriptor, refer, self._facilities.of(source), self.following.require_room)
+    def _table(self, name: str, descriptor: ProfileDescriptor, refer: _Referrer) -> Table:
+        facilities = self._facilities.of(ProfileTableSource(name))
+        return Table(self._kernel, name, descriptor, refer, facilities, self.following.require_room)
+
+    def _table_of_news(self, name: str, specification: ProfileSpecificationID) -> Table:
+        """The table that a recovered event is of; one that is gone is made up, for its snapshots alone."""
+        found = self.by_name.get(name)
+        if found is not None and found.descriptor.id == specification:
+            return found
+        return self._table(name, *self._specification(specification))
 
     def remove_table(self, name: str) -> None:
         """Remove a table with all its profiles, and end its activity (PRF-44)."""
         table = self.table(name)
-
-        def remove(work: ProfileWork) -> None:
-            for profile in tuple(table.resident.rows):
-                work.remove(table, profile)
-
+        gone = dict.fromkeys(table.resident.rows)
         with self._facilities.removing(ProfileTableSource(name)):
-            self.transact(remove, announce=[TableRemoved(name)])
+            self.transact(lambda work: self.put_into(work, table, gone), announce=[TableRemoved(name)])
             table.removed = True
             del self.by_name[name]
-            if (context := activity_of(table)) is not None:
-                context.end_now()
+            end_activity(table)
 
     def exchange(self, remaking: TableRemaking) -> None:
         """Let a table that has been made anew take the old one's place, after `judge` in the same step."""
         old, refer = remaking.table, self._specification(remaking.descriptor.id)[1]
-        new = Table(self._kernel, old.name, remaking.descriptor, refer, old.facilities, self.following.require_room)
+        new = self._table(old.name, remaking.descriptor, refer)
         new.resident, new.context = remaking.resident, old.context
         self.following.take(remaking.changes())
         self._facilities.change_usage(ProfileTableSource(old.name), new.descriptor.usage)
@@ -190,12 +195,13 @@ class ProfileTables:
         self.by_name[old.name] = new
 
     def rename_table(self, name: str, renamed: str) -> None:
-        """Give a table another name; its profiles keep theirs (PRF-2)."""
+        """Give a table another name; its profiles keep theirs (PRF-2), and the activity of the old name ends."""
         table = self.table(name)
         require_new_table_name(renamed, self.by_name, self.dormant)
         source = ProfileTableSource(renamed)
         with self._facilities.renaming(ProfileTableSource(name), source):
             del self.by_name[name]
+            end_activity(table)
             table.name = renamed
             self.following.note_references()
             self.by_name[renamed] = table
@@ -338,9 +344,7 @@ class ProfileTables:
     def find_address_profile(self, table: str, address: Address) -> ProfileID | None:
         """The profile of an address, for initial event selection (IES-11): by the index of type `Address`."""
         found = self.by_name.get(table)
-        if found is None:
-            return None
-        for index in found.resident.indexes.values():
+        for index in () if found is None else found.resident.indexes.values():
             if index.scalar is Address:
                 name = index.any_name(address)
                 return None if name is None else ProfileID(table, name)
