@@ -46,14 +46,21 @@ def test_an_import_beside_calls_gives_way_to_them(slee: StartSlee, tmp_path: Pat
 
 
 def _peak(server: Slee, folder: Path) -> float:
-    """Return the last rate, in steps of 200 calls/s, that server and SIPp carry with nothing sent again."""
+    """Return the last rate, in steps of 200 calls/s, that server and SIPp carry with nothing sent again.
+
+    A rate is tried twice: on a shared machine, one stolen moment says nothing of the server.
+    """
     peak = 0.0
     for rate in map(float, range(400, 4_000, 200)):
-        verdict, _ = _run(server, folder, int(rate * STEP), rate)
-        if verdict.retransmissions or verdict.successful != verdict.calls or verdict.seconds > 2 * STEP:
+        if not any(_is_carried(_run(server, folder, int(rate * STEP), rate)[0]) for _ in range(2)):
             break
         peak = rate
+    assert peak, "not even the lowest rate was carried: the machine is too busy to say anything of the server"
     return peak
+
+
+def _is_carried(verdict: SippVerdict) -> bool:
+    return not verdict.retransmissions and verdict.successful == verdict.calls and verdict.seconds <= 2 * STEP
 
 
 def _p99(server: Slee, folder: Path, calls: int, rate: float) -> float:

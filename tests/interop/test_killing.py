@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.interop.killing import KillLane
 
 
+@pytest.mark.filterwarnings(
+    "ignore:unclosed <socket.*family=1[,>]:ResourceWarning",  # httpcore leaves one when a killed server refuses it
+)
 def test_what_was_promised_survives_kill_9(server_name: str, tmp_path: Path, is_long: bool) -> None:
     """DUR-3, DUR-4, PRF-46: registrations, calls, state on null activities, timers and profiles, over three kills."""
     cycles, seconds = (200, 800.0) if is_long else (3, 15.0)
