@@ -82,7 +82,7 @@ def test_types_without_zero_value(annotation: Any) -> None:
         (Point, [Point(1)], [Point("x"), (1, 2), Line(())]),
         (Line, [Line((Point(1),), Line(()))], [Line([Point(1)]), Line((), Point(1))]),
         (TimerID, [TimerID("x")], ["x"]),
-        (SbbLocal[Any], [], [object()]),
+        (SbbLocal[Any], [], ["no entity"]),
     ],
     ids=str,
 )
