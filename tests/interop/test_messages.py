@@ -32,7 +32,7 @@ class Lane:
         self._stack = stack
         config = folder / "slee.toml"
         config.write_text(
-            '[http.client]\nallow-networks = ["127.0.0.0/8"]\n'
+            'drain-timeout = 1\n[http.client]\nallow-networks = ["127.0.0.0/8"]\n'
             "[http.client.breaker]\nfailures = 1000\n"
             "[http.webhooks]\nschedule = [0.2, 0.5, 1.0]\n"
             f'[http.webhooks.targets.call-events]\nurl = "http://127.0.0.1:{self.port}/hook"\nkeys = ["{KEY}"]\n',
