@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import typing
@@ -18,7 +19,7 @@ from deploy.configuration import parse_setting
 from slee.api.errors import SleeError
 from slee.management.arguments import Arguments
 from slee.management.document import place, told
-from slee.management.failures import EXIT_USAGE, document, failure_of
+from slee.management.failures import EXIT_UNEXPECTED, EXIT_USAGE, document, failure_of
 from slee.management.operations import OPERATIONS, Operation, Transfer
 from slee.management.store import SOCKET
 
@@ -39,6 +40,11 @@ class Command(click.Command):
                 for line in str(content["message"]).splitlines():
                     click.echo(f"slee: {line}", err=True)
             ctx.exit(status)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read the output has had enough
+                raise
+            click.echo(f"slee: {error.filename or 'standard output'}: {error.strerror}", err=True)
+            ctx.exit(EXIT_UNEXPECTED)
 
 
 def family(name: str, help_text: str) -> click.Group:

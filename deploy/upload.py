@@ -49,7 +49,12 @@ def command(operation: Operation) -> click.Command:
         except ValidationError as error:
             found = error.errors(include_url=False)[0]
             raise click.UsageError(str(told(place(found["loc"]), found["msg"], found["type"], "MGT-2"))) from error
-        result = upload(socket or state_dir / SOCKET, operation, arguments, _pieces(file))
+        try:
+            result = upload(socket or state_dir / SOCKET, operation, arguments, _pieces(file))
+        except KeyboardInterrupt:
+            stays = "what was imported by then stays" if given.get("skip_bad") else "the server takes all of it back"
+            click.echo(f"slee: {file.name}: the import was interrupted; {stays}", err=True)
+            raise
         if rejects is not None:
             _write_rejects(rejects, result)
         if json:
@@ -66,7 +71,8 @@ def _tell(result: dict[str, Any]) -> None:
     would = "would be " if result["dry_run"] else ""
     for reject in result["rejects"]:
         place_ = f"{reject['line']}:{reject['column']}" if reject["column"] else str(reject["line"])
-        what = "/".join(part for part in (reject["profile"], reject["attribute"]) if part)
+        profile = reject["profile"] if reject["profile"].isprintable() else repr(reject["profile"])
+        what = "/".join(part for part in (profile, reject["attribute"]) if part)
         where = f"line {place_}: {what}" if what else f"line {place_}"
         click.echo(f"slee: {where}: {reject['problem']}; {reject['remedy']}", err=True)
     lines = len({reject["line"] for reject in result["rejects"]})

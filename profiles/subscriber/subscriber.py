@@ -46,8 +46,8 @@ class Subscriber(Profile, vendor="slee", version="1.0", events=True):
         if name is None:
             return
         user, at, host = name.rpartition("@")
-        if not at or not user or not host:
-            raise ProfileVerificationError(f"{name} is no address-of-record; name the profile user@host")
+        if not at or not user or not host or not name.isprintable():
+            raise ProfileVerificationError(f"{name!r} is no address-of-record; name the profile user@host")
         own = (name, self.identity, *self.acts_for)
         if self.default_identity is not None and self.default_identity not in own:
             raise ProfileVerificationError(f"default_identity {self.default_identity} is not the subscriber's own")

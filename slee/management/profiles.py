@@ -266,8 +266,7 @@ class Profiles:
     def _write(self, session: EditSession, profile: str | None, values: Mapping[str, Any], md5: bool) -> ProfileInfo:
         table = self._tables.table(session.table)
         fields = Fields(table.descriptor)
-        wrong = next((problem for name in values if (problem := fields.unknown(name)) is not None), None)
-        if wrong is not None:
+        if (wrong := fields.unknown(values)) is not None:
             known = ", ".join(fields.by_name)
             raise UnrecognizedAttributeError(f"{session}: {wrong} [PRF-32]; it has {known}")
         base = tuple(session.get(attribute.name) for attribute in table.descriptor.attributes)

@@ -5,12 +5,15 @@ The error names row, attribute, rule and remedy; neither the table in memory nor
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.deploy.provisioned import GOOD, HEADER, Server
+from tests.deploy.provisioned import GOOD, HEADER, ROOT, Server
 from tests.profile_databases import DatabaseUnderTest
 
 pytestmark = pytest.mark.timeout(120)
@@ -24,7 +27,8 @@ BAD = {
     "two names": (HEADER + "a@b,,A,1\na@b,,A,1\n", "x.csv:3:1: a@b/profile_name: line 2 has that name too"),
     "two holders": (HEADER + "a@b,1,A,1\nc@d,1,A,1\n", "x.csv:3:5: c@d/identity: a@b on line 2 has the same value"),
     "holder stored": (HEADER + "a@b,+4930123,A,1\n", "x.csv:2: a@b/identity: alice@example.net has the same value"),
-    "name refused": (HEADER + "nobody,,A,1\n", "x.csv:2: nobody: nobody is no address-of-record"),
+    "name refused": (HEADER + "nobody,,A,1\n", "x.csv:2: nobody: 'nobody' is no address-of-record"),
+    "name of two lines": (HEADER + '"a\nb@c",,A,1\n', "x.csv:2: 'a\\nb@c': 'a\\nb@c' is no address-of-record"),
     "bad UTF-8": (HEADER.encode() + b"a@b,,\xff,1\n", "x.csv:2:6: a@b/display_name: octet 0xff is no UTF-8 [PRF-17]"),
     "cells": (HEADER + "a@b,,A\n", "x.csv:2: 3 cells where the header has 4 [PRF-17]"),
     "open quote": (HEADER + 'a@b,,"A,1\n', "x.csv:2: a quote is not closed [PRF-17]"),
@@ -75,6 +79,30 @@ def test_a_bad_file_names_row_and_attribute_and_changes_nothing(filled: Filled, 
         # The good rows beside the bad one are not taken either.
         file.write_bytes(octets.replace(b"\n", b"\nnew1@example.net,,New,1\n", 1) + b"new2@example.net,,New,1\n")
         assert filled.slee(f"profile import subscriber {file}").exit_code == 5
+    assert filled.stored() == before
+
+
+def test_an_export_that_finds_no_room_says_so_in_one_line(filled: Filled) -> None:
+    for command in ("profile export subscriber -o /dev/full", "profile export subscriber > /dev/full"):
+        script = f"{sys.executable} -m deploy.cli {command} --state-dir {filled.folder / 'state'}"
+        result = subprocess.run(["/bin/sh", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert result.returncode == 1
+        assert "No space left on device; 0 octets of the export were written" in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["", "--skip-bad"])
+def test_an_import_that_is_interrupted_says_what_becomes_of_it(filled: Filled, option: str) -> None:
+    before = filled.stored()
+    command = f"{sys.executable} -m deploy.cli profile import subscriber - {option} --state-dir {filled.folder}/state"
+    process = subprocess.Popen(command.split(), cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    process.stdin.write(HEADER + "new@example.net,,New,1\n" * 10_000)  # its end does not come
+    process.stdin.flush()
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=10)
+    stays = "what was imported by then stays" if option else "the server takes all of it back"
+    assert f"slee: <stdin>: the import was interrupted; {stays}" in told
     assert filled.stored() == before
 
 

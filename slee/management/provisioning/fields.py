@@ -9,7 +9,7 @@ import decimal
 import enum
 import math
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _Convert = Callable[[Any], Any]
 _BOOLEANS: Final = {"true": True, "false": False}
+_TOLD: Final = 5
+"""Unknown attributes that a message names."""
 _TEXTUAL: Final = (
     decimal.Decimal,
     datetime.datetime,
@@ -106,11 +108,14 @@ class Fields:
         self.digests = tuple(field for field in self.by_name.values() if field.ha1 is not None)
         self.takes_password = bool(self.digests) and PASSWORD not in self.by_name
 
-    def unknown(self, name: str) -> str | None:
-        """What is wrong with a column of that name, if anything."""
-        if name in self.by_name or (name == PASSWORD and self.takes_password):
+    def unknown(self, names: Iterable[str]) -> str | None:
+        """What is wrong with columns of these names, if anything."""
+        wrong = [n for n in names if n not in self.by_name and not (n == PASSWORD and self.takes_password)]
+        if not wrong:
             return None
-        return f"{self.descriptor.id.name} has no attribute {name}"
+        more = f" and {len(wrong) - _TOLD} more" if len(wrong) > _TOLD else ""
+        attributes = "attribute" if len(wrong) == 1 else "attributes"
+        return f"{self.descriptor.id.name} has no {attributes} {', '.join(wrong[:_TOLD])}{more}"
 
     def row(self, name: str, given: Mapping[str, object], base: Row, *, is_text: bool, md5: bool) -> Row:
         """A profile's values: those given, and of others what it has or begins with.
@@ -131,7 +136,7 @@ class Fields:
             field = by_name.get(key)
             if field is not None:
                 values[field.position] = field.read_text(value) if is_text else field.read_json(value)
-            elif (problem := self.unknown(key)) is not None:
+            elif (problem := self.unknown((key,))) is not None:
                 raise FieldError(key, problem, f"it has {', '.join(by_name)}")
         if self.takes_password and (password := given.get(PASSWORD)) is not None:
             self._take_password(name, password, values, md5=md5)

@@ -58,8 +58,8 @@ class Import:
         self._table: Table = tables.table(name)
         self._fields = Fields(self._table.descriptor)
         self._rows: dict[str, Row] = {}
-        self._records: dict[str, tuple[int, str]] = {}
-        """Line and text of what is taken; the text only where rejects have to be told with it."""
+        self._records: dict[str, tuple[int, str, Row]] = {}
+        """Line and text of what is taken, and the row that it changes; the text only where rejects are told with it."""
         self._seen: dict[str, int] = {}
         self._unique: list[tuple[int, str, dict[Any, str]]] = [
             (a.position, a.name, {}) for a in self._table.descriptor.unique
@@ -142,18 +142,18 @@ class Import:
         else:
             if self._note_unique(record, name, row):
                 self._rows[name] = row
-                self._records[name] = (record.line, record.text if self.options.skip_bad else "")
+                self._records[name] = (record.line, record.text if self.options.skip_bad else "", base)
 
     def _judge_header(self) -> None:
         """Unknown columns are told once, and not for each record."""
         if self._header_is_judged or not self.reader.columns:
             return
         self._header_is_judged = True
-        wrong = [problem for name in self.reader.columns if (problem := self._fields.unknown(name)) is not None]
-        if wrong:
+        if (problem := self._fields.unknown(self.reader.columns)) is not None:
             known = ", ".join((NAME, *self._fields.by_name))
-            issues = [Issue(f"{self.options.source}:1", "PRF-32", problem, f"columns are {known}") for problem in wrong]
-            raise ProfileVerificationError(issues)
+            raise ProfileVerificationError(
+                [Issue(f"{self.options.source}:1", "PRF-32", problem, f"columns are {known}")]
+            )
 
     def _told(self, attribute: str, problem: str) -> str:
         """A problem that shows nothing of a secret."""
@@ -311,6 +311,8 @@ class Import:
             self._rows[name] = stored[name]  # profile_store may have had its say
             if row is None:
                 self.counts.added += 1
+            elif row == stored[name]:
+                self.counts.unchanged += 1
             else:
                 self.counts.changed += 1
 
@@ -340,7 +342,17 @@ class Import:
         self._tables.transact(lambda work: self._tables.put_into(work, self._table, rows), whole=self._whole)
 
     def _kept(self, chunk: list[str]) -> dict[str, Row]:
-        return {name: self._rows[name] for name in chunk if name in self._rows}
+        """The rows of a chunk; what others have changed since stays where the import changes nothing (PRF-45)."""
+        resident = self._table.resident
+        kept: dict[str, Row] = {}
+        for name in chunk:
+            row = self._rows.get(name)
+            if row is not None:
+                base, now = self._records[name][2], resident.rows.get(name, resident.default)
+                if now is not base:
+                    row = tuple(n if r == b else r for r, b, n in zip(row, base, now, strict=True))
+                kept[name] = row
+        return kept
 
     def _require_table(self) -> None:
         if self._tables.table(self.name) is not self._table:
@@ -358,7 +370,7 @@ class Import:
         self._reject_taken(name, attribute, problem, remedy)
 
     def _reject_taken(self, name: str, attribute: str, problem: str, remedy: str) -> None:
-        line, text = self._records.pop(name)
+        line, text, _ = self._records.pop(name)
         del self._rows[name]
         self._reject(Reject(line, 0, name, attribute, problem, remedy, text))
 

@@ -30,7 +30,8 @@ class Reject:
     def issue(self, source: str) -> Issue:
         """As an error names it."""
         place = f"{source}:{Place(self.line, self.column)}"
-        what = "/".join(part for part in (self.profile, self.attribute) if part)
+        profile = self.profile if self.profile.isprintable() else repr(self.profile)
+        what = "/".join(part for part in (profile, self.attribute) if part)
         return Issue(f"{place}: {what}" if what else place, "PRF-17", self.problem, self.remedy)
 
 
