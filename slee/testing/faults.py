@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from slee.api.profile import PROFILE_CALLBACKS
 from slee.api.sbb import CALLBACKS
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ POINTS: Final = frozenset(
         "callback.handler",
         "callback.local",
         "callback.selector",
-        *(f"callback.{name}" for name in CALLBACKS),
+        "callback.profile_method",
+        *(f"callback.{name}" for name in (*CALLBACKS, *PROFILE_CALLBACKS)),
         *(f"adaptor.{name}" for name in _ADAPTOR),
     )
 )

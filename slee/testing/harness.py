@@ -123,7 +123,7 @@ class SleeHarness(Looking):
         self._links: dict[str, ResourceAdaptor] = {}
         self._is_pumping = False  # within `run`, which processes what adaptors fire there, as a server does
         self.recovery = None if journal is None else CrashableJournal(self.kernel, self.tables, journal, self.faults)
-        self.profiles = HarnessProfiles(self.kernel, self.facilities, self.recovery)
+        self.profiles = HarnessProfiles(self.kernel, self.facilities, self.watch, self.recovery)
         if start:
             self.kernel.start()
             self.run()

@@ -1,8 +1,15 @@
-"""Profile tables in a harness: a table is there as soon as an SBB that uses it is installed."""
+"""Profile tables in a harness: a table is there as soon as an SBB that uses it is installed.
+
+The code of profiles is called through watched functions, as that of SBBs is: instances are of a subclass whose
+callbacks are watched, and references call business methods that are. What an instance calls on itself is its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import functools
+import types
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from slee.facilities.profiles.tables import ProfileTables
@@ -12,15 +19,20 @@ if TYPE_CHECKING:
     from slee.api.profile import Profile
     from slee.api.profile_table import Profiles
     from slee.facilities.facilities import Facilities
+    from slee.facilities.profiles.reference import Referrer
+    from slee.facilities.profiles.table import Table
     from slee.kernel.kernel import Kernel
+    from slee.model.profile import ProfileDescriptor
     from slee.testing.crash import CrashableJournal
+    from slee.testing.kernel import Watch
 
 
 class HarnessProfiles(ProfileTables):
     """The profile tables of a harness; with a journal, a simulated database follows them."""
 
-    def __init__(self, kernel: Kernel, facilities: Facilities, journal: CrashableJournal | None) -> None:
+    def __init__(self, kernel: Kernel, facilities: Facilities, watch: Watch, journal: CrashableJournal | None) -> None:
         super().__init__(kernel, facilities)
+        self._watch = watch
         self._journal = journal
         if journal is not None and journal.disk.has_profiles:
             self.follow_with(journal.open_profiles(), journal.journalling)
@@ -41,6 +53,38 @@ class HarnessProfiles(ProfileTables):
         for declaration in declared.values():
             self.provide(declaration.specification, declaration.table)
         return {attribute: self.view(declaration.table) for attribute, declaration in declared.items()}
+
+    def _table(self, name: str, descriptor: ProfileDescriptor, refer: Referrer) -> Table:
+        points = {callback: f"callback.{callback}" for callback in descriptor.callbacks}
+        return super()._table(name, self._watched(descriptor, points), refer)
+
+    def _referrer(self, descriptor: ProfileDescriptor) -> Referrer:
+        points = dict.fromkeys(descriptor.methods, "callback.profile_method")
+        return super()._referrer(self._watched(descriptor, points))
+
+    def _watched(self, descriptor: ProfileDescriptor, points: Mapping[str, str]) -> ProfileDescriptor:
+        """The specification with methods that come by a point and are in the callback log (TST-6, TST-7)."""
+        if not points:
+            return descriptor
+        cls = descriptor.cls
+        namespace: dict[str, object] = {
+            name: self._watched_method(name, point, getattr(cls, name)) for name, point in points.items()
+        }
+        namespace |= {"__slots__": (), "__module__": cls.__module__, "__qualname__": cls.__qualname__}
+        # `twin`: the subclass is no component of its own.
+        made = types.new_class(cls.__name__, (cls,), {"twin": True}, lambda body: body.update(namespace))
+        return dataclasses.replace(descriptor, cls=made)
+
+    def _watched_method(self, name: str, point: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(profile: Profile, *args: Any, **kwargs: Any) -> Any:
+            tx = self._kernel.transaction
+            where = f"{profile.profile_table}/{profile.profile_name or '(default)'}"
+            self._watch.log.add(where, name, tx, None if tx is None else tx.firing)
+            self._watch.faults.reach(point)
+            return function(profile, *args, **kwargs)
+
+        return call
 
 
 __all__ = ["HarnessProfiles"]

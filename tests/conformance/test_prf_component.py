@@ -281,6 +281,27 @@ def test_prf_39_a_callback_that_raises_marks_and_drops_the_instance(callback: st
         assert CALLS.count("passivate") == 1, "that of the other profile"
 
 
+def test_prf_39_a_passivation_that_raises_is_told_as_a_failure_of_the_delivery_that_it_rolls_back() -> None:
+    with Tables(failures_allowed=True) as world:
+        world.add("Traced", "one")
+        ACTS["passivate"] = boom
+        world.use(lambda sbb: setattr(sbb.traced.get("one"), "number", 1))
+        assert world.values("Traced", "one")["number"] == 0
+        assert TransactionRolledBackError in world.causes()
+
+
+def test_prf_39_a_passivation_that_raises_refuses_what_management_does() -> None:
+    with Tables() as world:
+        world.add("Traced", "one")
+        ACTS["passivate"] = boom
+        with pytest.raises(TransactionRolledBackError, match=r"Traced/two: profile_passivate raised Boom.* \[PRF-39\]"):
+            world.profiles.create("Traced", "two")
+        with pytest.raises(TransactionRolledBackError, match=r"Traced/one: profile_passivate raised Boom.* \[PRF-39\]"):
+            world.change("Traced", "one", number=1)
+        ACTS.clear()
+        assert world.values("Traced", "one")["number"] == 0
+
+
 def test_tx_17_rollback_undoes_creations_writes_and_removals_of_profiles() -> None:
     with Tables(failures_allowed=True) as world:
         world.add("Plain", "alice", age=1, number="1", city="here")

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from slee.model.profile import ProfileDescriptor
 
 
+Referrer = Callable[["Table", str, bool], Any]
+"""Makes a reference to a profile of a table; the last argument locks it against writes."""
+
+
 def work_of(tx: Transaction, committed: Committed) -> ProfileWork:
     """What the transaction does with profiles; begun with the first call."""
     work = tx.profiles
@@ -131,7 +135,7 @@ def reference_class(descriptor: ProfileDescriptor, committed: Committed) -> type
     return cast("type[Profile]", made)
 
 
-def referrer(reference: Any) -> Callable[[Table, str, bool], Any]:
+def referrer(reference: Any) -> Referrer:
     """A function that makes references of that class; its slots are bound once, for they are made on every look-up."""
     set_table = reference._table.__set__
     set_name = reference._name.__set__
@@ -217,4 +221,4 @@ def _remove(ref: Any, committed: Committed) -> None:
     work_of(tx, committed).remove(ref._table, ref._name)
 
 
-__all__ = ["ReferenceAttribute", "reference_class", "referrer", "work_of"]
+__all__ = ["ReferenceAttribute", "Referrer", "reference_class", "referrer", "work_of"]

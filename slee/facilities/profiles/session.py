@@ -188,4 +188,20 @@ class EditSession:
             raise InvalidStateError(f"{self}: {what} in a closed session [PRF-13]; open another")
 
 
-__all__ = ["SESSION", "EditSession", "SessionHost", "SessionState"]
+def drafted(work: ProfileWork, table: Table, name: str) -> Row:
+    """The values that a new profile begins with, of which nothing stays: the transaction is rolled back.
+
+    Raises:
+        ProfileAlreadyExistsError: there is a profile of that name.
+        CreateError: `profile_post_create` raised.
+        TransactionRolledBackError: `profile_passivate` raised (PRF-39).
+    """
+    work.create(table, name)
+    row = table.row(name)
+    work.end()
+    if work.error is not None:
+        raise work.error
+    return row
+
+
+__all__ = ["SESSION", "EditSession", "SessionHost", "SessionState", "drafted"]

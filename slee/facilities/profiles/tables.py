@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slee.api.address import Address
 from slee.api.errors import (
@@ -20,10 +20,10 @@ from slee.api.source import ProfileTableSource
 from slee.facilities.profiles.carried import news_carriers
 from slee.facilities.profiles.following import Following, Whole
 from slee.facilities.profiles.news import end_activity, tell
-from slee.facilities.profiles.reference import reference_class, referrer
+from slee.facilities.profiles.reference import Referrer, reference_class, referrer
 from slee.facilities.profiles.rows import ResidentRows
 from slee.facilities.profiles.search import search
-from slee.facilities.profiles.session import EditSession, SessionState
+from slee.facilities.profiles.session import EditSession, SessionState, drafted
 from slee.facilities.profiles.table import Table
 from slee.facilities.profiles.view import (
     TableView,
@@ -47,9 +47,6 @@ if TYPE_CHECKING:
     from slee.model.profile import ProfileDescriptor, Row
 
 
-_Referrer = Callable[[Table, str, bool], Any]
-
-
 class ProfileTables:
     """Specifications and tables; usable in every state of the SLEE, between deliveries."""
 
@@ -71,7 +68,7 @@ class ProfileTables:
         """Brings what is committed to the database."""
         if storage is not None:
             self.follow_with(storage)
-        self._specifications: dict[ProfileSpecificationID, tuple[ProfileDescriptor, _Referrer]] = {}
+        self._specifications: dict[ProfileSpecificationID, tuple[ProfileDescriptor, Referrer]] = {}
         self.by_name: dict[str, Table] = {}
         """The tables."""
 
@@ -87,7 +84,11 @@ class ProfileTables:
 
     def add_specification(self, descriptor: ProfileDescriptor) -> None:
         """A specification is installed."""
-        self._specifications[descriptor.id] = (descriptor, referrer(reference_class(descriptor, self._committed)))
+        self._specifications[descriptor.id] = (descriptor, self._referrer(descriptor))
+
+    def _referrer(self, descriptor: ProfileDescriptor) -> Referrer:
+        """What makes references to profiles of a specification."""
+        return referrer(reference_class(descriptor, self._committed))
 
     def remove_specification(self, identity: ProfileSpecificationID) -> None:
         """A specification is uninstalled; `DependencyError` while it has tables (DU-29)."""
@@ -105,7 +106,7 @@ class ProfileTables:
         """A specification's descriptor; `UnrecognizedProfileSpecificationError` if it is not installed."""
         return self._specification(identity)[0]
 
-    def _specification(self, identity: ProfileSpecificationID) -> tuple[ProfileDescriptor, _Referrer]:
+    def _specification(self, identity: ProfileSpecificationID) -> tuple[ProfileDescriptor, Referrer]:
         found = self._specifications.get(identity)
         if found is None:
             raise UnrecognizedProfileSpecificationError(f"{identity} is not installed [PRF-1]; install its bundle")
@@ -163,7 +164,7 @@ class ProfileTables:
             if stored.specification == specification:
                 self.load_table(name, specification)
 
-    def _table(self, name: str, descriptor: ProfileDescriptor, refer: _Referrer) -> Table:
+    def _table(self, name: str, descriptor: ProfileDescriptor, refer: Referrer) -> Table:
         facilities = self._facilities.of(ProfileTableSource(name))
         return Table(self._kernel, name, descriptor, refer, facilities, self.following.require_room)
 
@@ -229,15 +230,13 @@ class ProfileTables:
         Raises:
             ProfileAlreadyExistsError: there is a profile of that name.
             CreateError: `profile_post_create` raised.
+            TransactionRolledBackError: `profile_passivate` raised (PRF-39).
         """
         found = self.table(table)
         require_new_name(f"{table}: create", name)
         tx = self._kernel.begin()
         try:
-            work = ProfileWork(tx, self._committed, by_management=True)
-            work.create(found, name)
-            row = found.row(name)
-            work.end()
+            row = drafted(ProfileWork(tx, self._committed, by_management=True), found, name)
         finally:
             self._kernel.roll_back(tx)
         return EditSession(self, found, name, SessionState.NEW, row, None)

@@ -311,11 +311,15 @@ class ProfileWork:
             for table, name in self.verified:
                 self.verify(table, name)
         except (ProfileError, TransactionRolledBackError) as error:
-            self.error = error
-            self.tx.marked = True
-            entity = next(iter(self.tx.instances), None)
-            if entity is not None:
-                self.tx.fail(entity, error)
+            self._refuse(error)
+
+    def _refuse(self, error: Exception) -> None:
+        """Mark the transaction, and tell why: management by the error, an SBB as of a failure of its own."""
+        self.error = self.error or error
+        self.tx.marked = True
+        entity = next(iter(self.tx.instances), None)
+        if entity is not None:
+            self.tx.fail(entity, error)
 
     def _store(self) -> None:
         for use in tuple(self.uses.values()):
@@ -376,12 +380,9 @@ class ProfileWork:
             if use.table_.passivates and not use.removed and not use.failed:
                 use.is_live = False
                 try:
-                    use.instance.profile_passivate()
-                except BaseException as error:
-                    if isinstance(error, KeyboardInterrupt):
-                        raise
-                    self.tx.marked = True
-                    self.error = self.error or error
+                    self._call_back(use, "profile_passivate")
+                except TransactionRolledBackError as error:
+                    self._refuse(error)
             use.end()
         self.uses.clear()
 
