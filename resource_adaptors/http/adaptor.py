@@ -62,6 +62,7 @@ _LOOK_EVERY: Final = 1.0
 _METHODS: Final = {event_class: method for method, event_class in events.REQUEST_EVENTS.items()} | {
     WsRequest: WEBSOCKET
 }
+_REQUESTS: Final = frozenset((*_METHODS, events.OtherRequest))
 
 
 class HttpAdaptor(ResourceAdaptor, KeepsLetters):
@@ -296,7 +297,8 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
 
     def verify_service(self, service: ReceivableService, active: Sequence[ReceivableService]) -> None:
         """Refuse a service whose options are no routes, or routes of another active service (HTTP-14)."""
-        issues: list[Issue] = []
+        remedy = 'give its initial_event option="METHOD /path/{field}"'
+        issues = [Issue(str(service.id), "HTTP-14", f"{c.__name__} without a route", remedy) for c in _deaf(service)]
         mine: dict[str, Route] = {}
         for event_class, option in _options(service):
             try:
@@ -375,9 +377,14 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
 
 
 def _options(service: ReceivableService) -> list[tuple[type, str]]:
-    """The options of the handlers of requests; one without an option claims no route, and is called for none."""
-    kinds = (*_METHODS, events.OtherRequest)
-    return [(e.event_class, e.option) for e in service.events if e.option is not None and e.event_class in kinds]
+    """The options of the handlers of requests."""
+    return [(e.event_class, e.option) for e in service.events if e.option is not None and e.event_class in _REQUESTS]
+
+
+def _deaf(service: ReceivableService) -> list[type]:
+    """The requests that are initial for a service and have no route: it would never get one."""
+    routed = {event_class for event_class, _ in _options(service)}
+    return [e.event_class for e in service.events if e.initial and e.event_class in _REQUESTS - routed]
 
 
 def _routes(event_class: type, option: str) -> tuple[Route, ...]:

@@ -279,7 +279,7 @@ def _handlers(cls: type[Sbb], found: _Findings) -> dict[type, HandlerDescriptor]
                     where,
                     "DU-4",
                     f"{other} handles {handler.event_type.name} already",
-                    "keep one handler per event type",
+                    "keep one handler per event type, and tell cases apart in it",
                 )
             )
         handlers[handler.event_class] = handler

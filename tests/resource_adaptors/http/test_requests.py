@@ -311,6 +311,21 @@ class Wrong(Sbb, vendor="test", version="1.0"):
     def on_get(self, event: GetRequest, aci: ActivityContext) -> None: ...
 
 
+class Deaf(Sbb, vendor="test", version="1.0"):
+    """Claims no route."""
+
+    @initial_event(Select.ACTIVITY_CONTEXT)
+    def on_get(self, event: GetRequest, aci: ActivityContext) -> None: ...
+
+
+def test_http_14_a_service_of_requests_without_a_route_is_refused() -> None:
+    """It would be active and never be asked."""
+    with World() as world:
+        service = world.slee.install(Deaf, activate=False)
+        with pytest.raises(VerificationError, match=r"GetRequest without a route \[HTTP-14\]; give its initial_event"):
+            world.slee.kernel.activate_service(service)
+
+
 def test_http_14_a_second_service_with_the_same_route_is_refused_at_activation() -> None:
     with World() as world:
         service = world.slee.install(Rival, activate=False)
