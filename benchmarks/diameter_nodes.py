@@ -154,11 +154,14 @@ class Core:
             settings, base_dictionary(), random.randbytes, peers=[PeerSettings(host=CLIENT, opens=False)], realms=[]
         )
         self._node.start(self._loop.time())
-        self._streams = Streams(self)
+        self._streams = Streams(self, within=10.0)
         self.port = self._streams.listen(ADDRESS, 0, tls=None)[1]
 
     def accepted(self, names: frozenset[str] | None) -> int:
         return self._node.accept(self._loop.time(), names)
+
+    def refused(self, address: str, reason: str) -> None:
+        raise AssertionError(f"{address} was to shake hands of TLS: {reason}")
 
     def connected(self, number: int) -> None:
         raise AssertionError(f"connection {number} was opened by a server")

@@ -47,9 +47,7 @@ _ROLLED_BACK: Final = int(EventFlags.SBB_ROLLED_BACK)
 class Carrier(Protocol):
     """Carries octets: sockets, or a test's wire."""
 
-    def open(
-        self, number: int, host: str, port: int, *, tls: ssl.SSLContext | None, name: str, within: float
-    ) -> None: ...
+    def open(self, number: int, host: str, port: int, *, tls: ssl.SSLContext | None, name: str) -> None: ...
     def write(self, number: int, data: bytes) -> None: ...
     def close(self, number: int) -> None: ...
     def close_all(self) -> None: ...
@@ -144,7 +142,7 @@ class DiameterAdaptor(ResourceAdaptor):
 
     def open_carrier(self) -> Carrier:
         """Open the listeners."""
-        streams = Streams(self)
+        streams = Streams(self, within=self.settings.cer_timeout)
         servers_tls = self._tls[0] if self._tls is not None else None
         try:
             self.addresses = tuple(
@@ -177,6 +175,10 @@ class DiameterAdaptor(ResourceAdaptor):
         """Somebody has connected; over TLS, with the names of his certificate."""
         self.now = self.context.now
         return self.node.accept(self.now, names)
+
+    def refused(self, address: str, reason: str) -> None:
+        """Somebody has connected to a port of TLS, and there was no handshake."""
+        self.watch.refused(address, reason)
 
     def connected(self, number: int) -> None:
         """A connection of ours is there."""
@@ -267,7 +269,6 @@ class DiameterAdaptor(ResourceAdaptor):
                 peer.port,
                 tls=tls,
                 name=peer.host,
-                within=self.settings.cer_timeout,
             )
 
     # To the SLEE.

@@ -221,7 +221,7 @@ class MemoryWire:
         self._links: dict[int, tuple[ServerDouble, int]] = {}
         """By number of the adaptor's end: the double, and the number of its end."""
 
-    def open(self, number: int, host: str, port: int, *, tls: ssl.SSLContext | None, name: str, within: float) -> None:
+    def open(self, number: int, host: str, port: int, *, tls: ssl.SSLContext | None, name: str) -> None:
         """Connect the adaptor to the double of a host."""
         self._later(lambda: self._connect(number, name))
 

@@ -16,6 +16,7 @@ _OLD: Final = 900.0
 _MANY: Final = 10_000
 """Entries of the outbox at which an alarm is raised."""
 _DAY: Final = 86_400.0
+_MINUTE: Final = 60.0
 
 
 class Watch:
@@ -25,6 +26,10 @@ class Watch:
         self._adaptor = adaptor
         self._reasons: dict[str, str] = {}
         """Why the last connection of a peer went or did not come, by host."""
+        self._refused = 0
+        """Connections without a handshake, since the last one was told of."""
+        self._tell_at = 0.0
+        """When the next one may be told of."""
         self._look_at = 0.0
         """When the certificate is looked at next."""
 
@@ -79,6 +84,22 @@ class Watch:
         for alarm in ("dia.peer_down", "dia.realm_unreachable", "dia.ccfh_continue"):
             self._adaptor.context.alarms.clear_type(alarm)
         self.peers()
+
+    def refused(self, address: str, reason: str) -> None:
+        """Somebody's handshake of TLS has failed: told of at once, and then once a minute with their number."""
+        self._adaptor.node.statistics.dropped["handshake"] += 1
+        self._refused += 1
+        context = self._adaptor.context
+        if context.now >= self._tell_at:
+            self._tell_at = context.now + _MINUTE
+            context.tracer.warning(
+                "%s connections without a handshake of TLS, the last from %s: %s [DIA-17]; if it is a peer, it needs a "
+                "certificate of our authorities",
+                self._refused,
+                address,
+                reason,
+            )
+            self._refused = 0
 
     def impostor(self, host: str) -> None:
         """Somebody else has our name: two nodes with one identity take each other's answers."""

@@ -218,7 +218,9 @@ async def answer_to_cer(port: int, tls: ssl.SSLContext | None) -> int | None:
 
 
 @contextlib.asynccontextmanager
-async def listening(credentials: Credentials, *, is_secure: bool, demands: bool = True) -> AsyncIterator[Live]:
+async def listening(
+    credentials: Credentials, *, is_secure: bool, demands: bool = True, **configuration: object
+) -> AsyncIterator[Live]:
     """An adaptor with one listener; FAR may connect to it, over TLS only if that is demanded."""
     with SleeHarness(leftovers_allowed=True) as slee:
         live = Live(
@@ -226,10 +228,16 @@ async def listening(credentials: Credentials, *, is_secure: bool, demands: bool 
             listeners=[{"host": HOST, "port": 0, "tls": is_secure}],
             peers=[{"host": FAR, "mode": "responder", "transport": "tls" if demands else "tcp"}],
             tls=credentials.ours,
+            **configuration,
         )
         await asyncio.sleep(0)
         yield live
         await live.stop()
+
+
+def refusals(live: Live) -> list[str]:
+    """What operators have been told of handshakes."""
+    return [message.text for message in live.slee.messages if "handshake" in message.text]
 
 
 def client_context(credentials: Credentials, own: Certificate | None) -> ssl.SSLContext:
@@ -246,6 +254,8 @@ def test_who_shows_no_certificate_is_not_heard(credentials: Credentials) -> None
             good = client_context(credentials, credentials.authority.issue(FAR))
             assert await answer_to_cer(port, client_context(credentials, None)) is None
             assert live.seen("CER", "in") == 0
+            await live.until(lambda: len(refusals(live)) == 1)
+            assert "peer did not return a certificate" in refusals(live)[0]
             assert await answer_to_cer(port, good) == codes.SUCCESS
 
     asyncio.run(scenario())
@@ -270,6 +280,40 @@ def test_plain_octets_on_a_port_of_tls_are_not_heard(credentials: Credentials) -
         async with listening(credentials, is_secure=True, demands=False) as live:
             assert await answer_to_cer(live.adaptor.addresses[0][1], None) is None
             assert live.seen("CER", "in") == 0
+            await live.until(lambda: len(refusals(live)) == 1)
+            assert HOST in refusals(live)[0]
+            assert "DIA-17" in refusals(live)[0]
+
+    asyncio.run(scenario())
+
+
+def test_many_without_a_handshake_are_told_of_once_a_minute(credentials: Credentials) -> None:
+    async def scenario() -> None:
+        async with listening(credentials, is_secure=True) as live:
+            port = live.adaptor.addresses[0][1]
+            for _ in range(5):
+                _, writer = await asyncio.open_connection(HOST, port)
+                writer.close()  # without a word
+            dropped = live.adaptor.node.statistics.dropped
+            await live.until(lambda: dropped["handshake"] == 5)
+            assert len(refusals(live)) == 1
+            live.slee.advance(60)
+            await answer_to_cer(port, None)
+            await live.until(lambda: dropped["handshake"] == 6)
+            assert [told.split()[0] for told in refusals(live)] == ["1", "5"]
+            good = client_context(credentials, credentials.authority.issue(FAR))
+            assert await answer_to_cer(port, good) == codes.SUCCESS
+
+    asyncio.run(scenario())
+
+
+def test_who_is_silent_at_a_port_of_tls_is_cut_off(credentials: Credentials) -> None:
+    async def scenario() -> None:
+        async with listening(credentials, is_secure=True, cer_timeout=0.2) as live:
+            reader, writer = await asyncio.open_connection(HOST, live.adaptor.addresses[0][1])
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+            writer.close()
+            await live.until(lambda: live.adaptor.node.statistics.dropped["handshake"] == 1)
 
     asyncio.run(scenario())
 

@@ -11,13 +11,14 @@ from typing import Final
 DROPS: Final = (
     "before_capabilities",
     "closed_connection",
+    "handshake",
     "hop_unknown",
     "mismatched_answer",
     "state",
     "unreadable_answer",
     "wrong_certificate",
 )
-"""Why messages get no further."""
+"""Why messages get no further; `handshake` counts connections without TLS that do not."""
 
 
 BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

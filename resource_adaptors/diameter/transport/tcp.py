@@ -20,6 +20,9 @@ class Wire(Protocol):
         """Somebody has connected to us, over TLS with the names of his certificate; returns the connection's number."""
         ...
 
+    def refused(self, address: str, reason: str) -> None:
+        """Somebody has connected to a port of TLS, and there was no handshake (DIA-17); the reason is for operators."""
+
     def connected(self, number: int) -> None:
         """A connection that was asked for is there."""
 
@@ -37,13 +40,20 @@ class _Link(asyncio.BufferedProtocol):
         self._streams = streams
         self._number = number
         self._transport: asyncio.Transport | None = None
+        self._early = b""
+        """What has come together with the end of the handshake."""
+        self._has_gone = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        if self._has_gone:
+            return
         if self._number is None:
             self._number = self._streams.wire.accepted(_names(transport))
             self._streams.links[self._number] = transport
+            if self._early:
+                self._streams.wire.received(self._number, self._early)
             return
         if self._number not in self._streams.opening:
             transport.abort()  # given up meanwhile
@@ -56,21 +66,38 @@ class _Link(asyncio.BufferedProtocol):
         return self._streams.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        assert self._number is not None
-        if self._number in self._streams.links:
-            self._streams.wire.received(self._number, bytes(self._streams.buffer[:nbytes]))
+        data = bytes(self._streams.buffer[:nbytes])
+        if self._number is None:
+            self._early += data
+        elif self._number in self._streams.links:
+            self._streams.wire.received(self._number, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._has_gone = True
         if self._number is not None and self._streams.links.pop(self._number, None) is not None:
             self._streams.wire.lost(self._number, "" if exc is None else str(exc))
+
+
+class _Guest(asyncio.Protocol):
+    """Somebody at a port of TLS, before the handshake."""
+
+    def __init__(self, streams: Streams, tls: ssl.SSLContext) -> None:
+        self._streams = streams
+        self._tls = tls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()  # what comes is the handshake's
+        self._streams.secure(transport, self._tls)
 
 
 class Streams:
     """All connections and listeners of one adaptor."""
 
-    def __init__(self, wire: Wire) -> None:
-        """Make it on a running loop."""
+    def __init__(self, wire: Wire, *, within: float) -> None:
+        """Make it on a running loop; a connection may take `within` seconds to be there, a handshake of TLS too."""
         self.wire = wire
+        self._within = within
         self.links: dict[int, asyncio.Transport] = {}
         self.opening: set[int] = set()
         """Numbers of connections that are being opened."""
@@ -84,19 +111,27 @@ class Streams:
     def listen(self, host: str, port: int, *, tls: ssl.SSLContext | None) -> tuple[str, int]:
         """Listen; returns the address, with the port that was chosen if 0 was asked for.
 
+        Args:
+            host: address.
+            port: TCP port.
+            tls: `None` for plain TCP.
+
         Raises:
             OSError: the address cannot be bound.
         """
         listener = bind_tcp(host, port, is_v6_only=True)
 
+        def protocol() -> asyncio.BaseProtocol:
+            return _Link(self, None) if tls is None else _Guest(self, tls)
+
         async def begin() -> None:
-            self._servers.append(await self._loop.create_server(lambda: _Link(self, None), sock=listener, ssl=tls))
+            self._servers.append(await self._loop.create_server(protocol, sock=listener))
 
         self._spawn(begin())
         found: tuple[str, int] = listener.getsockname()[:2]
         return found
 
-    def open(self, number: int, host: str, port: int, *, tls: ssl.SSLContext | None, name: str, within: float) -> None:
+    def open(self, number: int, host: str, port: int, *, tls: ssl.SSLContext | None, name: str) -> None:
         """Connect; the wire is told of the outcome.
 
         Args:
@@ -105,22 +140,38 @@ class Streams:
             port: TCP port.
             tls: `None` for plain TCP.
             name: the identity that the certificate must show (DIA-17).
-            within: seconds that it may take.
         """
 
         async def begin() -> None:
             try:
-                async with asyncio.timeout(within):
+                async with asyncio.timeout(self._within):
                     await self._loop.create_connection(
                         lambda: _Link(self, number), host, port, ssl=tls, server_hostname=name if tls else None
                     )
             except OSError as error:  # certificates that are refused and time that is over among them
                 if number in self.opening:
                     self.opening.discard(number)
-                    self.wire.lost(number, str(error) or f"no connection within {within:g} s")
+                    self.wire.lost(number, str(error) or f"no connection within {self._within:g} s")
 
         self.opening.add(number)
         self._spawn(begin())
+
+    def secure(self, transport: asyncio.Transport, tls: ssl.SSLContext) -> None:
+        """Shake hands with who has connected; a server of asyncio's own tells nobody when that fails."""
+        self._spawn(self._shake_hands(transport, tls))
+
+    async def _shake_hands(self, transport: asyncio.Transport, tls: ssl.SSLContext) -> None:
+        link = _Link(self, None)
+        host, port = transport.get_extra_info("peername", ("somebody", 0))[:2]
+        try:
+            secured = await self._loop.start_tls(
+                transport, link, tls, server_side=True, ssl_handshake_timeout=self._within
+            )
+        except OSError as error:  # of TLS, or it has gone, or time is over
+            self.wire.refused(f"{host}:{port}", str(error) or "it has gone")
+        else:
+            assert secured is not None
+            link.connection_made(secured)
 
     def write(self, number: int, data: bytes) -> None:
         """Send octets, together with all others of this turn of the loop.
