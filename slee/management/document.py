@@ -143,17 +143,22 @@ def with_field_names(model: type[BaseModel], data: Mapping[str, Any]) -> dict[st
     spelt: dict[str, Any] = {}
     for key, value in data.items():
         name = key if key in fields else key.replace("-", "_")
-        inner = _table_model(fields[name].annotation) if name in fields else None
-        spelt[name if name in fields else key] = _within(inner, value)
+        spelt[name if name in fields else key] = _within(fields[name].annotation, value) if name in fields else value
     return spelt
 
 
-def _within(model: object, value: object) -> object:
-    if not isinstance(model, type) or not issubclass(model, BaseModel):
+def _within(annotation: object, value: object) -> object:
+    model = _table_model(annotation)
+    if model is None:
         return value
-    if isinstance(value, dict):
-        return with_field_names(model, cast("dict[str, Any]", value))
-    return [_within(model, member) for member in cast("list[object]", value)] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_within(model, member) for member in cast("list[object]", value)]
+    if not isinstance(value, dict):
+        return value
+    table = cast("dict[str, Any]", value)
+    if _has_names(annotation):
+        return {name: _within(model, member) for name, member in table.items()}
+    return with_field_names(model, table)
 
 
 def line_of(path: Sequence[str | int], lines: Mapping[Path, int]) -> int:
@@ -226,22 +231,27 @@ def _issue(model: type[BaseModel], location: Path, message: str, sort: str, plac
 
 def _known_keys(model: type[BaseModel], location: Path) -> set[str]:
     """The keys of the table at `location`, empty where the model does not tell."""
-    current: object = model
+    annotation: object = model
+    is_name = False
     for part in location:
-        if isinstance(part, int):
+        if isinstance(part, int) or is_name:
+            is_name = False
             continue
-        if not isinstance(current, type) or not issubclass(current, BaseModel):
-            return set()
-        current = next(
-            (_table_model(f.annotation) for n, f in current.model_fields.items() if part in (f.alias, n)), None
-        )
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return {field.alias or name.replace("_", "-") for name, field in current.model_fields.items()}
-    return set()
+        table = _table_model(annotation)
+        fields = {} if table is None else table.model_fields
+        annotation = next((f.annotation for name, f in fields.items() if part in (f.alias, name)), None)
+        is_name = _has_names(annotation)
+    table = None if is_name else _table_model(annotation)
+    return set() if table is None else {f.alias or n.replace("_", "-") for n, f in table.model_fields.items()}
 
 
-def _table_model(annotation: object) -> object:
-    """The model inside an annotation such as `tuple[Model, ...]` or `Model | None`."""
+def _has_names(annotation: object) -> bool:
+    """Whether tables of the model stand under names that the writer of the document chooses: `dict[str, Model]`."""
+    return typing.get_origin(annotation) is dict or any(map(_has_names, typing.get_args(annotation)))
+
+
+def _table_model(annotation: object) -> type[BaseModel] | None:
+    """The model inside an annotation such as `tuple[Model, ...]`, `dict[str, Model]` or `Model | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in typing.get_args(annotation):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import BaseModel, Field
 
 from slee.api.errors import InvalidConfigurationError
-from slee.management.document import DocumentKind, Section, key_lines, line_of, load
+from slee.management.document import DocumentKind, Section, key_lines, line_of, load, with_field_names
 
 KIND = DocumentKind("RA-3", InvalidConfigurationError)
 TEXT = '''# a comment [not.a.header]
@@ -39,9 +40,24 @@ class Peer(Section):
     limits: Limits = Limits()
 
 
+class Group(Section):
+    idle_time: float = 1.0
+
+
+class Plain(BaseModel):
+    """As resource adaptors write their configuration."""
+
+    idle_time: float = 1.0
+
+
+class Adaptor(BaseModel):
+    a_groups: dict[str, Plain] = Field(default_factory=dict)
+
+
 class Server(Section):
     drain_timeout: float = 1.0
     peer: tuple[Peer, ...] = ()
+    groups: dict[str, Group] = Field(default_factory=dict)
 
 
 class Document(Section):
@@ -71,6 +87,16 @@ def test_keys_are_spelt_with_hyphens() -> None:
     assert load(Document, "[server]\ndrain-timeout = 3\n", "f", KIND).server.drain_timeout == 3.0
     with pytest.raises(InvalidConfigurationError, match=r"f:2: server\.drain_timeout: unknown key.*drain-timeout\?"):
         load(Document, "[server]\ndrain_timeout = 3\n", "f", KIND)
+
+
+def test_keys_of_tables_under_names_are_spelt_with_hyphens_too() -> None:
+    """The name itself may be spelt in any way."""
+    text = '[server.groups."GET /my-path_1"]\nidle-time = 3\n'
+    data = with_field_names(Adaptor, {"a_groups": {"a-b": {"idle-time": 3}}})
+    assert data == {"a_groups": {"a-b": {"idle_time": 3}}}
+    assert load(Document, text, "f", KIND).server.groups["GET /my-path_1"].idle_time == 3.0
+    with pytest.raises(InvalidConfigurationError, match=r"f:2: .*idle: unknown key.*did you mean idle-time\?"):
+        load(Document, text.replace("idle-time", "idle"), "f", KIND)
 
 
 def test_all_problems_are_told_at_once_each_with_its_line() -> None:
