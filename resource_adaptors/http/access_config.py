@@ -6,6 +6,7 @@ A group is `*`, `/path/*` or a template, with a method before it if only that is
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -105,7 +106,8 @@ class BrowserSection(_Section):
     """Protection of routes that pages in browsers use (HTTP-37, HTTP-38)."""
 
     content_security_policy: str | None = "default-src 'self'"
-    referrer_policy: str = "no-referrer"
+    referrer_policy: str = "same-origin"
+    """With `no-referrer` browsers send `Origin: null` with forms of our own pages, which HTTP-38 then refuses."""
     transport_security: Annotated[int, Field(ge=0)] = 31_536_000
     """Seconds for Strict-Transport-Security, over TLS only; 0 leaves it out."""
     origins: frozenset[str] = frozenset()
@@ -127,14 +129,15 @@ class BrowserSection(_Section):
             raise ValueError(str(error)) from error
         return self
 
-    def lines(self, *, is_tls: bool) -> bytes:
-        """The header lines of every answer."""
+    def lines(self, *, is_tls: bool, besides: Iterable[str] = ()) -> bytes:
+        """The header lines of every answer; of names that are sent `besides`, none."""
         fields = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", self.referrer_policy)]
         if self.content_security_policy is not None:
             fields.append(("Content-Security-Policy", self.content_security_policy))
         if is_tls and self.transport_security:
             fields.append(("Strict-Transport-Security", f"max-age={self.transport_security}"))
-        return header_lines(fields)
+        sent = {name.lower() for name in besides}
+        return header_lines([(name, value) for name, value in fields if name.lower() not in sent])
 
 
 class IdempotencySection(_Section):

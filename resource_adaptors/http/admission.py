@@ -123,7 +123,7 @@ class Admission:
             return RemoteProtocolError(204, "options", headers=[("Allow", ", ".join(KNOWN_METHODS))])
         if not methods:
             return RemoteProtocolError(404, "no_route", "There is nothing here.")
-        if method == "GET":  # only a route of WebSocket is here
+        if method == "GET" and WEBSOCKET in methods:
             exchange.extra += UPGRADE
             return RemoteProtocolError(426, "upgrade", "WebSocket is spoken here.", headers=NEEDED)
         if "GET" in methods and "HEAD" not in methods:

@@ -188,12 +188,16 @@ class Exchange:
         self.parts = None
         self.connection.finished(self)
 
-    def take_body(self) -> bytes:
-        """The body received so far, taken out."""
+    def take_body(self, most: int | None = None) -> bytes:
+        """The body received so far, taken out; at most so many octets of it, if that is said."""
         parts, self.parts = self.parts, None
         if not parts:
             return b""
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        if most is None or len(body) <= most:
+            return body
+        self.parts = [body[most:]]
+        return body[:most]
 
     def __repr__(self) -> str:
         return f"{self.method} {self.match.route.template if self.match else '?'}"

@@ -41,8 +41,9 @@ class Policy:
         keyed = _section(settings.idempotency, route) if route.method in _KEYED else None
         self.idempotency: IdempotencySection | None = keyed
         browser = _section(settings.browser, route)
-        self.plain_lines = b"" if browser is None else browser.lines(is_tls=False)
-        self.tls_lines = b"" if browser is None else browser.lines(is_tls=True)
+        static = settings.static
+        self.plain_lines = b"" if browser is None else browser.lines(is_tls=False, besides=static)
+        self.tls_lines = b"" if browser is None else browser.lines(is_tls=True, besides=static)
         session = settings.sessions.get(str(route))
         if browser is None and session is not None and session.source == "cookie":
             browser = BrowserSection()  # who sets cookies protects them (HTTP-38)

@@ -311,6 +311,12 @@ class Wrong(Sbb, vendor="test", version="1.0"):
     def on_get(self, event: GetRequest, aci: ActivityContext) -> None: ...
 
 
+def test_http_6_get_where_only_others_are_is_405() -> None:
+    with World() as world:
+        answer = world.client().get("/json")
+        assert (answer.status, answer.header("allow")) == (405, "POST, OPTIONS")
+
+
 class Deaf(Sbb, vendor="test", version="1.0"):
     """Claims no route."""
 
@@ -476,6 +482,22 @@ def test_http_20_a_long_body_is_read_by_credit() -> None:
         assert first.request.is_streamed
         assert first.request.body == b""
         assert b"".join(e.data for e in world.events if isinstance(e, api.BodyChunk)) == LONG
+
+
+def test_http_20_nothing_beyond_what_was_asked_for_is_handed_over() -> None:
+    """Or a service that asks once for each piece would owe so much that its next question counted for nothing."""
+    with World() as world:
+        world.at(PostRequest, lambda sbb, event, aci: sbb.http.read_body(aci, 1000))
+        world.at(api.BodyChunk, lambda sbb, event, aci: sbb.http.read_body(aci, 70_000))
+        world.at(api.BodyComplete, lambda sbb, event, aci: sbb.http.respond(aci, 200, body=str(event.length)))
+        client = world.client()
+        client.send(head("POST", "/x", "Content-Length: 200000") + LONG[:150_000])
+        client.send(LONG[150_000:])
+        assert client.answers[0].body == b"200000"
+        pieces = [e.data for e in world.events if isinstance(e, api.BodyChunk)]
+        assert len(pieces[0]) == 1000
+        assert max(map(len, pieces)) <= 70_000
+        assert b"".join(pieces) == LONG
 
 
 def test_http_20_what_nobody_asks_for_is_not_handed_over() -> None:
