@@ -263,13 +263,13 @@ def messages(log: str) -> Iterator[tuple[float, str, str, str, str]]:
         yield at, direction, start, call_id[1] if call_id else "", cseq[1] if cseq else ""
 
 
-def deploy(slee: Slee, folder: Path, name: str, service: str) -> None:
-    """Build, install and activate a bundle of these lanes."""
+def deploy(slee: Slee, folder: Path, name: str, *services: str) -> None:
+    """Build and install a bundle of these lanes, and activate its services."""
     source = Path(__file__).parent / "bundles" / name
     status, output = slee.cli("bundle", "build", str(source), "-o", str(folder))
     assert status == 0, output
     (archive,) = folder.glob(f"{name}-*.whl")
-    for arguments in (("bundle", "install", str(archive)), ("service", "activate", service)):
+    for arguments in (("bundle", "install", str(archive)), ("service", "activate", *services)):
         status, output = slee.cli(*arguments)
         assert status == 0, output
 

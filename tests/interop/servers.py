@@ -88,6 +88,24 @@ class Slee:
         return self.child.stop()
 
 
+class HttpSlee(Slee):
+    """The product with a configuration of HTTP, and its first listener on `port`."""
+
+    def __init__(self, folder: Path, section: str, *, port: int | None = None) -> None:
+        """Write the configuration into `folder`; `section` follows the first listener in it, on a free port without."""
+        self.port: Final = port or free_port()
+        file = folder / "slee.toml"
+        file.write_text(f"[[http.listeners]]\nport = {self.port}\n\n{section}", encoding="utf-8")
+        super().__init__(folder, config=file)
+
+    @property
+    def argv(self) -> list[str]:
+        """The command line, without an address for HTTP: the file has it."""
+        command = super().argv
+        place = command.index("--http")
+        return [*command[:place], *command[place + 2 :]]
+
+
 class Kamailio:
     """Kamailio as registrar and record-routing proxy, with its packaged or with its fast allocator."""
 

@@ -16,13 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from tests.interop.killing import deploy
-from tests.interop.peers import HOST, free_port
-from tests.interop.servers import Slee
+from tests.interop.peers import HOST
+from tests.interop.servers import HttpSlee
 
 _CONFIGURATION: Final = """
-[[http.listeners]]
-port = {port}
-
 [http.sessions."POST /count"]
 source = "query"
 name = "s"
@@ -90,21 +87,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """The lane says what it finds."""
 
 
-class _Server(Slee):
-    """The product with a configuration file."""
+class _Server(HttpSlee):
+    """The product with a receiver of its web-hooks."""
 
     def __init__(self, folder: Path, receiver: int) -> None:
-        super().__init__(folder)
-        self.port = free_port()
-        self._file = folder / "slee.toml"
-        self._file.write_text(_CONFIGURATION.format(port=self.port, receiver=receiver))
-
-    @property
-    def argv(self) -> list[str]:
-        """The command line, without an address for HTTP: the file has it."""
-        command = super().argv
-        place = command.index("--http")
-        return [*command[:place], *command[place + 2 :], "--config", str(self._file)]
+        super().__init__(folder, _CONFIGURATION.format(receiver=receiver))
 
     def post(self, target: str, body: bytes = b"", serial: int = 0) -> tuple[int, bytes]:
         """Ask, and return status and body of the answer."""

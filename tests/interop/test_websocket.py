@@ -23,8 +23,8 @@ from resource_adaptors.http import api
 from slee import ActivityContext
 from tests.interop.certificates import self_signed
 from tests.interop.killing import deploy
-from tests.interop.peers import HOST, find_program, free_port
-from tests.interop.servers import Slee
+from tests.interop.peers import HOST, find_program
+from tests.interop.servers import HttpSlee
 from tests.interop.test_http import Server, descriptors, lane, served
 from tests.resource_adaptors.http.kit import EVENTS, SCRIPT, Desk, head
 from tests.resource_adaptors.http.websocket_kit import HANDSHAKE, frame
@@ -275,32 +275,22 @@ def test_websocket_lane_stopping_says_going_away(tmp_path: Path) -> None:
     lane(work, tmp_path)
 
 
-class _Server(Slee):
-    """The product with a room as a session."""
+_ROOMS = """
+[http.sessions."WEBSOCKET /rooms/{room}"]
+source = "path"
+name = "room"
+"""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.port = free_port()
-        self._file = folder / "slee.toml"
-        session = '[http.sessions."WEBSOCKET /rooms/{room}"]\nsource = "path"\nname = "room"\n'
-        self._file.write_text(f"[[http.listeners]]\nport = {self.port}\n\n{session}")
 
-    @property
-    def argv(self) -> list[str]:
-        """The command line, without an address for HTTP: the file has it."""
-        command = super().argv
-        place = command.index("--http")
-        return [*command[:place], *command[place + 2 :], "--config", str(self._file)]
-
-    def activities(self) -> list[str]:
-        """Every activity of HTTP, as the server names it."""
-        status, output = self.cli("activity", "list", "--json")
-        assert status == 0, output
-        return [str(row) for row in json.loads(output) if "http" in str(row)]
+def activities(server: HttpSlee) -> list[str]:
+    """Every activity of HTTP, as the server names it."""
+    status, output = server.cli("activity", "list", "--json")
+    assert status == 0, output
+    return [str(row) for row in json.loads(output) if "http" in str(row)]
 
 
 def test_websocket_lane_nothing_hangs_after_a_kill(tmp_path: Path) -> None:
-    server = _Server(tmp_path)
+    server = HttpSlee(tmp_path, _ROOMS)
 
     url = f"ws://{HOST}:{server.port}/rooms/tea"
     try:
@@ -313,7 +303,7 @@ def test_websocket_lane_nothing_hangs_after_a_kill(tmp_path: Path) -> None:
                 for number, client in enumerate(clients):
                     client.send("message")
                     assert client.recv(5) == f"message {start + number + 1}"  # the room goes on after the kill
-                assert len([row for row in server.activities() if "socket" in row]) == 3
+                assert len([row for row in activities(server) if "socket" in row]) == 3
                 server.child.send(signal.SIGKILL)
                 server.child.wait(5.0)
                 server.child.__exit__()
@@ -321,7 +311,7 @@ def test_websocket_lane_nothing_hangs_after_a_kill(tmp_path: Path) -> None:
                     with pytest.raises(ConnectionClosed):
                         client.recv(5)
             server.start()
-            assert [row for row in server.activities() if "socket" in row] == []
+            assert [row for row in activities(server) if "socket" in row] == []
         assert server.stop() == 0
     finally:
         server.child.__exit__()
