@@ -188,12 +188,15 @@ class Exchange:
         self.parts = None
         self.connection.finished(self)
 
-    def take_body(self) -> bytes:
-        """The body received so far, taken out."""
+    def take_body(self, most: int | None = None) -> bytes:
+        """The body received so far, or `most` octets of it, taken out."""
         parts, self.parts = self.parts, None
         if not parts:
             return b""
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        if most is not None and len(data) > most:
+            data, self.parts = data[:most], [data[most:]]
+        return data
 
     def __repr__(self) -> str:
         return f"{self.method} {self.match.route.template if self.match else '?'}"

@@ -229,7 +229,7 @@ class Serving:
         if exchange.handle not in self.exchanges or exchange.gone:
             return
         if exchange.credit > 0 and exchange.parts:
-            data = exchange.take_body()
+            data = exchange.take_body(exchange.credit)
             exchange.credit -= len(data)
             is_taken = self.fire(exchange, events.BodyChunk, data) or events.BodyChunk not in self.received
             if not is_taken and exchange.is_open:  # the service would take what is left for the whole

@@ -463,6 +463,22 @@ def test_http_20_a_long_body_is_read_by_credit() -> None:
         assert b"".join(e.data for e in world.events if isinstance(e, api.BodyChunk)) == LONG
 
 
+@pytest.mark.parametrize("octets", [1_000, 65_536])
+def test_http_20_a_piece_is_no_longer_than_what_was_asked_for(octets: int) -> None:
+    """TLS hands over what it has decrypted, paused or not: a service that asks once a piece must get all of it."""
+    with World() as world:
+        world.at(PostRequest, lambda sbb, event, aci: sbb.http.read_body(aci, octets))
+        world.at(api.BodyChunk, lambda sbb, event, aci: sbb.http.read_body(aci, octets))
+        world.at(api.BodyComplete, lambda sbb, event, aci: sbb.http.respond(aci, 200, body=str(event.length)))
+        client = world.client()
+        client.transmit(head("POST", "/x", "Content-Length: 200000") + LONG[:150_000])
+        client.send(LONG[150_000:])
+        assert client.answers[0].text == "200000"
+        pieces = [event.data for event in world.events if isinstance(event, api.BodyChunk)]
+        assert max(len(piece) for piece in pieces) <= octets
+        assert b"".join(pieces) == LONG
+
+
 def test_http_20_what_nobody_asks_for_is_not_handed_over() -> None:
     with World() as world:
         world.at(PostRequest, lambda sbb, event, aci: sbb.timers.set(aci, after=1))
