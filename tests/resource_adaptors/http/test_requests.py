@@ -135,6 +135,13 @@ def test_http_6_options_and_405_tell_what_the_route_allows() -> None:
         assert not client.is_closed
 
 
+def test_http_6_a_get_where_there_are_other_methods_is_405() -> None:
+    with World() as world:
+        answer = world.client().get("/calls/1/hangup")
+        assert (answer.status, answer.header("allow")) == (405, "POST, OPTIONS")
+        assert answer.header("upgrade") is None
+
+
 @pytest.mark.parametrize(
     ("method", "target", "status"), [("FROB", "/x", 501), ("MKCOL", "/y", 501), ("MKCOL", "/x", 405)]
 )
