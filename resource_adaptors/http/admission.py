@@ -260,9 +260,14 @@ def _judge_origin(exchange: Exchange, policy: Policy, browser: BrowserSection, s
     cookies = _text(exchange, b"cookie")
     if cookies is None:
         return
-    own = own_origin(scheme, _text(exchange, b"host") or "")
-    token = _text(exchange, browser.csrf_header.encode())
-    if not is_meant(_text(exchange, b"origin"), own, policy.origins, token, cookie(cookies, browser.csrf_cookie)):
+    if not is_meant(
+        _text(exchange, b"origin"),
+        own_origin(scheme, _text(exchange, b"host") or ""),
+        policy.origins,
+        site=_text(exchange, b"sec-fetch-site"),
+        token=_text(exchange, browser.csrf_header.lower().encode()),
+        cookie=cookie(cookies, browser.csrf_cookie),
+    ):
         raise RemoteProtocolError(403, "origin", "The page may not do this.")
 
 

@@ -189,15 +189,14 @@ class Exchange:
         self.connection.finished(self)
 
     def take_body(self, most: int | None = None) -> bytes:
-        """The body received so far, taken out; at most so many octets of it, if that is said."""
+        """The body received so far, or `most` octets of it, taken out."""
         parts, self.parts = self.parts, None
         if not parts:
             return b""
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
-        if most is None or len(body) <= most:
-            return body
-        self.parts = [body[most:]]
-        return body[:most]
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        if most is not None and len(data) > most:
+            data, self.parts = data[:most], [data[most:]]
+        return data
 
     def __repr__(self) -> str:
         return f"{self.method} {self.match.route.template if self.match else '?'}"

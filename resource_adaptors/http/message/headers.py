@@ -5,7 +5,6 @@ from __future__ import annotations
 import http
 import re
 from collections.abc import Iterable, Sequence
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 from resource_adaptors.http.message.errors import LocalProtocolError
@@ -66,14 +65,15 @@ def find(headers: RawHeaders, name: bytes) -> bytes | None:
 
 
 def cookie(header: str | None, name: str) -> str | None:
-    """The value of a cookie in a Cookie field; `None` if it is not there (RFC 6265 5.4)."""
-    if not header:
-        return None
-    try:
-        found = SimpleCookie(header).get(name)
-    except CookieError:
-        return None
-    return None if found is None else found.value
+    """The first value of a cookie in a Cookie field, without quotes around it; `None` if it is not there.
+
+    RFC 6265 5.4: pairs with a semicolon between. Scripts of pages set them in any form, so none is judged.
+    """
+    for pair in (header or "").split(";"):
+        key, equals, value = pair.strip(" \t").partition("=")
+        if key == name and equals:
+            return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+    return None
 
 
 def media_type(value: str | None) -> str:

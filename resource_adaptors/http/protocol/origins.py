@@ -35,7 +35,13 @@ def own_origin(scheme: str, host: str) -> str | None:
 
 
 def is_meant(
-    origin: str | None, own: str | None, others: Collection[str], token: str | None, cookie: str | None
+    origin: str | None,
+    own: str | None,
+    others: Collection[str],
+    *,
+    site: str | None,
+    token: str | None,
+    cookie: str | None,
 ) -> bool:
     """Whether a request that changes something and carries a cookie comes from a page that may ask for it (HTTP-38).
 
@@ -43,9 +49,13 @@ def is_meant(
         origin: value of Origin.
         own: the origin that the request was sent to.
         others: further origins whose pages may.
+        site: value of Sec-Fetch-Site, which no page can set: how a browser says where a request comes from whose Origin
+            it hides, as that of a form is under `Referrer-Policy: no-referrer` (Fetch 3.1, HTTP-37).
         token: value of the header that repeats the cookie's token.
         cookie: value of that cookie.
     """
+    if origin == "null":
+        return site == "same-origin"
     if origin is not None:
         return origin == own or origin in others
     return bool(token) and cookie is not None and hmac.compare_digest(str(token).encode(), cookie.encode())

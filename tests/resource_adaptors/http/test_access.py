@@ -233,6 +233,11 @@ def test_http_36_a_refusal_can_be_read_by_the_page_too() -> None:
         ([("Cookie", "sid=1")], 403),
         ([("Cookie", "sid=1"), ("Origin", "https://evil.example")], 403),
         ([("Cookie", "sid=1"), ("Origin", "null")], 403),
+        # What a form sends from a page with `Referrer-Policy: no-referrer`, as HTTP-37 has it (Fetch, Fetch Metadata).
+        ([("Cookie", "sid=1"), ("Origin", "null"), ("Sec-Fetch-Site", "same-origin")], 200),
+        ([("Cookie", "sid=1"), ("Origin", "null"), ("Sec-Fetch-Site", "same-site")], 403),
+        ([("Cookie", "sid=1"), ("Origin", "null"), ("Sec-Fetch-Site", "cross-site")], 403),
+        ([("Cookie", "sid=1"), ("Origin", "https://evil.example"), ("Sec-Fetch-Site", "same-origin")], 403),
         ([("Cookie", "sid=1"), ("Origin", HOME)], 200),
         ([("Cookie", "sid=1"), ("Origin", HOME.replace("http:", "https:"))], 403),
         ([("Cookie", "sid=1"), ("Origin", APP)], 200),
@@ -249,6 +254,12 @@ def test_http_38_a_cookie_changes_something_only_for_pages_that_may(
         world.answer(PostRequest, PatchRequest)
         assert world.client().post("/x", headers=headers).status == status
         assert world.client().request("PATCH", "/x", headers=headers).status == status
+
+
+def test_http_38_the_header_of_the_token_can_be_named_in_any_case() -> None:
+    with World(browser={"/x": {"csrf_header": "X-Mine"}}) as world:
+        world.answer(PostRequest)
+        assert world.client().post("/x", headers=[("Cookie", "csrf=t0k"), ("X-Mine", "t0k")]).status == 200
 
 
 def test_http_38_reading_needs_no_origin() -> None:

@@ -84,6 +84,25 @@ def test_http_16_the_key_comes_from_where_the_route_says(source: str) -> None:
         world.slee.advance(2)
 
 
+@pytest.mark.parametrize(
+    "cookies",
+    [
+        'settings={"theme": "dark"}; sid=key',  # pages set what they like: one cookie must not hide another
+        "a[0]=1; sid=key; path=/else; b",
+        "sid=key; sid=other",  # the one of the longest path comes first (RFC 6265 5.4)
+        "xsid=1;sid=key",
+        "name=grüße; sid=key",
+    ],
+)
+def test_http_16_a_cookie_is_found_among_others_of_any_form(cookies: str) -> None:
+    with World(sessions={"POST /chat": {"source": "cookie", "name": "sid", "idle": 1}}) as world:
+        world.answer(PostRequest)
+        headers = [("Cookie", cookies), ("Origin", "http://slee.example.test")]
+        assert world.client().post("/chat", headers=headers).header("set-cookie") is None
+        assert world.events[0].request.session_key == "key"
+        world.slee.advance(2)
+
+
 def test_http_16_a_field_of_the_path_is_a_key() -> None:
     with World(sessions={"GET /calls/{id}": {"source": "path", "name": "id", "idle": 1}}) as world:
         world.answer(GetRequest)
