@@ -143,17 +143,22 @@ def with_field_names(model: type[BaseModel], data: Mapping[str, Any]) -> dict[st
     spelt: dict[str, Any] = {}
     for key, value in data.items():
         name = key if key in fields else key.replace("-", "_")
-        inner = _table_model(fields[name].annotation) if name in fields else None
-        spelt[name if name in fields else key] = _within(inner, value)
+        spelt[name if name in fields else key] = _within(fields[name].annotation, value) if name in fields else value
     return spelt
 
 
-def _within(model: object, value: object) -> object:
-    if not isinstance(model, type) or not issubclass(model, BaseModel):
+def _within(annotation: object, value: object) -> object:
+    model = _table_model(annotation)
+    if model is None:
         return value
-    if isinstance(value, dict):
-        return with_field_names(model, cast("dict[str, Any]", value))
-    return [_within(model, member) for member in cast("list[object]", value)] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_within(annotation, member) for member in cast("list[object]", value)]
+    if not isinstance(value, dict):
+        return value
+    table = cast("dict[str, Any]", value)
+    if (named := _named_by_users(annotation)) is not None:
+        return {key: _within(named, inner) for key, inner in table.items()}
+    return with_field_names(model, table)
 
 
 def line_of(path: Sequence[str | int], lines: Mapping[Path, int]) -> int:
@@ -230,17 +235,23 @@ def _known_keys(model: type[BaseModel], location: Path) -> set[str]:
     for part in location:
         if isinstance(part, int):
             continue
-        if not isinstance(current, type) or not issubclass(current, BaseModel):
-            return set()
-        current = next(
-            (_table_model(f.annotation) for n, f in current.model_fields.items() if part in (f.alias, n)), None
-        )
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return {field.alias or name.replace("_", "-") for name, field in current.model_fields.items()}
-    return set()
+        if (named := _named_by_users(current)) is not None:
+            current = named
+            continue
+        table = _table_model(current)
+        fields = {} if table is None else table.model_fields
+        current = next((f.annotation for n, f in fields.items() if part in (f.alias, n)), None)
+    table = None if _named_by_users(current) is not None else _table_model(current)
+    fields = {} if table is None else table.model_fields
+    return {field.alias or name.replace("_", "-") for name, field in fields.items()}
 
 
-def _table_model(annotation: object) -> object:
+def _named_by_users(annotation: object) -> object:
+    """What stands under the keys of a table such as `dict[str, Model]`; None for any other annotation."""
+    return typing.get_args(annotation)[1] if typing.get_origin(annotation) is dict else None
+
+
+def _table_model(annotation: object) -> type[BaseModel] | None:
     """The model inside an annotation such as `tuple[Model, ...]` or `Model | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import Field
 
 from slee.api.errors import InvalidConfigurationError
 from slee.management.document import DocumentKind, Section, key_lines, line_of, load
@@ -39,9 +40,15 @@ class Peer(Section):
     limits: Limits = Limits()
 
 
+class Group(Section):
+    source_burst: int = 0
+    peers: tuple[Peer, ...] = ()
+
+
 class Server(Section):
     drain_timeout: float = 1.0
     peer: tuple[Peer, ...] = ()
+    groups: dict[str, Group] = Field(default_factory=dict)
 
 
 class Document(Section):
@@ -71,6 +78,16 @@ def test_keys_are_spelt_with_hyphens() -> None:
     assert load(Document, "[server]\ndrain-timeout = 3\n", "f", KIND).server.drain_timeout == 3.0
     with pytest.raises(InvalidConfigurationError, match=r"f:2: server\.drain_timeout: unknown key.*drain-timeout\?"):
         load(Document, "[server]\ndrain_timeout = 3\n", "f", KIND)
+
+
+def test_keys_of_tables_that_users_name_are_spelt_with_hyphens_and_the_names_stay() -> None:
+    text = '[server.groups."GET /source-burst"]\nsource-burst = 3\n[server.groups.source-burst]\nsource-burst = 4\n'
+    groups = load(Document, text, "f", KIND).server.groups
+    assert {name: group.source_burst for name, group in groups.items()} == {"GET /source-burst": 3, "source-burst": 4}
+    with pytest.raises(InvalidConfigurationError, match=r"f:2: .*source-brust: unknown key.*source-burst\?"):
+        load(Document, "[server.groups.one]\nsource-brust = 3\n", "f", KIND)
+    with pytest.raises(InvalidConfigurationError, match="unknown key.*name"):
+        load(Document, "[[server.groups.one.peers]]\nnmae = 'a'\n", "f", KIND)
 
 
 def test_all_problems_are_told_at_once_each_with_its_line() -> None:
