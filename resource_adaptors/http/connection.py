@@ -357,11 +357,12 @@ class Connection(HttpToolsProtocol, asyncio.BufferedProtocol):
     def _end(self, *, at_once: bool) -> None:
         """Close after what has been written; a client that is still sending gets time to read its answer."""
         self.is_deaf = True
-        if at_once or not self.transport.can_write_eof():
+        if at_once:
             self.transport.close()
             return
         self.lingering_since = self.gate.now()
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # TLS cannot: such a client closes when it has the whole answer
+            self.transport.write_eof()
         self.flow.resume_reading()
 
     def timeout_keep_alive_handler(self) -> None:

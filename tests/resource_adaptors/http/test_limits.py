@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from resource_adaptors.http.api import GetRequest, PostRequest
@@ -195,3 +197,19 @@ def test_http_13_a_stopping_adaptor_answers_503_and_lets_the_rest_end() -> None:
         assert answer.status == 200
         assert answer.header("connection") is None or waiting.is_closed
         assert world.slee.resource_state("http-main").value == "Inactive"
+
+
+def test_http_13_a_refused_client_can_read_its_answer_where_one_side_cannot_close_alone(monkeypatch: Any) -> None:
+    """TLS has no half-close: closing at once resets the connection of a client that is still sending its body."""
+    with World(limits={"body": 1_000}) as world:
+        client = world.client()
+        monkeypatch.setattr(client.transport, "can_write_eof", lambda: False)
+        client.send(head("POST", "/x", "Content-Length: 100000") + b"x" * 10_000)
+        assert client.answers[0].status == 413
+        assert not client.is_closed
+        client.send(b"x" * 90_000)  # read, and dropped
+        assert len(client.answers) == 1
+        world.slee.advance(1)
+        assert not client.is_closed
+        world.slee.advance(3)
+        assert client.is_closed
