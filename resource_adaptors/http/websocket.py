@@ -175,11 +175,13 @@ class WebSocket(asyncio.BufferedProtocol):
     def _end(self) -> None:
         self._finish()
         self.pace()
-        if self.transport.can_write_eof():  # what the peer is still sending would else cost it our last frame
-            self._lingering_since = self._serving.now()
-            self.transport.write_eof()
-        else:
+        can_half_close = self.transport.can_write_eof()  # TLS cannot
+        if self.frames.is_concluded and not can_half_close:
             self.transport.close()
+            return
+        self._lingering_since = self._serving.now()  # what the peer is still sending would else cost it our last frame
+        if can_half_close:
+            self.transport.write_eof()
 
     def _finish(self) -> None:
         """Tell services that it is closed, after all that has come before."""

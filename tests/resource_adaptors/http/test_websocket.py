@@ -353,3 +353,20 @@ def test_http_11_headers_of_the_101_are_the_service_s_except_the_handshake_s() -
         assert socket.header("x-room") == "tea"
         assert socket.header("date") is not None
         socket.disconnect()
+
+
+@pytest.mark.parametrize(("octets", "lingers"), [(frame(8, b"\x03\xe8"), False), (frame(2, b"x" * 2_000), True)])
+def test_http_11_where_one_side_cannot_close_alone_a_failed_peer_can_still_read_why(
+    monkeypatch: pytest.MonkeyPatch, octets: bytes, lingers: bool
+) -> None:
+    """TLS has no half-close: closing at once resets the connection of a peer that is still sending (RFC 6455 7.1.1)."""
+    with World(limits={"websocket_message": 1_000}) as world:
+        accept(world)
+        client = world.client()
+        client.send(head("GET", "/ws", *HANDSHAKE))
+        monkeypatch.setattr(client.transport, "can_write_eof", lambda: False)
+        client.send(octets)
+        assert client.is_closed is not lingers
+        client.send(b"x" * 2_000)  # read, and dropped
+        world.slee.advance(3)
+        assert client.is_closed
