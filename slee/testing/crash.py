@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from slee.facilities.profiles.following import journalled_profiles
@@ -42,13 +43,20 @@ class CrashableJournal:
             self._faults.reach(JOURNAL_ACKNOWLEDGED)
         journalling.acknowledged(self.journal.acknowledged)
         if self.disk.has_profiles and self.disk.profiles.is_behind:
-            self._faults.reach(PROFILES_WRITE)
             self.disk.profiles.write()
-            self._faults.reach(PROFILES_WRITTEN)
 
     def open_profiles(self) -> ProfileDatabase:
         """The profile database beside the journal, brought up to it."""
-        return self.disk.profiles.open(journalled_profiles(self.journal.recovery.entries))
+        return self.disk.profiles.open(
+            journalled_profiles(self.journal.recovery.entries),
+            before_write=partial(self._faults.reach, PROFILES_WRITE),
+            after_write=partial(self._faults.reach, PROFILES_WRITTEN),
+        )
+
+    def problems(self) -> list[str]:
+        """That the profile database was not written, if so, unless a test has it away."""
+        reason = self.disk.profiles.reason if self.disk.has_profiles else ""
+        return [f"profile database: {reason}"] if reason else []
 
     def crash(self, harness: H, survivors: int | None, downtime: float) -> H:
         """End the process of a harness; the one that is returned is Stopped, on the same disk."""

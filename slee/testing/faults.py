@@ -22,9 +22,12 @@ JOURNAL_APPENDED: Final = "journal.appended"
 JOURNAL_ACKNOWLEDGED: Final = "journal.acknowledged"
 """Between an acknowledgement and the outputs that waited for it."""
 PROFILES_WRITE: Final = "profiles.write"
-"""Between the acknowledgement of a record and the writing of its profile changes to the database (PRF-46)."""
+"""Between the acknowledgement of a record and the writing of its profile changes to the database (PRF-46).
+
+An exception here or at the next one is an error of the database: an alarm in a server, and tried again.
+"""
 PROFILES_WRITTEN: Final = "profiles.written"
-"""After that, before the journal lets go of them."""
+"""After that, before the writer knows and the journal lets go of them."""
 _ADAPTOR: Final = (
     "ra_active",
     "ra_stopping",

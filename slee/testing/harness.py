@@ -356,6 +356,8 @@ class SleeHarness(Looking):
         if self.recovery is not None and self.recovery.is_crashed:
             return
         problems = [str(failure) for failure in self.failures if not self.failures_allowed]
+        if self.recovery is not None and not self.failures_allowed:
+            problems += self.recovery.problems()
         problems += unaccounted(self.kernel)
         for link, adaptor in self._links.items():
             if isinstance(adaptor, ScriptedResource):

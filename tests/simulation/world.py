@@ -205,6 +205,8 @@ class World:
                 self.crash(between=False)
         assert self.node is not None
         self.disk.profiles.write()
+        if self.disk.profiles.reason:
+            self.problems.append(self.disk.profiles.reason)
         problems = [*self.problems, *self.node.problems(), *judge_clients(self), *judge_keepers(self)]
         problems += judge_ledgers(self, self.node) + judge_database(self, self.node)
         if problems:

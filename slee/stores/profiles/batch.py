@@ -57,6 +57,8 @@ class Batch:
         followers: Mapping[str, Follower] | None = None,
     ) -> None:
         """Begin with what was known before; `tables` and `followers` are then what the transaction leaves."""
+        self.known = tables
+        """The tables that were known before."""
         self.tables = dict(tables)
         self.followers = dict(followers or {})
         self.afterwards: list[Callable[[], None]] = []

@@ -26,6 +26,12 @@ _OWNER_LOCK: Final = 0x51330F11E5
 """Number of PostgreSQL's advisory lock that the owner of a profile database holds."""
 
 
+_PATIENCE: Final = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 5}
+"""Of connections to PostgreSQL, unless the URL has its own: a peer that has vanished is an error within seconds."""
+_LOCK_TIMEOUT: Final = "5s"
+"""Time for which a lock that another program holds is waited for, as SQLite's `busy_timeout`."""
+
+
 class Dialect(Protocol):
     """One kind of database."""
 
@@ -92,7 +98,8 @@ class Sqlite:
         self.engine = sa.create_engine(url, poolclass=NullPool, connect_args={"check_same_thread": False})
         prepare_engine(self.engine)
         self._lock: int | None = None
-        self._version: tuple[int, int] | None = None
+        self._seen: tuple[sa.Connection, int] | None = None
+        """The connection of the last look, held so that no other is taken for it, and what it saw."""
 
     def own(self, connection: sa.Connection) -> None:
         if self._lock is not None:
@@ -107,9 +114,9 @@ class Sqlite:
         self._lock = lock
 
     def has_changed(self, connection: sa.Connection) -> bool:
-        version: int = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
-        seen, self._version = self._version, (id(connection), version)
-        return seen != self._version
+        version: int = connection.exec_driver_sql("PRAGMA data_version").scalar_one()  # counts within a connection
+        seen, self._seen = self._seen, (connection, version)
+        return seen is None or seen[0] is not connection or seen[1] != version
 
     def delete(self, connection: sa.Connection, table: StoredRows, profiles: Sequence[str]) -> None:
         connection.exec_driver_sql(f"DELETE FROM {table.name} WHERE {KEY} = ?", [(name,) for name in profiles])
@@ -162,7 +169,9 @@ class Postgresql:
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
         self.where = url.render_as_string(hide_password=True)
-        self.engine = sa.create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
+        told = {name: value for name, value in _PATIENCE.items() if name not in url.query}
+        self.engine = sa.create_engine(url, poolclass=NullPool, connect_args=told)
+        event.listen(self.engine, "connect", _prepare_postgresql)
         self.driver: Any = self.engine.dialect.loaded_dbapi
 
     def own(self, connection: sa.Connection) -> None:
@@ -255,6 +264,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA busy_timeout=5000")
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
+    connection.commit()
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

@@ -33,10 +33,10 @@ class OutsideWatch:
         with connection.begin():
             if not self._dialect.has_changed(connection):
                 return []
-            logged = connection.execute(sa.select(CHANGES).order_by(CHANGES.c.number)).all()
+            # In one statement: a change with a lower number may commit after one with a higher, between two.
+            logged = connection.execute(CHANGES.delete().returning(CHANGES.c.serial, CHANGES.c.profile)).all()
             if not logged:
                 return []
-            connection.execute(CHANGES.delete().where(CHANGES.c.number <= logged[-1].number))
             by_serial: dict[int, list[Any]] = {}
             for change in logged:
                 by_serial.setdefault(change.serial, []).append(change.profile)

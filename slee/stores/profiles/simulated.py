@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import sqlite3
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -27,23 +28,40 @@ from slee.stores.profiles.writer import Writer
 
 if TYPE_CHECKING:
     from slee.kernel.profile_storage import JournalledProfiles
+    from slee.stores.profiles.batch import Batch
+    from slee.stores.profiles.writer import Appended
 
 __all__ = ["SimulatedProfiles", "SteppedWriter"]
 
 
+def _pass() -> None:
+    """Nothing goes wrong."""
+
+
 class SteppedWriter(Writer):
     """A writer without a thread."""
+
+    before_write: Callable[[], None] = staticmethod(_pass)
+    """Called before the changes that wait are written; what it raises is an error of the writing."""
+    after_write: Callable[[], None] = staticmethod(_pass)
+    """Called when they are in the database, and the writer does not know it yet."""
 
     def start(self, connection: sa.Connection) -> None:
         """Begin; a connection is taken for each write, so that a crash leaves none behind."""
         connection.close()
 
     def write(self) -> None:
-        """Write everything that waits, in one transaction, and look for changes by others."""
+        """Try to write everything that waits, in one transaction, and look for changes by others."""
         try:
-            self._work(self._next_batch())
+            self._attempt()
         finally:
             self._drop_connection()
+
+    def _transact(self, connection: sa.Connection, batch: list[Appended]) -> Batch:
+        self.before_write()
+        work = super()._transact(connection, batch)
+        self.after_write()
+        return work
 
     def say(self, reason: str) -> None:
         """Fail for a reason, or not any more."""
@@ -62,7 +80,7 @@ class _InMemory(Sqlite):
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.engine = sa.create_engine("sqlite://", poolclass=StaticPool, creator=lambda: connection)
-        self._version: tuple[int, int] | None = None
+        self._seen: tuple[sa.Connection, int] | None = None
         prepare_engine(self.engine)
 
     def own(self, connection: sa.Connection) -> None:
@@ -96,11 +114,34 @@ class SimulatedProfiles:
         if self._database is not None:
             self._writer(self._database).say("simulated database: it does not answer" if away else "")
 
-    def open(self, journal: JournalledProfiles | None = None, *, identity: str = "") -> ProfileDatabase:
-        """Take it over, and bring it up to the journal."""
+    def open(
+        self,
+        journal: JournalledProfiles | None = None,
+        *,
+        identity: str = "",
+        before_write: Callable[[], None] | None = None,
+        after_write: Callable[[], None] | None = None,
+    ) -> ProfileDatabase:
+        """Take it over, and bring it up to the journal.
+
+        Args:
+            journal: what the journal holds for it.
+            identity: of the SLEE that it belongs to.
+            before_write: called before each write; may raise.
+            after_write: called after the write, before its owner knows; may raise.
+        """
         self._is_away = False
-        self._database = ProfileDatabase(self._dialect, identity=identity, journal=journal, writer=SteppedWriter)
-        return self._database
+        self._database = database = ProfileDatabase(
+            self._dialect, identity=identity, journal=journal, writer=SteppedWriter
+        )
+        writer = self._writer(database)
+        writer.before_write, writer.after_write = before_write or _pass, after_write or _pass
+        return database
+
+    @property
+    def reason(self) -> str:
+        """Why it was not written the last time, though it was not away; empty if it was."""
+        return "" if self._database is None or self._is_away else self._database.status().reason
 
     @property
     def is_behind(self) -> bool:

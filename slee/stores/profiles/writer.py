@@ -2,11 +2,14 @@
 
     WRITING --error--> FAILING --success--> WRITING
 
-While it fails, changes wait in their order; nothing is dropped.
+While it fails, changes wait in their order; nothing is dropped. An error of whatever kind is told and tried again: the
+changes are in memory and in the journal, and a writer that gave up would let them pile up for nothing. So is a database
+that neither fails nor answers told of.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -32,6 +35,9 @@ _LOOK: Final = 0.4
 """Seconds between two looks for changes by other programs."""
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
+_SILENCE: Final = 10.0
+"""Seconds without progress, while changes wait, after which the database is said not to answer."""
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Appended(NamedTuple):
@@ -67,6 +73,10 @@ class Writer:
         self._closing = False
         self._reason = ""
         self._connection: sa.Connection | None = None
+        self._doubtful: tuple[int, Batch] | None = None
+        """What was to be committed last, with its position, until it is known to be."""
+        self._moved = 0.0
+        """When something last got on, or began to wait, by the monotonic clock."""
         self._watch = OutsideWatch(dialect)
         self._outside: list[OutsideChange] = []
         self._thread = threading.Thread(target=self._run, name="profiles", daemon=True)
@@ -79,6 +89,8 @@ class Writer:
     def put(self, appended: Appended) -> None:
         """Take changes; does not wait for the database."""
         with self._changed:
+            if not self._waiting:
+                self._moved = time.monotonic()
             self._waiting.append(appended)
             self._changed.notify_all()
 
@@ -107,22 +119,36 @@ class Writer:
         with self._changed:
             waiting = sum(len(appended.changes) for appended in self._waiting)
             age = time.monotonic() - self._waiting[0].at if self._waiting else 0.0
-            return StorageStatus(self._reason, waiting, age)
+            return StorageStatus(self._reason or self._silence(), waiting, age)
+
+    def _silence(self) -> str:
+        """That the database does not answer, if so; a deed may take its time."""
+        silence = time.monotonic() - self._moved
+        if silence < _SILENCE or not self._waiting or self._waiting[0].is_deed:
+            return ""
+        return f"{self._dialect.where}: it has not answered for {silence:.0f} s [PRF-46]"
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Write what waits, if that works at once, and end the thread."""
+        """Write what waits, if that works at once, and end the thread; a database that is silent is not waited for."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        if self._thread.ident is not None:
-            self._thread.join()
+        if self._thread.ident is None:
+            return
+        while self._thread.is_alive():
+            moved = self._moved
+            self._thread.join(_SILENCE)
+            if moved == self._moved:
+                return
 
     def _run(self) -> None:
         try:
             self._work_until_closed()
-        except BaseException as error:
-            self._become(f"the writer of the profile database failed: {error!r}")
-            raise
         finally:
             self._drop_connection()
 
@@ -132,22 +158,36 @@ class Writer:
             with self._changed:
                 if not self._waiting and not self._closing:
                     self._changed.wait(_LOOK)
-                batch = self._next_batch()
                 closing = self._closing
-            if closing and not batch:
-                return
-            try:
-                self._work(batch)
-            except (exc.SQLAlchemyError, self._dialect.driver.Error, StateDirectoryError, OSError) as error:
-                self._fail(error)
-                if closing:
+                if closing and not self._waiting:
                     return
-                with self._changed:
-                    self._changed.wait_for(lambda: self._closing, pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-            else:
+            if self._attempt():
                 pause = _FIRST_PAUSE
-                self._become("")
+                continue
+            if closing:
+                return
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing, pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _attempt(self) -> bool:
+        """Write the next batch, and look for changes by others; whether that went well."""
+        where = self._dialect.where
+        try:
+            self._work()
+        except (exc.SQLAlchemyError, self._dialect.driver.Error, StateDirectoryError, OSError) as error:
+            cause = error.orig if isinstance(error, exc.DBAPIError) and error.orig is not None else error
+            self._fail(f"{where}: {' '.join(str(cause).split())}")
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                raise
+            self._fail(
+                f"{where}: the writer failed: {error!r} [PRF-46]; it is tried again, report what the log has", error
+            )
+        else:
+            self._become("")
+            return True
+        return False
 
     def _next_batch(self) -> list[Appended]:
         """The first appends that wait; they stay there until they are written."""
@@ -160,8 +200,10 @@ class Writer:
             batch.append(appended)
         return batch
 
-    def _work(self, batch: list[Appended]) -> None:
-        connection = self._connected()
+    def _work(self) -> None:
+        connection = self._connected()  # which may find that something was written after all
+        with self._changed:
+            batch = self._next_batch()
         if batch:
             self._write(connection, batch)
         found = self._watch.look(connection, self.tables)
@@ -170,20 +212,35 @@ class Writer:
                 self._outside.extend(found)
 
     def _write(self, connection: sa.Connection, batch: list[Appended]) -> None:
+        work = self._transact(connection, batch)
+        self._doubtful = None
+        self._become("")
+        with self._changed:
+            self._adopt(work, batch[-1].position)
+            for _ in batch:
+                self._waiting.popleft()
+            self._changed.notify_all()
+
+    def _transact(self, connection: sa.Connection, batch: list[Appended]) -> Batch:
+        """Write a batch in one SQL transaction; what it leaves."""
         position = batch[-1].position
         work = Batch(self._dialect, connection, self.tables, self._followers)
         with connection.begin():
             work.apply((change for appended in batch for change in appended.changes), position)
-        self._become("")
-        with self._changed:
-            self.tables = work.tables
-            self._followers = work.followers
-            self.position = position
-            for tell in work.afterwards:
-                tell()
-            for _ in batch:
-                self._waiting.popleft()
-            self._changed.notify_all()
+            if not batch[0].is_deed:
+                self._doubtful = position, work
+        return work
+
+    def _adopt(self, work: Batch, position: int) -> None:
+        """Something has been committed; called with the lock held."""
+        # What the loader has described meanwhile stays.
+        described = {name: table for name, table in self.tables.items() if work.known.get(name) is not table}
+        self.tables = {**work.tables, **described}
+        self._followers = work.followers
+        self.position = position
+        self._moved = time.monotonic()
+        for tell in work.afterwards:
+            tell()
 
     def _connected(self) -> sa.Connection:
         if self._connection is None:
@@ -197,24 +254,28 @@ class Writer:
 
     def _settle(self, held: int) -> None:
         """After a connection was lost within a commit: take for written what the database has."""
+        doubtful, self._doubtful = self._doubtful, None
         with self._changed:
+            if doubtful is not None and doubtful[0] <= held:
+                self._adopt(doubtful[1], doubtful[0])
             waiting = [each for each in self._waiting if each.is_deed or each.position > held]
             if len(waiting) < len(self._waiting):
                 self.position = held
             self._waiting = deque(waiting)
             self._changed.notify_all()
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, reason: str, unforeseen: Exception | None = None) -> None:
         self._drop_connection()
-        cause = error.orig if isinstance(error, exc.DBAPIError) and error.orig is not None else error
-        self._become(f"{self._dialect.where}: {' '.join(str(cause).split())}")
+        if unforeseen is not None and reason != self._reason:  # it is tried again every second
+            _LOG.error("%s", reason, exc_info=unforeseen)
+        self._become(reason)
 
     def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
                 connection.close()
-            except exc.SQLAlchemyError:
+            except (exc.SQLAlchemyError, self._dialect.driver.Error):
                 connection.invalidate()
 
     def _become(self, reason: str) -> None:
