@@ -152,7 +152,7 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
         return {
             Answer: self.serving.respond,
             OpenBody: self._open_body,
-            SendChunk: self._send_chunk,
+            SendChunk: lambda c: c.exchange.send_held(c.data),
             CloseBody: self._close_body,
             ReadBody: lambda c: self.serving.read_body(c.exchange, c.octets),
             OpenEvents: self.streams.begin,
@@ -365,10 +365,6 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
     def _open_body(self, command: OpenBody) -> None:
         if not command.exchange.gone:
             command.exchange.open(command.status, command.fields)
-
-    def _send_chunk(self, command: SendChunk) -> None:
-        if not command.exchange.gone:
-            command.exchange.send(command.data)
 
     def _close_body(self, command: CloseBody) -> None:
         if not command.exchange.gone:

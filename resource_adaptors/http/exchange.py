@@ -58,6 +58,10 @@ class Exchange:
     is_chunked = False
     is_open_ended = False
     """A service sends the answer's body in pieces, and has not ended it."""
+    held = 0
+    """Octets of pieces whose transaction has not committed."""
+    was_refused = False
+    """A service was told that there is no room for a piece, and waits for `Writable`."""
     is_done = False
     """The answer has been written whole."""
     status = 0
@@ -187,6 +191,26 @@ class Exchange:
         self.is_done = True
         self.parts = None
         self.connection.finished(self)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for another piece of the answer."""
+        connection = self.connection
+        unsent = connection.transport.get_write_buffer_size() + self.held
+        return connection.stalled_since > 0 or unsent >= connection.gate.limits.unsent
+
+    def hold(self, octets: int) -> None:
+        """A piece waits for its transaction, or with less than 0 does not any more."""
+        self.held += octets
+
+    def send_held(self, data: bytes) -> None:
+        """Send a piece that has waited for its transaction; a service that was refused one hears when there is room."""
+        self.held -= len(data)
+        if self.gone:
+            return
+        self.send(data)
+        if self.was_refused and not self.held and not self.connection.stalled_since:
+            self.connection.gate.writable(self)
 
     def take_body(self, most: int | None = None) -> bytes:
         """The body received so far, or `most` octets of it, taken out."""

@@ -151,8 +151,11 @@ class HttpProvider(Http):
 
     def send_chunk(self, aci: ActivityContext, data: bytes) -> None:
         exchange = self._open_ended(aci, "send_chunk")
-        if not exchange.gone and exchange.connection.stalled_since:
+        if not exchange.gone and exchange.is_full:
+            exchange.was_refused = True
             raise LocalProtocolError(f"send_chunk: the buffer of {exchange} is full [HTTP-20]; wait for Writable")
+        exchange.hold(len(data))
+        self._context.on_rollback(exchange.hold, -len(data))
         self._context.enlist(SendChunk(exchange, bytes(data)))
 
     def close_body(self, aci: ActivityContext) -> None:

@@ -260,6 +260,7 @@ class Serving:
 
     def writable(self, exchange: Exchange) -> None:
         if exchange.is_open_ended:
+            exchange.was_refused = False
             self.fire(exchange, events.Writable)
 
     # What the SLEE tells.

@@ -542,6 +542,51 @@ def test_http_20_an_answer_in_pieces_waits_while_the_buffer_is_full() -> None:
         assert not client.is_closed
 
 
+def test_http_20_one_handler_cannot_send_more_than_the_buffer_takes() -> None:
+    """The loop of the documentation: as much as there is room for, and on at `Writable`."""
+    piece, left, turns = b"x" * 1_000, [2_000], []
+
+    def go_on(sbb: Desk, event: object, aci: ActivityContext) -> None:
+        if isinstance(event, GetRequest):
+            sbb.http.open_body(aci, 200, content_type="text/plain")
+        before = left[0]
+        try:
+            while left[0]:
+                sbb.http.send_chunk(aci, piece)
+                left[0] -= 1
+        except LocalProtocolError:
+            turns.append(before - left[0])
+            return
+        sbb.http.close_body(aci)
+
+    with World(limits={"unsent": 65_536}) as world:
+        world.at(GetRequest, go_on)
+        world.at(api.Writable, go_on)
+        answer = world.client().get("/x")
+        assert answer.is_answered
+        assert len(answer.body) == 2_000_000
+        assert max(turns) <= 66
+        assert len(turns) >= 2_000 // 66
+
+
+def test_http_20_what_is_rolled_back_takes_no_room() -> None:
+    with World(limits={"unsent": 65_536}, failures_allowed=True) as world:
+
+        def fail(sbb: Desk, event: TimerEvent, aci: ActivityContext) -> None:
+            sbb.http.send_chunk(aci, b"x" * 65_000)
+            raise RuntimeError
+
+        world.at(GetRequest, lambda sbb, event, aci: sbb.http.open_body(aci, 200, content_type="text/plain"))
+        world.at(GetRequest, lambda sbb, event, aci: sbb.timers.set(aci, after=1))
+        world.at(TimerEvent, fail)
+        client = world.client()
+        client.get("/x")
+        (exchange,) = world.http.serving.exchanges.values()
+        world.slee.advance(1)
+        assert exchange.held == 0
+        client.disconnect()
+
+
 def test_http_22_an_unanswered_get_and_a_timer_make_a_long_poll() -> None:
     with World() as world:
         world.at(GetRequest, lambda sbb, event, aci: sbb.timers.set(aci, after=25))
