@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 _TYPE: Final = re.compile(rb"^content-type: *([^;\r ]+)", re.IGNORECASE | re.MULTILINE)
 _CODED: Final = re.compile(rb"^(?:content-encoding|etag):", re.IGNORECASE | re.MULTILINE)
+_API: Final = re.compile(rb"^content-type: *application/(?:[\w.-]+\+)?json\b", re.IGNORECASE | re.MULTILINE)
+_CACHED: Final = re.compile(rb"^cache-control:", re.IGNORECASE | re.MULTILINE)
 _KEYED: Final = ("POST", "PATCH")
 
 
@@ -56,6 +58,12 @@ class Policy:
                 self.origins |= self.cors.origins
         self.pages = self.origins if self.cors is None else self.origins | self.cors.origins
         """Origins whose pages may open a WebSocket, besides the one that is asked."""
+
+    def no_store(self, fields: bytes) -> bytes:
+        """The line that keeps JSON for pages out of caches, unless the service says how long it is good (HTTP-37)."""
+        if not self.plain_lines or not _API.search(fields) or _CACHED.search(fields):
+            return b""
+        return b"Cache-Control: no-store\r\n"
 
     @property
     def says_nothing(self) -> bool:

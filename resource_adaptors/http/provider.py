@@ -114,6 +114,9 @@ class HttpProvider(Http):
 
     def _answer(self, aci: ActivityContext, status: int, fields: bytes, body: bytes) -> None:
         exchange = self._take(aci, "respond")
+        policy = None if exchange.match is None else exchange.match.owner.policy
+        if policy is not None:
+            fields += policy.no_store(fields)
         self._context.enlist(Answer(exchange, status, fields, body))
 
     def _take(self, aci: ActivityContext, what: str) -> Exchange:

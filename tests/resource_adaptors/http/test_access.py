@@ -303,6 +303,25 @@ def test_http_37_pages_get_the_protecting_headers_with_every_answer() -> None:
         world.http.serving.take(world.http.settings.model_copy(update={"browser": {}}))
 
 
+def test_http_37_json_for_pages_is_kept_by_no_cache() -> None:
+    """Unless the service says how long it is good; what is no JSON, or for no page, is the service's own affair."""
+    good_for_a_minute = [("Cache-Control", "max-age=60")]
+    with World(browser={"GET /x": {}}) as world:
+        world.at(GetRequest, lambda sbb, event, aci: sbb.http.respond_json(aci, []))
+        assert world.client().get("/x").header("cache-control") == "no-store"
+        assert world.client().get("/calls/1").header("cache-control") is None
+    with World(browser={"GET /x": {}}) as world:
+        world.at(GetRequest, lambda sbb, event, aci: sbb.http.respond_json(aci, [], headers=good_for_a_minute))
+        answer = world.client().get("/x")
+        assert [value for name, value in answer.answer.headers if name.lower() == "cache-control"] == ["max-age=60"]
+    with World(browser={"GET /x": {}}) as world:
+        world.at(GetRequest, lambda sbb, event, aci: sbb.http.problem(aci, 404, code="gone"))
+        assert world.client().get("/x").header("cache-control") == "no-store"
+    with World(browser={"GET /x": {}}) as world:
+        world.answer(GetRequest, body=b"page")
+        assert world.client().get("/x").header("cache-control") is None
+
+
 # Forwarders.
 
 PROXY = {"trusted_forwarders": ["10.0.0.0/8", "2001:db8::/32"]}
