@@ -111,6 +111,7 @@ class Profiles:
             UnrecognizedProfileTableError: there is no such table.
             InvalidArgumentError: the new name is empty, or holds a `/`.
             ProfileTableAlreadyExistsError: the new name is in use.
+            InvalidStateError: an import is under way.
         """
         self._tables.rename_table(table, renamed)
         return self.table(renamed)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from slee.api.errors import ProfileDatabaseError
+from slee.api.errors import InvalidStateError, ProfileDatabaseError
 from slee.kernel.journal import Entry
 from slee.kernel.keys import pack
 from slee.kernel.profile_storage import JournalledProfiles, RowChange
@@ -213,6 +213,15 @@ class Following:
     def hold(self) -> None:
         """Transactions that are to take effect as a whole begin."""
         self._wholes += 1
+
+    def require_no_whole(self, table: str) -> None:
+        """Keep a table's name from changing meanwhile: what takes transactions back finds the table by it (PRF-46).
+
+        Raises:
+            InvalidStateError: some are under way.
+        """
+        if self.is_whole:
+            raise InvalidStateError(f"{table}: an import is under way [PRF-46]; wait for its end, and rename it then")
 
     def new_undo_key(self) -> bytes:
         """A key for what takes back one of them."""

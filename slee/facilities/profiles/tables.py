@@ -199,6 +199,7 @@ class ProfileTables:
         """Give a table another name; its profiles keep theirs (PRF-2), and the activity of the old name ends."""
         table = self.table(name)
         require_new_table_name(renamed, self.by_name, self.dormant)
+        self.following.require_no_whole(name)
         source = ProfileTableSource(renamed)
         with self._facilities.renaming(ProfileTableSource(name), source):
             del self.by_name[name]

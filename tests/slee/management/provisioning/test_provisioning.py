@@ -125,6 +125,22 @@ def test_prf_46_an_import_given_up_while_it_applies_takes_back_all(site: Site, i
     assert not site.tables.following.is_whole
 
 
+def test_prf_2_a_table_keeps_its_name_while_an_import_applies_to_it(site: Site) -> None:
+    """The import could not find the table again, nor could a start after a crash, and a part of the rows would stay."""
+    upload = site.profiles.import_("Subscriber")
+    for _ in upload.feed(b"profile_name\n" + b"".join(b"u%d@x\n" % n for n in range(1000))):
+        pass
+    steps = upload.finish()
+    while not site.profiles.table("Subscriber").profiles:
+        next(steps)
+    with pytest.raises(InvalidStateError, match="Subscriber: an import is under way.*wait for its end"):
+        site.profiles.rename_table("Subscriber", "renamed")
+    for _ in steps:
+        pass
+    assert site.profiles.table("Subscriber").profiles == 1000
+    assert site.profiles.rename_table("Subscriber", "renamed").profiles == 1000
+
+
 @pytest.mark.parametrize("was_there", [True, False], ids=["changed", "added"])
 def test_prf_45_what_others_change_while_an_import_is_judged_is_not_lost(site: Site, was_there: bool) -> None:
     """The import has its say on the attributes that it changes; the others stay as they have become."""
