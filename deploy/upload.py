@@ -52,7 +52,11 @@ def command(operation: Operation) -> click.Command:
         try:
             result = upload(socket or state_dir / SOCKET, operation, arguments, _pieces(file))
         except KeyboardInterrupt:
-            stays = "what was imported by then stays" if given.get("skip_bad") else "the server takes all of it back"
+            stays = (
+                "what was imported by then stays"
+                if given.get("skip_bad")
+                else "the server takes all of it back, unless it was done"
+            )
             click.echo(f"slee: {file.name}: the import was interrupted; {stays}", err=True)
             raise
         if rejects is not None:

@@ -14,6 +14,7 @@ from fastapi import Body, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from pydantic import TypeAdapter
+from starlette.requests import ClientDisconnect
 
 from slee.api.errors import InvalidArgumentError, InvalidStateError, SleeError
 from slee.management.document import place, told
@@ -41,6 +42,7 @@ def management_app(management: Management) -> FastAPI:
         )
     app.add_exception_handler(SleeError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
     return app
 
@@ -76,7 +78,10 @@ def _upload(operation: Operation, management: Management) -> Callable[..., Await
         upload = operation.run(management, arguments)
         async for piece in request.stream():
             await _walk(upload.feed(piece))
-        await _walk(upload.finish())
+        try:
+            await _walk(upload.finish(), request.is_disconnected)
+        except _ClientGoneError:
+            raise ClientDisconnect from None  # as where the body breaks off
         await management.kept()
         return Response(result.dump_json(upload.result()), media_type="application/json")
 
@@ -103,28 +108,45 @@ _ROOM: Final = 0.006
 """Seconds without a step that traffic gets then."""
 
 
+_GONE: Final = 400
+"""Status of an answer that nobody reads."""
+
+
 class _ClientGoneError(Exception):
     """Makes the steps end: they take back what they have done, in steps."""
 
 
-async def _walk(steps: Generator[Wait | None]) -> None:
-    """Go through the steps, between which calls pass; if the client goes away meanwhile, they take back and end."""
+async def _walk(steps: Generator[Wait | None], is_gone: Callable[[], Awaitable[bool]] | None = None) -> None:
+    """Go through the steps, between which calls pass; if the request is cancelled meanwhile, they take back and end.
+
+    Args:
+        steps: what is done.
+        is_gone: whether the client has gone, where that ends the steps likewise.
+
+    Raises:
+        _ClientGoneError: it has.
+    """
     with closing(steps):
         try:
-            await _go_on(steps)
+            await _go_on(steps, is_gone=is_gone)
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True), suppress(_ClientGoneError):
                 await _go_on(steps, steps.throw(_ClientGoneError()))
             raise
 
 
-async def _go_on(steps: Generator[Wait | None], wait: Wait | None = None) -> None:
+async def _go_on(
+    steps: Generator[Wait | None], wait: Wait | None = None, is_gone: Callable[[], Awaitable[bool]] | None = None
+) -> None:
     """Go through the steps. What one waits for, it waits for on another thread. Calls have most of the time."""
     while True:
         if wait is not None:
             await anyio.to_thread.run_sync(wait)
         else:
             await _give_way()
+        if is_gone is not None and await is_gone():
+            is_gone, wait = None, steps.throw(_ClientGoneError())
+            continue
         try:
             wait = next(steps)
         except StopIteration:
@@ -188,6 +210,12 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     failure = failure_of(InvalidArgumentError)
     message = "\n".join(str(issue) for issue in issues)
     return _answer(FailureDocument(failure.code, message, issues), failure)
+
+
+async def _gone(request: Request, _error: Exception) -> Response:
+    """The client went away with its import unfinished, of which nobody is there to be told."""
+    _LOG.info("client went away, its operation ended early", extra={"path": request.url.path})
+    return Response(status_code=_GONE)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -101,7 +101,7 @@ def test_an_import_that_is_interrupted_says_what_becomes_of_it(filled: Filled, o
     process.stdin.flush()
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=10)
-    stays = "what was imported by then stays" if option else "the server takes all of it back"
+    stays = "what was imported by then stays" if option else "the server takes all of it back, unless it was done"
     assert f"slee: <stdin>: the import was interrupted; {stays}" in told
     assert filled.stored() == before
 

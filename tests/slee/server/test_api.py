@@ -13,11 +13,19 @@ import anyio.lowlevel
 import httpx
 import pytest
 
+from slee import Profile
 from slee.management.metrics import registry
 from slee.management.operations import OPERATIONS
+from slee.model.profile import describe_profile
 from slee.server.api import _walk, management_app
 from slee.server.exposition import metrics_app
 from tests.deploy.workshop import PLACES, Server, build, plain
+
+
+class Person(Profile, vendor="test", version="1.0"):
+    """Without attributes of its own to judge."""
+
+    age: int = 0
 
 
 @pytest.fixture
@@ -134,6 +142,47 @@ def test_a_short_name_will_do_where_one_thing_alone_has_it(server: Server, tmp_p
     listed = request(server, "GET", "/v1/resource/list", params={"adaptor": "echo"}).json()
     assert [entity["name"] for entity in listed] == ["e"]
     assert request(server, "POST", "/v1/bundle/uninstall", json={"bundle": "plain"}).json() is None
+
+
+def test_an_import_whose_client_goes_away_after_the_last_octet_is_taken_back(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever interrupts the command is told that nothing stays, whatever of the file has been sent by then."""
+    caplog.set_level("INFO", "slee.server.api")
+    server.profiles.add_specification(describe_profile(Person))
+    server.profiles.create_table("people", Person.specification_id)
+    app = management_app(server.management)
+    rows: list[int] = []
+    sent: list[Any] = []
+
+    def stored() -> int:
+        return server.management.profiles.table("people").profiles
+
+    async def receive() -> dict[str, Any]:
+        if not rows:
+            rows.append(0)
+            return {"type": "http.request", "body": b"profile_name\n" + b"".join(b"u%d\n" % n for n in range(2000))}
+        while stored() < 500:
+            await anyio.lowlevel.checkpoint()
+        rows.append(stored())
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/profile/import",
+        "query_string": b"table=people",
+        "headers": [],
+    }
+    anyio.run(app, scope, receive, send)
+    assert 0 < rows[-1] < 2000
+    assert stored() == 0
+    assert not server.profiles.following.is_whole
+    assert sent[0]["status"] == 400
+    assert [record.levelname for record in caplog.records if record.name == "slee.server.api"] == ["INFO"]
 
 
 def test_steps_whose_client_goes_away_take_back_in_steps() -> None:
