@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from slee.api import event
+from slee.api import event, profile_event
 from slee.api.event import event_type_id
 from slee.api.ids import BundleID, ResourceAdaptorID
 from slee.management.activities import ActivityOperations
@@ -39,7 +39,15 @@ from slee.version import NAME, VENDOR, VERSION
 _LOG = logging.getLogger(__name__)
 BUILT_IN = BundleID(NAME, VENDOR, VERSION)
 """The bundle of what every bundle shares: the events of the SLEE, the adaptors and their types."""
-_OWN_EVENTS = (event.ActivityEnd, event.ServiceStarted, event.TimerEvent, event.RowExpired)
+_OWN_EVENTS = (
+    event.ActivityEnd,
+    event.ServiceStarted,
+    event.TimerEvent,
+    event.RowExpired,
+    profile_event.ProfileAdded,
+    profile_event.ProfileUpdated,
+    profile_event.ProfileRemoved,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +202,7 @@ def built_in_repository(adaptors: Sequence[type[ResourceAdaptor]], now: float) -
     for event_class in _OWN_EVENTS:
         own = event_type_id(event_class)
         assert own is not None, "the SLEE's own events are event types"
-        verification.add(own, f"slee.api.event:{event_class.__name__}", event_class)
+        verification.add(own, f"{event_class.__module__}:{event_class.__name__}", event_class)
     for adaptor in adaptors:
         source = f"{adaptor.__module__}:{adaptor.__qualname__}"
         verification.add(adaptor.id, source, adaptor)

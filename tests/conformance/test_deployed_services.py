@@ -18,7 +18,7 @@ from slee.api.errors import (
 )
 from slee.api.ids import SbbID, ServiceID
 from tests.deploy.echo import EchoAdaptor, Heard
-from tests.deploy.workshop import GREETER, PLACES, Server, build, plain
+from tests.deploy.workshop import GREETER, PLACES, Server, build, manifest, plain, write
 
 OLD = ServiceID("Plain", "test", "1.0")
 NEW = ServiceID("Plain", "test", "2.0")
@@ -254,3 +254,42 @@ def test_svc_22_the_bound_of_a_deactivation_counts_from_now(server: Server) -> N
     server.pump()
     assert server.services.show(OLD).state == "Inactive"
     assert list(server.kernel.resources["echo"].contexts) == ["a"]
+
+
+BOARD = """
+from slee import ActivityContext, Profile, ProfileAdded, ProfileRemoved, ProfileUpdated, Sbb, Select
+from slee import initial_event, profiles, resource
+from tests.deploy.echo import ECHO
+
+class Notice(Profile, vendor="test", version="1.0", events=True):
+    text: str = ""
+
+class Board(Sbb, vendor="test", version="1.0"):
+    echo = resource(ECHO)
+    notices = profiles(Notice)
+
+    @initial_event(Select.ACTIVITY_CONTEXT)
+    def on_added(self, event: ProfileAdded, aci: ActivityContext) -> None:
+        self.echo.say(f"{event.profile.profile}: {event.added.text}")
+
+    @initial_event(Select.ACTIVITY_CONTEXT)
+    def on_updated(self, event: ProfileUpdated, aci: ActivityContext) -> None:
+        self.echo.say(f"{event.before.text} became {event.after.text}")
+
+    @initial_event(Select.ACTIVITY_CONTEXT)
+    def on_removed(self, event: ProfileRemoved, aci: ActivityContext) -> None:
+        self.echo.say(f"{event.removed.text} went")
+"""
+
+
+def test_prf_40_a_service_that_came_in_a_bundle_is_told_of_changes(server: Server, tmp_path: Path) -> None:
+    table = '[[profile-table]]\nname = "Notice"\nspecification = "sbbs.board:Notice"\n'
+    service = '[[service]]\nname = "Board"\nroot-sbb = "sbbs.board:Board"\n[links]\nECHO = "echo-main"\n'
+    text = manifest("board", modules='"sbbs.board"', more=table + service)
+    server.install(build(write(tmp_path / "board", {"bundle.toml": text, "sbbs/board.py": BOARD})))
+    server.services.activate(["Board"])
+    server.management.profiles.add("Notice", "1", {"text": "hello"})
+    server.management.profiles.set("Notice", {"text": "bye"}, "1")
+    server.management.profiles.remove("Notice", "1")
+    server.pump()
+    assert server.adaptor().said == ["1: hello", "hello became bye", "bye went"]
