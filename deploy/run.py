@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import importlib
 import logging
@@ -246,10 +247,17 @@ def _listen(what: str, host: str, port: int) -> socket.socket:
         raise _no_address(what, host, port, error) from error
 
 
+_OPTIONS: Final = ("sip", "http", "metrics")
+"""What has an option of its own for its address."""
+
+
 def _no_address(what: str, host: str, port: int, error: OSError) -> InvalidConfigurationError:
+    way = f"with --{what}" if what in _OPTIONS else f"in {what}.listeners"
+    remedy = f"free it, or give another {way}"
+    if error.errno == errno.EADDRNOTAVAIL:
+        remedy = f"give an address of this machine {way}"
     return InvalidConfigurationError(
-        f"{what} {host}:{port}: it cannot be bound: {os.strerror(error.errno or 0)} [RA-3]; "
-        f"free it, or give another with --{what}"
+        f"{what} {host}:{port}: it cannot be bound: {os.strerror(error.errno or 0)} [RA-3]; {remedy}"
     )
 
 

@@ -81,9 +81,12 @@ def listening(name: str, section: Section, listen: tuple[str, int] | None) -> di
     """The section of an adaptor with its listener: at the option's place, else as configured, else at the default.
 
     What is configured of the first listener besides its address, such as what it advertises, stays with the option.
+    Listeners of another form than a list of tables are left to the adaptor's model, which refuses them.
     """
     configured = _listeners(section)
-    if listen is None and (configured or section.get("listeners") == []):
+    given = section.get("listeners", [])
+    is_malformed = not isinstance(given, list) or len(configured) < len(cast("list[object]", given))
+    if is_malformed or (listen is None and "listeners" in section):
         return dict(section)
     host, port = listen or DEFAULTS[name]
     return {**section, "listeners": [{**(configured[0] if configured else {}), "host": host, "port": port}]}

@@ -26,6 +26,7 @@ from resource_adaptors.diameter.provider import DiameterProvider
 from resource_adaptors.diameter.servers import Servers
 from resource_adaptors.diameter.transport.outbox_file import FileStore
 from resource_adaptors.diameter.transport.tcp import Streams
+from resource_adaptors.diameter.transport.tls import tls_contexts, verify_certificates
 from resource_adaptors.diameter.user_data import UserDataClients
 from resource_adaptors.diameter.watch import Watch
 from slee.api.errors import InvalidConfigurationError
@@ -96,6 +97,13 @@ class DiameterAdaptor(ResourceAdaptor):
 
     def ra_verify_configuration(self, configuration: BaseModel) -> None:
         assert isinstance(configuration, DiameterConfiguration)
+        if configuration.tls is not None:
+            verify_certificates(configuration.tls)
+        folder = None if configuration.outbox is None else configuration.outbox.parent
+        if folder is not None and not folder.is_dir():
+            raise InvalidConfigurationError(
+                f"diameter.outbox: {folder} is no folder [DIA-54]; make it, or name another"
+            )
         if configuration.dictionary_files:
             try:
                 base_dictionary().extended(*configuration.dictionary_files)
@@ -127,7 +135,7 @@ class DiameterAdaptor(ResourceAdaptor):
         self.inbound = Inbound(self)
         self.watch = Watch(self)
         if settings.tls is not None:
-            self._tls = _contexts(settings)
+            self._tls = tls_contexts(settings.tls)
         self._carrier = self.open_carrier()
         for peer in settings.peers:
             context.endpoint.start_activity(peer_handle(peer.host), api.PeerActivity(peer.host))
@@ -383,16 +391,3 @@ class DiameterAdaptor(ResourceAdaptor):
     def statistics(self) -> DiameterStatistics:
         """A frozen picture of all counters (DIA-52)."""
         return DiameterStatistics.of(self)
-
-
-def _contexts(settings: DiameterConfiguration) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """TLS contexts of our listeners and of connections that we open; both sides show certificates (DIA-17)."""
-    tls = settings.tls
-    assert tls is not None
-    found: list[ssl.SSLContext] = []
-    for purpose in (ssl.Purpose.CLIENT_AUTH, ssl.Purpose.SERVER_AUTH):
-        context = ssl.create_default_context(purpose, cafile=str(tls.authorities))
-        context.load_cert_chain(str(tls.certificate), str(tls.key))
-        context.verify_mode = ssl.CERT_REQUIRED
-        found.append(context)
-    return found[0], found[1]

@@ -33,7 +33,7 @@ from resource_adaptors.http.commands import (
     Tell,
 )
 from resource_adaptors.http.config import HttpConfiguration
-from resource_adaptors.http.listener import HttpListener
+from resource_adaptors.http.listener import HttpListener, verify_certificates
 from resource_adaptors.http.metrics import HttpStatistics
 from resource_adaptors.http.outgoing import Outgoing, Sender
 from resource_adaptors.http.protocol.routes import WEBSOCKET, Route, parse_option
@@ -103,6 +103,7 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
 
     def ra_verify_configuration(self, configuration: BaseModel) -> None:
         assert isinstance(configuration, HttpConfiguration)
+        verify_certificates(configuration.listeners)
         if not self._is_active:
             return
         old, new = self.settings, configuration
@@ -178,7 +179,7 @@ class HttpAdaptor(ResourceAdaptor, KeepsLetters):
         for section in self.settings.listeners:
             try:
                 self.listeners.append(HttpListener(section, self.serving, self.context))
-            except OSError as error:
+            except (OSError, InvalidConfigurationError) as error:
                 self.care.listener_down(f"{section.host}:{section.port}", error)
                 self._close_listeners()
                 raise

@@ -29,9 +29,10 @@ class Care:
         self._expiring: dict[Path, AlarmID] = {}
         self._timer: TimerTask | None = None
 
-    def listener_down(self, address: str, error: OSError) -> None:
+    def listener_down(self, address: str, error: Exception) -> None:
         """An address cannot be listened on."""
-        text = f"{address} cannot be listened on: {error}; free the address or mend the file, then activate the entity"
+        remedy = f"mend that, then deactivate and activate {self._context.entity_name}"
+        text = f"{address} cannot be listened on: {error}; {remedy}"
         self._context.alarms.raise_alarm(_DOWN, address, level=AlarmLevel.CRITICAL, message=text)
 
     def listeners_up(self) -> None:
@@ -49,7 +50,8 @@ class Care:
                     self._context.alarms.clear(alarm)
             elif section.certificate not in self._expiring:
                 days = max(0, int((ends - now) // 86_400))
-                text = f"{section.certificate} expires in {days} days; put a new one in its place and activate again"
+                remedy = f"put a new one in its place, then deactivate and activate {self._context.entity_name}"
+                text = f"{section.certificate} expires in {days} days; {remedy}"
                 self._expiring[section.certificate] = self._context.alarms.raise_alarm(
                     _EXPIRING, str(section.certificate), level=AlarmLevel.MAJOR, message=text
                 )

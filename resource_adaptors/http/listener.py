@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import ssl
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
 from resource_adaptors.http.connection import Connection
 from resource_adaptors.http.websocket import WebSocket
+from slee.spi.certificates import load_certificates
 from slee.spi.listening import bind_tcp
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class HttpListener:
     """One address; bound when it is made, accepting until `stop`."""
 
     def __init__(self, section: ListenerSection, gate: Gate, context: ResourceAdaptorContext) -> None:
-        """Bind and listen; `OSError` if the address or the certificates cannot be had."""
+        """Bind and listen; `OSError` if the address, `InvalidConfigurationError` if the certificates cannot be had."""
         config = uvicorn.Config(
             _no_application,
             http=cast("type[asyncio.Protocol]", functools.partial(Connection, gate)),
@@ -53,7 +54,7 @@ class HttpListener:
         )
         config.load()
         if section.tls is not None:
-            config.ssl = _tls(section.tls)
+            config.ssl = _tls(f"http.listeners: {section.host}:{section.port}", section.tls)
         self._socket = bind_tcp(section.host, section.port, backlog=_BACKLOG)
         self.host, self.port = self._socket.getsockname()[:2]
         self.scheme = "http" if section.tls is None else "https"
@@ -88,13 +89,26 @@ async def _no_application(scope: Scope, receive: ASGIReceiveCallable, send: ASGI
     raise RuntimeError(f"no ASGI application for {scope}, {receive}, {send}: Connection serves requests")
 
 
-def _tls(section: TlsSection) -> ssl.SSLContext:
+def verify_certificates(listeners: Sequence[ListenerSection]) -> None:
+    """Read the certificates of listeners; `InvalidConfigurationError` if that fails."""
+    for section in listeners:
+        if section.tls is not None:
+            _tls(f"http.listeners: {section.host}:{section.port}", section.tls)
+
+
+def _tls(where: str, section: TlsSection) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(section.certificate, section.key)
+    load_certificates(
+        context,
+        where,
+        "HTTP-42",
+        certificate=section.certificate,
+        key=section.key,
+        authorities=section.client_ca,
+    )
     context.set_alpn_protocols(["http/1.1"])
     if section.client_ca is not None:
-        context.load_verify_locations(section.client_ca)
         is_required = section.client_certificate == "required"
         context.verify_mode = ssl.CERT_REQUIRED if is_required else ssl.CERT_OPTIONAL
     return context

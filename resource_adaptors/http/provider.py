@@ -243,6 +243,10 @@ class HttpProvider(Http):
 
     def send_message(self, aci: ActivityContext, message: str | bytes) -> None:
         socket = self._socket(aci, "send_message")
+        given: object = message
+        if not isinstance(given, (str, bytes, bytearray, memoryview)):
+            sort = type(given).__name__
+            raise LocalProtocolError(f"send_message: a message of type {sort} [HTTP-11]; give text or bytes")
         octets = len(message.encode()) if isinstance(message, str) else len(message)
         if not socket.is_ended and socket.is_full:
             socket.was_refused = True

@@ -70,7 +70,8 @@ class WebSockets:
         connection.write(b"".join((STATUS_LINES[101], serving.common(), exchange.extra, command.fields, b"\r\n")))
         self.open[handle] = socket
         socket.take_over(connection)
-        self._fire(handle, WsOpened())
+        if not self._fire(handle, WsOpened()) and not self._context.attached(handle):
+            self.unreferenced(handle)  # the SLEE tells of that after an event, and there is none
         serving.conclude(exchange)
         if serving.is_stopping:
             socket.shutdown()

@@ -201,9 +201,26 @@ def issues_of(
     ]
 
 
+_LIST: Final = ("list", "write [ ... ]")
+_TABLE: Final = ("table", "write { key = value }")
+_FORMS: Final[Mapping[str, tuple[str, str]]] = {
+    "tuple_type": _LIST,
+    "list_type": _LIST,
+    "set_type": _LIST,
+    "frozen_set_type": _LIST,
+    "dict_type": _TABLE,
+    "model_type": _TABLE,
+    "model_attributes_type": _TABLE,
+}
+"""What pydantic names by types of Python, in words of TOML."""
+
+
 def told(where: str, message: str, sort: str, rule: str) -> Issue:
     """The issue that pydantic's message of a `sort` tells; our own validators write `problem [rule]; remedy`."""
     remedy = "give a value that fits"
+    if sort in _FORMS:
+        form, remedy = _FORMS[sort]
+        return Issue(where, rule, f"input should be a {form}", remedy)
     if sort != "value_error":
         return Issue(where, rule, message[:1].lower() + message[1:], remedy)
     found = _OURS.fullmatch(message.removeprefix("Value error, "))

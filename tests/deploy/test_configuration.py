@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from deploy.configuration import load_configuration, parse_address, parse_setting
+from deploy.run import require_free
 from deploy.shipment import Place, listening, shipped_addresses
+from resource_adaptors.http.adaptor import HttpAdaptor
 from resource_adaptors.sip.adaptor import SipAdaptor
 from slee.api.errors import InvalidConfigurationError
 from slee.management.resources import checked_properties
+from slee.spi.listening import bind_tcp
 from slee.version import VERSION
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  only named, never bound
@@ -138,6 +141,56 @@ def test_a_configured_listener_gives_way_to_the_option_only() -> None:
     assert shipped_addresses("sip", listening("sip", configured, ("10.0.0.1", 5070))) == [
         Place(socket.SOCK_DGRAM, "10.0.0.1", 5070)
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[http.listeners]\nport = 1\n", "{}:1: http.listeners: input should be a list [RA-3]; write [ ... ]"),
+        ("[http]\nlisteners = 8080\n", "{}:2: http.listeners: input should be a list [RA-3]; write [ ... ]"),
+        (
+            "[http]\nlisteners = [8080]\n",
+            "{}:2: http.listeners.0: input should be a table [RA-3]; write { key = value }",
+        ),
+        (
+            "[http]\nlimits = 5\n",
+            "{}:2: http.limits: input should be a table [RA-3]; write { key = value }",
+        ),
+        (
+            "[http.rates]\nsource = 5\n",
+            "{}:2: http.rates.source: input should be a table [RA-3]; write { key = value }",
+        ),
+    ],
+)
+@pytest.mark.parametrize("listen", [None, ("127.0.0.1", 1)])
+def test_ra_3_what_has_another_form_is_refused_in_words_of_toml(
+    tmp_path: Path, text: str, told: str, listen: tuple[str, int] | None
+) -> None:
+    """Listeners that were no list of tables gave way to the default in silence."""
+    file = tmp_path / "slee.toml"
+    file.write_text(text)
+    configuration = load_configuration(file, {})
+    with pytest.raises(InvalidConfigurationError) as error:
+        checked_properties(HttpAdaptor, listening("http", configuration.http, listen), configuration.places("http"))
+    assert str(error.value) == told.replace("{}", str(file), 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "told"),
+    [
+        ("http", "127.0.0.1", "Address already in use [RA-3]; free it, or give another with --http"),
+        ("diameter", "127.0.0.1", "Address already in use [RA-3]; free it, or give another in diameter.listeners"),
+        (
+            "http",
+            "203.0.113.7",
+            "Cannot assign requested address [RA-3]; give an address of this machine with --http",
+        ),
+    ],
+)
+def test_ra_3_a_place_that_cannot_be_bound_is_told_with_what_changes_it(name: str, host: str, told: str) -> None:
+    with bind_tcp("127.0.0.1", 0) as taken, pytest.raises(InvalidConfigurationError) as error:
+        require_free(name, Place(socket.SOCK_STREAM, host, taken.getsockname()[1]))
+    assert str(error.value).endswith(f": it cannot be bound: {told}")
 
 
 def test_the_program_and_its_package_have_one_version() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pytest
 
 from resource_adaptors.http.api import (
+    HTTP,
     LocalProtocolError,
     WebSocketActivity,
     Writable,
@@ -16,9 +18,11 @@ from resource_adaptors.http.api import (
     WsRequest,
 )
 from resource_adaptors.http.config import HttpConfiguration
-from slee import ActivityContext
+from resource_adaptors.http.testing import HttpSimulator
+from slee import ActivityContext, Sbb, Select, initial_event, resource
 from slee.kernel.ports import Limits
 from slee.spi import FailureReason
+from slee.testing import SleeHarness
 from tests.resource_adaptors.http.kit import Desk, World
 from tests.resource_adaptors.http.websocket_kit import accept, closed, frame, opened
 
@@ -246,6 +250,42 @@ def test_http_11_one_that_nobody_is_attached_to_is_closed() -> None:
         world.at(WsMessage, lambda sbb, event, aci: aci.detach(sbb))
         socket.send("x")
         assert socket.closed.code == 1011
+
+
+class Forgetful(Sbb, vendor="test", version="1.0"):
+    """Accepts, and neither attaches nor hears of what comes on the WebSocket."""
+
+    http = resource(HTTP)
+
+    @initial_event(Select.ACTIVITY_CONTEXT, option="WEBSOCKET /ws")
+    def on_request(self, event: WsRequest, aci: ActivityContext) -> None:
+        self.http.open_socket(aci)
+
+
+def test_http_11_one_that_nobody_is_attached_to_is_closed_though_nobody_hears_that_it_is_open() -> None:
+    with SleeHarness() as slee:
+        http = slee.add_resource("http-main", HttpSimulator())
+        slee.install(Forgetful)
+        socket = http.client().websocket("/ws")
+        assert not socket.is_open
+        assert socket.closed.code == 1011
+
+
+def test_http_11_what_is_neither_text_nor_octets_is_no_message() -> None:
+    told: list[str] = []
+
+    def send(sbb: Any, event: WsMessage, aci: ActivityContext) -> None:
+        message: Any = {"line": 1}
+        with pytest.raises(LocalProtocolError) as raised:
+            sbb.http.send_message(aci, message)
+        told.append(str(raised.value))
+
+    with World() as world:
+        socket = opened(world)
+        world.at(WsMessage, send)
+        socket.send("x")
+        socket.close()
+        assert told == ["send_message: a message of type dict [HTTP-11]; give text or bytes"]
 
 
 # Time and buffers.
