@@ -247,8 +247,11 @@ def f64(code: int, value: float, *, vendor: int = 0, flags: int = M) -> Avp:
 
 
 def text(code: int, value: str, *, vendor: int = 0, flags: int = M) -> Avp:
-    """UTF8String, DiameterIdentity or DiameterURI."""
-    return Avp(code, value.encode(), vendor, flags)
+    """UTF8String, DiameterIdentity or DiameterURI; `LocalProtocolError` for half a character, which UTF-8 cannot say."""
+    try:
+        return Avp(code, value.encode(), vendor, flags)
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(f"AVP {code}: {error.reason} in {value!r} [DIA-3]; give whole characters") from error
 
 
 def octets(code: int, value: bytes, *, vendor: int = 0, flags: int = M) -> Avp:

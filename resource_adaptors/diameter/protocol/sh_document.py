@@ -5,6 +5,7 @@ It is read without entities, document types or external references, up to 256 Ki
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from xml.parsers import expat
 from xml.sax.saxutils import escape
@@ -37,6 +38,10 @@ _RAW: Final = {
     "RepositoryData/ServiceData": "data",
 }
 """Elements whose content is handed on as it is written."""
+_SEVERAL: Final = frozenset({"public_identities", "msisdns", "filter_criteria"})
+"""What may be there more than once."""
+_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no document can hold, not even as references (XML 1.0 2.2)."""
 
 
 class RepositoryData(msgspec.Struct, frozen=True):
@@ -51,18 +56,27 @@ class RepositoryData(msgspec.Struct, frozen=True):
 
     @classmethod
     def holding(cls, service: str, text: str, sequence: int = 0) -> RepositoryData:
-        """Data that are a text, whatever characters are in it; `text` gives it back."""
-        return cls(service, sequence, escape(text))
+        """Data that are a text; `text` gives it back.
+
+        Raises:
+            LocalProtocolError: a character is in it that XML forbids, such as U+FFFE or most below U+0020.
+        """
+        _check_characters(text)
+        return cls(service, sequence, _escaped(text))
 
     @property
     def text(self) -> str:
-        """The characters of the data, without elements."""
+        """The characters of the data, without elements; `LocalProtocolError` if the data are no XML."""
         if not self.data:
             return ""
+        _check_characters(self.data)
         found: list[str] = []
         parser = _parser()
         parser.CharacterDataHandler = found.append
-        _parse(parser, f"<d>{self.data}</d>".encode())
+        try:
+            _parse(parser, f"<d>{self.data}</d>".encode())
+        except RemoteProtocolError as error:
+            raise _unfit(error.reason) from error
         return "".join(found)
 
 
@@ -88,7 +102,8 @@ class UserData(msgspec.Struct, frozen=True, kw_only=True):
         """The document.
 
         Raises:
-            LocalProtocolError: a part that is given as XML is none, or the whole is too large.
+            LocalProtocolError: a part that is given as XML is none, a character is in it that XML forbids, a part would
+                not be read as it is given, or the whole is too large.
         """
         parts = [
             *_wrapped("PublicIdentifiers", self._identifiers()),
@@ -99,13 +114,18 @@ class UserData(msgspec.Struct, frozen=True, kw_only=True):
             *_number("CSUserState", self.cs_user_state),
             *_number("PSUserState", self.ps_user_state),
         ]
-        found = f'<?xml version="1.0" encoding="UTF-8"?><{_ROOT}>{"".join(parts)}</{_ROOT}>'.encode()
+        text = f'<?xml version="1.0" encoding="UTF-8"?><{_ROOT}>{"".join(parts)}</{_ROOT}>'
+        _check_characters(text)
+        found = text.encode()
         try:
             again = read_document(found)
         except RemoteProtocolError as error:
-            raise LocalProtocolError(f"user data: {error.reason} [DIA-42]; mend what is given as XML") from error
+            raise _unfit(error.reason) from error
         if again != self:
-            raise LocalProtocolError("user data: a part breaks out of its element [DIA-42]; mend what is given as XML")
+            raise LocalProtocolError(
+                "user data: a part would not be read as it is given [DIA-42]; let no XML break out of its element, "
+                "and no identity or name begin or end with a space"
+            )
         return found
 
     def _identifiers(self) -> list[str]:
@@ -142,11 +162,23 @@ def read_document(data: bytes) -> UserData:
     """
     if len(data) > LARGEST:
         raise _unreadable(f"the document has over {LARGEST} octets")
+    _check_encoding(data)
     return _Reading(data).result()
 
 
 def _unreadable(why: str) -> RemoteProtocolError:
     return RemoteProtocolError(codes.USER_DATA_NOT_RECOGNIZED, f"user data: {why}", vendor=codes.TGPP)
+
+
+def _unfit(reason: str) -> LocalProtocolError:
+    return LocalProtocolError(f"{reason} [DIA-42]; mend what is given as XML, or make it smaller")
+
+
+def _check_characters(text: str) -> None:
+    found = _FORBIDDEN.search(text)
+    if found is not None:
+        number = ord(found[0])
+        raise LocalProtocolError(f"user data: XML cannot hold the character U+{number:04X} [DIA-42]; leave it out")
 
 
 def _parser() -> expat.XMLParserType:
@@ -158,6 +190,16 @@ def _parser() -> expat.XMLParserType:
 
     parser.StartDoctypeDeclHandler = refuse
     return parser
+
+
+def _check_encoding(data: bytes) -> None:
+    """TS 29.328 annex D: UTF-8. The parser would take UTF-16 by itself, whose parts could not be handed on."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise _unreadable("it is no UTF-8") from error
+    if "\0" in text:
+        raise _unreadable("it is no UTF-8, or holds U+0000")
 
 
 def _parse(parser: expat.XMLParserType, data: bytes) -> None:
@@ -225,6 +267,8 @@ class _Reading:
             raise _unreadable(f"it is nested over {DEEPEST} deep")
         if not self._path and name != _ROOT:
             raise _unreadable(f"its root is {name}, not {_ROOT}")
+        if self._begins is None and "/".join(self._path[1:]) in _TEXTS:
+            raise _unreadable(f"{name} stands in {self._path[-1]}, which holds text alone")
         self._path.append(name)
         self._text.clear()
         if self._begins is None and "/".join(self._path[1:]) in _RAW:
@@ -249,20 +293,27 @@ class _Reading:
         self._text.clear()
 
     def _note(self, name: str, text: str) -> None:
+        if name in self._found and name not in _SEVERAL:
+            raise _unreadable(f"{name} is there twice")
         self._found.setdefault(name, []).append(text)
 
     def _end_repository(self) -> None:
         sequence = self._number("sequence")
         service = self._found.pop("service", None)
         if service is None or sequence is None or sequence > LAST_SEQUENCE:
-            raise _unreadable("RepositoryData without ServiceIndication or SequenceNumber")
+            raise _unreadable("RepositoryData without ServiceIndication, or with a SequenceNumber that is none")
         del self._found["sequence"]
         data = self._found.pop("data", None)
         self._repository.append(RepositoryData(service[0], sequence, None if data is None else data[0]))
 
 
+def _escaped(text: str) -> str:
+    """Text as content; a carriage return as reference, since it would be read as a line feed (XML 1.0 2.11)."""
+    return escape(text, {"\r": "&#13;"})
+
+
 def _element(name: str, text: str) -> str:
-    return f"<{name}>{escape(text)}</{name}>"
+    return f"<{name}>{_escaped(text)}</{name}>"
 
 
 def _wrapped(name: str, members: list[str]) -> list[str]:

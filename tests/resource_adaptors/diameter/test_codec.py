@@ -174,8 +174,9 @@ def test_dia_3_wrong_sizes_and_values(broken: Avp, read: object, result: int) ->
         lambda: avps.i64(1, 2**63),
         lambda: avps.time(1, datetime.datetime(2026, 1, 1)),  # noqa: DTZ001
         lambda: avps.time(1, datetime.datetime(1900, 1, 1, tzinfo=datetime.UTC)),
+        lambda: avps.text(1, "sip:\ud800"),
     ],
-    ids=["u32 below", "u32 above", "i32", "u64", "i64", "naive", "before the era"],
+    ids=["u32 below", "u32 above", "i32", "u64", "i64", "naive", "before the era", "half a character"],
 )
 def test_dia_7_values_that_do_not_fit_are_refused_here(call: object) -> None:
     with pytest.raises(LocalProtocolError, match="DIA-3"):

@@ -44,6 +44,10 @@ from tests.resource_adaptors.diameter.meter import DESK, Do
 ALICE = UserIdentity("sip:alice@example.net")
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=12).map(str.strip)
 NAMES = TEXTS.filter(bool)
+STORED_UMLAUT = (
+    "<Sh-Data><RepositoryData><ServiceIndication>x</ServiceIndication><SequenceNumber>1</SequenceNumber>"
+    "<ServiceData>\u00e4</ServiceData></RepositoryData></Sh-Data>"
+)
 STORED = st.builds(RepositoryData.holding, NAMES, TEXTS, st.integers(0, 65_535))
 
 
@@ -101,6 +105,13 @@ def test_dia_42_repository_data_are_handed_on_as_they_are_written() -> None:
         b"<Sh-Data><RepositoryData><ServiceIndication>x</ServiceIndication>%b</RepositoryData></Sh-Data>"
         % b"<SequenceNumber>65536</SequenceNumber>",
         b"<Sh-Data><CSUserState>idle</CSUserState></Sh-Data>",
+        "<Sh-Data>\ufffe</Sh-Data>".encode(),
+        b"<Sh-Data>&#xFFFF;</Sh-Data>",
+        b"<Sh-Data>\xed\xa0\x80</Sh-Data>",
+        *(STORED_UMLAUT.encode(encoding) for encoding in ("utf-16", "utf-16-le", "utf-16-be", "latin-1")),
+        b"<Sh-Data><CSUserState>0</CSUserState><CSUserState>1</CSUserState></Sh-Data>",
+        b"<Sh-Data><Sh-IMS-Data><S-CSCFName>a</S-CSCFName><S-CSCFName>b</S-CSCFName></Sh-IMS-Data></Sh-Data>",
+        b"<Sh-Data><PublicIdentifiers><IMSPublicIdentity>a<b/>c</IMSPublicIdentity></PublicIdentifiers></Sh-Data>",
     ],
 )
 def test_dia_42_what_is_no_document_is_experimental_5100(document: bytes) -> None:
@@ -142,8 +153,36 @@ def test_dia_42_numbers_of_updates_rise_and_wrap_to_one() -> None:
     ],
 )
 def test_dia_42_what_would_be_no_document_is_refused_here(data: UserData) -> None:
-    with pytest.raises(LocalProtocolError, match="user data"):
+    with pytest.raises(LocalProtocolError, match=r"^user data: (?!user data).*DIA-42\]; "):
         data.document()
+
+
+@pytest.mark.parametrize("character", ["\0", "\v", "\x1f", "\ufffe", "\uffff", "\ud800"])
+def test_dia_42_characters_that_no_xml_holds_are_refused_here(character: str) -> None:
+    told = rf"^user data: .*U\+{ord(character):04X}.*DIA-42\]; "
+    with pytest.raises(LocalProtocolError, match=told):
+        RepositoryData.holding("x", f"a{character}b")
+    for data in (
+        UserData(scscf=f"sip:{character}"),
+        UserData(filter_criteria=(f"<a>{character}</a>",)),
+        UserData(repository=(RepositoryData(character, 0),)),
+    ):
+        with pytest.raises(LocalProtocolError, match=told):
+            data.document()
+    with pytest.raises(LocalProtocolError, match=told):
+        _ = RepositoryData("x", 0, character).text
+
+
+def test_dia_42_text_is_given_back_to_the_last_character() -> None:
+    text = "\x7f\x85\t\n\r\n\r]]>&#13; \u2028\U0001fffe"
+    kept = RepositoryData.holding("x", text)
+    (again,) = read_document(UserData(repository=(kept,)).document()).repository
+    assert again.text == text
+
+
+def test_dia_42_data_that_are_no_xml_have_no_text() -> None:
+    with pytest.raises(LocalProtocolError, match="DIA-42"):
+        _ = RepositoryData("x", 0, "<a>").text
 
 
 def test_dia_42_the_results_of_sh_have_names() -> None:
