@@ -16,6 +16,8 @@ from deploy.commands import made, parameter, show
 from slee.management.document import place, told
 from slee.management.operations import Operation
 from slee.management.profile_arguments import ProfileImport
+from slee.management.provisioning.records import Place
+from slee.management.provisioning.rejects import told_place
 from slee.management.store import SOCKET
 
 _PIECE: Final = 1 << 16
@@ -41,7 +43,7 @@ def command(operation: Operation) -> click.Command:
         *, json: bool, state_dir: Path, socket: Path | None, file: IO[bytes], rejects: Path | None, **given: Any
     ) -> None:
         if rejects is not None:
-            _require_writable(rejects, skips=bool(given.get("skip_bad")))
+            _require_writable(rejects, file, skips=bool(given.get("skip_bad")))
         values = {name: value for name, value in given.items() if value is not None}
         values.setdefault("format", _SUFFIXES.get(Path(file.name).suffix.lower(), "csv"))
         try:
@@ -59,12 +61,12 @@ def command(operation: Operation) -> click.Command:
             )
             click.echo(f"slee: {file.name}: the import was interrupted; {stays}", err=True)
             raise
-        if rejects is not None:
-            _write_rejects(rejects, result)
         if json:
             show(result, as_json=True)
         else:
             _tell(result)
+        if rejects is not None:
+            _write_rejects(rejects, result)
         if result["rejects"]:
             click.get_current_context().exit(_EXIT_REJECTS)
 
@@ -74,22 +76,21 @@ def command(operation: Operation) -> click.Command:
 def _tell(result: dict[str, Any]) -> None:
     would = "would be " if result["dry_run"] else ""
     for reject in result["rejects"]:
-        place_ = f"{reject['line']}:{reject['column']}" if reject["column"] else str(reject["line"])
-        profile = reject["profile"] if reject["profile"].isprintable() else repr(reject["profile"])
-        what = "/".join(part for part in (profile, reject["attribute"]) if part)
-        where = f"line {place_}: {what}" if what else f"line {place_}"
-        click.echo(f"slee: {where}: {reject['problem']}; {reject['remedy']}", err=True)
+        where = told_place(Place(reject["line"], reject["column"]), reject["profile"], reject["attribute"])
+        click.echo(f"slee: line {where}: {reject['problem']}; {reject['remedy']}", err=True)
     lines = len({reject["line"] for reject in result["rejects"]})
     counts = f"{result['added']} {would}added, {result['changed']} {would}changed, {result['unchanged']} unchanged"
     click.echo(f"{result['read']} read, {counts}, {lines} {would}skipped")
 
 
-def _require_writable(path: Path, *, skips: bool) -> None:
+def _require_writable(path: Path, file: IO[bytes], *, skips: bool) -> None:
     """Find out before the import, after which the records skipped would be lost."""
     if not skips:
         raise click.UsageError("--rejects has nothing to write without --skip-bad: give both, or neither")
     try:
         path.open("a").close()
+        if os.path.samestat(path.stat(), os.fstat(file.fileno())):
+            raise click.UsageError(f"--rejects: {path} is the file that is imported; give another file")
     except OSError as error:
         raise click.UsageError(f"--rejects: {path} cannot be written: {error.strerror}; give another file") from error
 
@@ -100,7 +101,10 @@ def _write_rejects(path: Path, result: dict[str, Any]) -> None:
     lines = [text for _, text in texts]
     if result["header"]:
         lines.insert(0, result["header"])
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    try:
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}; the records skipped are not in it", str(path)) from error
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:

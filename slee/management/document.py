@@ -6,6 +6,7 @@ wherever it stands.
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 import typing
@@ -28,6 +29,11 @@ _OURS: Final = re.compile(
     r"(?P<problem>(?:(?! \[[A-Z]+-\d+\]).)*?)(?: \[(?P<rule>[A-Z]+-\d+)\])?(?:; (?P<remedy>[^;]*))?", re.DOTALL
 )
 _AT_LINE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+
+_KEYS: Final = re.compile(
+    r"""\((?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?:, ?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"))*,?\)"""
+)
+"""A key as a tuple of Python, which the parser's messages show."""
 
 
 class Section(BaseModel):
@@ -86,7 +92,8 @@ def told_line(error: tomllib.TOMLDecodeError, text: str) -> tuple[int, str]:
     """The line at which a text is no TOML, and why it is none."""
     message = str(error)
     found = _AT_LINE.search(message)
-    return int(found[1]) if found and found[1] else text.count("\n") + 1, _AT_LINE.sub("", message)
+    problem = _KEYS.sub(lambda keys: ".".join(ast.literal_eval(keys[0])), _AT_LINE.sub("", message))
+    return int(found[1]) if found and found[1] else text.count("\n") + 1, problem
 
 
 def check(model: type[M], data: dict[str, Any], text: str, source: str, kind: DocumentKind) -> M:
@@ -119,7 +126,7 @@ def key_lines(text: str) -> Iterator[tuple[Path, int]]:
     table: Path = ()
     counts: dict[Path, int] = {}
     closing: str | None = None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if closing is not None:
             closing = None if closing in line else closing
             continue

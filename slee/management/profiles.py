@@ -21,7 +21,7 @@ from slee.management.names import identified
 from slee.management.profile_results import ImportInfo, ProfileInfo, ProfileTableInfo, ReloadInfo
 from slee.management.provisioning.conditions import condition
 from slee.management.provisioning.exporting import exported, reader_of
-from slee.management.provisioning.fields import FieldError, Fields
+from slee.management.provisioning.fields import Fields, RowError
 from slee.management.provisioning.importing import Import
 from slee.management.provisioning.options import ImportOptions
 from slee.model.profile_text import convert
@@ -273,9 +273,9 @@ class Profiles:
         base = tuple(session.get(attribute.name) for attribute in table.descriptor.attributes)
         try:
             row = fields.row(profile or "", values, base, is_text=False, md5=md5)
-        except FieldError as error:
-            issue = Issue(f"{session}.{error.attribute}", "PRF-17", error.problem, error.remedy)
-            raise ProfileVerificationError([issue]) from error
+        except RowError as error:
+            issues = [Issue(f"{session}.{e.attribute}", "PRF-17", e.problem, e.remedy) for e in error.errors]
+            raise ProfileVerificationError(issues) from error
         for attribute, value in zip(table.descriptor.attributes, row, strict=True):
             if value is not base[attribute.position]:
                 session.set(attribute.name, value)

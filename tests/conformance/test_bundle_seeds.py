@@ -55,7 +55,7 @@ def test_du_24_a_new_table_begins_with_the_profiles_of_its_seed(tmp_path: Path) 
 def test_du_17_a_seed_that_does_not_fit_leaves_nothing_of_the_bundle(tmp_path: Path) -> None:
     server = Server(tmp_path / "state")
     bundle = seeded(tmp_path, '[profile."ann"]\nage = 7\n[profile."bob"]\nage = "old"\n')
-    with pytest.raises(DeploymentError, match=r"people.toml:3: bob/age: 'old' is no int"):
+    with pytest.raises(DeploymentError, match=r"people.toml:4: bob/age: 'old' is no int"):
         server.install(bundle)
     assert server.management.profiles.tables() == ()
     assert len(server.bundles.list()) == 1

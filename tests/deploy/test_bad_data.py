@@ -36,7 +36,10 @@ BAD = {
     "unknown column": ("profile_name,colour\na@b,red\n", "x.csv:1: Subscriber has no attribute colour [PRF-32]"),
     "twice": ("profile_name,identity,identity\n", "x.csv:1:23: column 'identity' is there twice [PRF-17]"),
     "empty": ("", "x.csv:1: there is no header [PRF-17]"),
-    "SQL in a column": ('profile_name,"x"");DROP TABLE y"\n', 'x.csv:1: Subscriber has no attribute x");DROP TABLE y'),
+    "SQL in a column": (
+        'profile_name,"x"");DROP TABLE y"\n',
+        "x.csv:1: Subscriber has no attribute 'x\");DROP TABLE y'",
+    ),
 }
 
 
@@ -104,6 +107,26 @@ def test_an_import_that_is_interrupted_says_what_becomes_of_it(filled: Filled, o
     stays = "what was imported by then stays" if option else "the server takes all of it back, unless it was done"
     assert f"slee: <stdin>: the import was interrupted; {stays}" in told
     assert filled.stored() == before
+
+
+def test_rejects_that_find_no_room_are_told_with_what_was_imported(filled: Filled) -> None:
+    file = filled.file("x.csv", HEADER + 'alice@example.net,+4930123,"Alice ""A""",2\na@b,,A,many\n')
+    result = filled.slee(f"profile import subscriber {file} --skip-bad --rejects /dev/full")
+    assert result.exit_code == 1
+    assert result.stdout == "2 read, 0 added, 0 changed, 1 unchanged, 1 skipped\n"
+    assert result.stderr.splitlines() == [
+        "slee: line 3:8: a@b/max_contacts: 'many' is no int; give a whole number",
+        "slee: /dev/full: No space left on device; the records skipped are not in it",
+    ]
+
+
+def test_rejects_do_not_overwrite_the_file_that_is_imported(filled: Filled) -> None:
+    text = HEADER + "a@b,,A,many\n"
+    file = filled.file("x.csv", text)
+    result = filled.slee(f"profile import subscriber {file} --skip-bad --rejects {filled.folder}/./x.csv")
+    assert result.exit_code == 2
+    assert "x.csv is the file that is imported; give another file" in result.stderr
+    assert file.read_text() == text
 
 
 def test_a_line_of_a_gigabyte_is_told_and_never_held(filled: Filled) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from slee.management.provisioning.records import (
+    FOREIGN,
     LONGEST_RECORD,
     NAME,
     Lines,
@@ -14,15 +16,15 @@ from slee.management.provisioning.records import (
     Record,
     Unreadable,
     decoded,
+    name_to_tell,
     overlong,
+    place_in,
 )
-from slee.model.profile_text import is_name_short
 
 _FIELD: Final = re.compile(r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|$)')
 _QUOTED: Final = re.compile(r'[",\r\n]|^\s|\s$')
-_FOREIGN: Final = re.compile("[\udc80-\udcff]")
-"""Octets that are no UTF-8, as `surrogateescape` shows them."""
-_BOM: Final = b"\xef\xbb\xbf"
+_OTHERS: Final = (";", "\t")
+"""What some programs put between cells."""
 
 
 class CsvReader:
@@ -79,8 +81,6 @@ class CsvReader:
     def _record(self, number: int, octets: bytes) -> Iterator[Record | Unreadable]:
         if self._broken or (not octets and self._names is not None):
             return
-        if number == 1:
-            octets = octets.removeprefix(_BOM)
         text = decoded(number, octets)
         cells = _cells(number, text) if isinstance(text, str) else self._named(text, octets)
         if self._names is None:
@@ -96,8 +96,8 @@ class CsvReader:
             yield Unreadable(Place(number, 0), problem_, "quote cells that hold a comma", str(text))
         else:
             values: dict[str, object] = dict(zip(self._names, (value for value, _ in cells), strict=True))
-            columns = dict(zip(self._names, (column for _, column in cells), strict=True))
-            yield Record(number, values.pop(NAME), values, columns, str(text))
+            locate = partial(_place, number, str(text), self._names)
+            yield Record(number, values.pop(NAME), values, locate, str(text))
 
     def _named(self, found: Unreadable, octets: bytes) -> Unreadable:
         """With the profile and the attribute whose cell is no UTF-8, where the record has its cells."""
@@ -105,8 +105,8 @@ class CsvReader:
         if self._names is None or isinstance(cells, Unreadable) or len(cells) != len(self._names):
             return found
         values = {name: value or "" for name, (value, _) in zip(self._names, cells, strict=True)}
-        attribute = next(name for name in self._names if _FOREIGN.search(values[name]))
-        profile = values[NAME] if attribute != NAME and is_name_short(values[NAME]) else ""
+        attribute = next(name for name in self._names if FOREIGN.search(values[name]))
+        profile = "" if attribute == NAME else name_to_tell(values[NAME])
         return found._replace(profile=profile, attribute=attribute)
 
     def _take_header(self, cells: Sequence[tuple[str | None, int]], text: str) -> Unreadable | None:
@@ -116,14 +116,24 @@ class CsvReader:
                 problem = f"column {name!r} is there twice" if name else "a column has no name"
                 return Unreadable(Place(1, cells[position][1]), problem, "name each column once", text)
         if NAME not in names:
-            return Unreadable(Place(1, 0), f"the header has no column {NAME}", f"begin with {NAME},ATTRIBUTE,...", text)
+            commas = "separate cells with commas, and " if any(map(text.__contains__, _OTHERS)) else ""
+            remedy = f"{commas}begin with {NAME},ATTRIBUTE,..."
+            return Unreadable(Place(1, 0), f"the header has no column {NAME}", remedy, text)
         self._names, self.header = names, text
         self.columns = tuple(name for name in names if name != NAME)
         return None
 
 
+def _place(number: int, text: str, names: Sequence[str], name: str) -> Place:
+    """Where the cell of a column begins."""
+    cells = _cells(number, text)
+    if isinstance(cells, Unreadable) or name not in names:
+        return Place(number, 0)
+    return place_in(number, text, cells[names.index(name)][1] - 1)
+
+
 def _cells(number: int, text: str) -> list[tuple[str | None, int]] | Unreadable:
-    """The cells of a record, each with the character that it begins at; `None` for an empty one without quotes."""
+    """The cells of a record, each with the character that it begins at; an empty one without quotes is `None`."""
     cells: list[tuple[str | None, int]] = []
     if '"' not in text:
         at = 1
@@ -135,8 +145,9 @@ def _cells(number: int, text: str) -> list[tuple[str | None, int]] | Unreadable:
     while True:
         found = _FIELD.match(text, at)
         if found is None:
-            where = Place(number + text.count("\n", 0, at), at - text.rfind("\n", 0, at))
-            return Unreadable(where, "a quote within a cell", 'quote the whole cell, and write "" for "', text)
+            return Unreadable(
+                place_in(number, text, at), "a quote within a cell", 'quote the whole cell, and write "" for "', text
+            )
         quoted = found[1]
         cells.append(((found[2] or None) if quoted is None else quoted.replace('""', '"'), at + 1))
         at = found.end()

@@ -7,12 +7,12 @@ import binascii
 import datetime
 import decimal
 import enum
+import json
 import math
+import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
 
 from slee.api.address import Address
 from slee.api.credentials import PASSWORD, Ha1
@@ -26,6 +26,23 @@ _Convert = Callable[[Any], Any]
 _BOOLEANS: Final = {"true": True, "false": False}
 _TOLD: Final = 5
 """Unknown attributes that a message names."""
+_LONG: Final = 80
+"""Characters of a value that a message shows."""
+_SHOWN: Final = 10
+"""Values of an enumeration that a remedy names."""
+_REMEDIES: Final[Mapping[type, str]] = {
+    str: "give a text in quotes",
+    bool: "give true or false",
+    int: "give a whole number",
+    float: "give a number",
+    bytes: "give base64",
+    Address: "give an address, as Address[plan=SIP,text=sip:alice@example.net]",
+    decimal.Decimal: "give a decimal number, as 1.50",
+    datetime.datetime: "give date and time, as 2026-01-31T12:00:00Z",
+    datetime.date: "give a date, as 2026-01-31",
+    datetime.time: "give a time, as 12:00:00",
+    datetime.timedelta: "give a duration, as PT1H30M",
+}
 _TEXTUAL: Final = (
     decimal.Decimal,
     datetime.datetime,
@@ -43,6 +60,14 @@ class FieldError(ValueError):
         self.attribute = attribute
         self.problem = problem
         self.remedy = remedy
+
+
+class RowError(ValueError):
+    """A profile's values of which some are none of their attributes: `errors` has each."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(map(str, errors)))
+        self.errors = tuple(errors)
 
 
 class Field:
@@ -74,7 +99,7 @@ class Field:
                 return None
             if self.attribute.scalar is str:
                 return ""
-            raise FieldError(self.name, "the cell is empty", f"give {self.attribute.kind}, or leave the column out")
+            raise FieldError(self.name, "the cell is empty", f"{_remedy_of(self.attribute)}, or leave the column out")
         try:
             return self._from_text(cell)
         except (ValueError, TypeError, ArithmeticError, KeyError, RecursionError) as error:
@@ -93,8 +118,9 @@ class Field:
 
     def _refusal(self, value: object, error: Exception) -> FieldError:
         shown = "what is given" if self.is_secret else _shortened(value)
-        reason = f" ({error})" if isinstance(error, msgspec.ValidationError) and not self.is_secret else ""
-        return FieldError(self.name, f"{shown} is no {self.attribute.kind}{reason}", "give a value of the type")
+        is_within = " - at `" in str(error) and not self.is_secret
+        reason = f" ({error})" if is_within else ""
+        return FieldError(self.name, f"{shown} is no {self.attribute.kind}{reason}", _remedy_of(self.attribute))
 
 
 class Fields:
@@ -115,31 +141,41 @@ class Fields:
             return None
         more = f" and {len(wrong) - _TOLD} more" if len(wrong) > _TOLD else ""
         attributes = "attribute" if len(wrong) == 1 else "attributes"
-        return f"{self.descriptor.id.name} has no {attributes} {', '.join(wrong[:_TOLD])}{more}"
+        told = (name if name.isidentifier() and len(name) <= _LONG else _shortened(name) for name in wrong[:_TOLD])
+        return f"{self.descriptor.id.name} has no {attributes} {', '.join(told)}{more}"
 
     def row(self, name: str, given: Mapping[str, object], base: Row, *, is_text: bool, md5: bool) -> Row:
         """A profile's values: those given, and of others what it has or begins with.
 
         Args:
             name: of the profile.
-            given: values as read; unknown names among them are a `FieldError`.
+            given: values as read.
             base: what is kept of attributes that are not given.
             is_text: whether they are cells of a CSV.
             md5: whether a password gives a digest by MD5 too.
 
         Raises:
-            FieldError: a value is none of its attribute.
+            RowError: values are none of their attributes, or there is no such attribute.
         """
         values = list(base)
         by_name = self.by_name
+        errors: list[FieldError] = []
         for key, value in given.items():
             field = by_name.get(key)
-            if field is not None:
-                values[field.position] = field.read_text(value) if is_text else field.read_json(value)
-            elif (problem := self.unknown((key,))) is not None:
-                raise FieldError(key, problem, f"it has {', '.join(by_name)}")
-        if self.takes_password and (password := given.get(PASSWORD)) is not None:
-            self._take_password(name, password, values, md5=md5)
+            try:
+                if field is not None:
+                    values[field.position] = field.read_text(value) if is_text else field.read_json(value)
+                elif (problem := self.unknown((key,))) is not None:
+                    errors.append(FieldError(key, problem, f"it has {', '.join(by_name)}"))
+            except FieldError as error:
+                errors.append(error)
+        if not errors and self.takes_password and (password := given.get(PASSWORD)) is not None:
+            try:
+                self._take_password(name, password, values, md5=md5)
+            except FieldError as error:
+                errors.append(error)
+        if errors:
+            raise RowError(errors)
         return tuple(values)
 
     def _take_password(self, name: str, password: object, values: list[Any], *, md5: bool) -> None:
@@ -219,8 +255,36 @@ def _metadata(annotation: object) -> Iterator[object]:
 
 
 def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:60]}... ({len(text)} characters)"
+    """A value as files show it, but a text as one that hides no character."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONG else f"{text[:60]}... ({len(text)} characters)"
 
 
-__all__ = ["Field", "FieldError", "Fields"]
+def _remedy_of(attribute: Attribute) -> str:
+    """What to write for an attribute, for somebody who does not know the names of types."""
+    scalar: type[Any] | None = attribute.scalar
+    annotation = _without_none(plain(attribute.annotation))
+    if typing.get_origin(annotation) is typing.Literal:
+        return _one_of(typing.get_args(annotation))
+    if scalar is None:
+        is_list = typing.get_origin(annotation) in (tuple, frozenset)
+        return 'give a list of JSON, as ["a", "b"]' if is_list else "give an object of JSON with its fields"
+    if issubclass(scalar, enum.Enum):
+        return _one_of(each.value for each in scalar)
+    return _REMEDIES.get(scalar, "give a value of the type")
+
+
+def _one_of(values: Iterable[object]) -> str:
+    shown = [str(value) for value in values]
+    more = f", or {len(shown) - _SHOWN} others" if len(shown) > _SHOWN else ""
+    return f"give one of {', '.join(shown[:_SHOWN])}{more}"
+
+
+def _without_none(annotation: object) -> object:
+    """The type of which an optional attribute has a value."""
+    given = [each for each in typing.get_args(annotation) if each is not types.NoneType]
+    is_optional = types.NoneType in typing.get_args(annotation) and len(given) == 1
+    return plain(given[0]) if is_optional else annotation
+
+
+__all__ = ["Field", "FieldError", "Fields", "RowError"]

@@ -17,10 +17,10 @@ from slee.api.errors import (
     SleeError,
     UniqueAttributeViolationError,
 )
-from slee.management.provisioning.fields import FieldError, Fields
+from slee.management.provisioning.fields import Fields, RowError
 from slee.management.provisioning.options import ImportCounts, ImportOptions
 from slee.management.provisioning.records import NAME, Reader, Record, Unreadable
-from slee.management.provisioning.rejects import Reject, rejected
+from slee.management.provisioning.rejects import Reject, rejected, unread
 from slee.model.profile_text import LONGEST_NAME, is_name_short
 
 if TYPE_CHECKING:
@@ -103,9 +103,7 @@ class Import:
         for count, record in enumerate(records, 1):
             self._judge_header()
             if isinstance(record, Unreadable):
-                self._reject(
-                    Reject(*record.place, record.profile, record.attribute, record.problem, record.remedy, record.text)
-                )
+                self._reject(unread(record))
             else:
                 self._judge(record)
             if count % _STEP == 0:
@@ -133,8 +131,9 @@ class Import:
                 self.counts.unchanged += self._note_unique(record, name, row)
                 return
             self._table.descriptor.validate(name, row)
-        except FieldError as error:
-            self._reject(rejected(record, error.attribute, error.problem, error.remedy))
+        except RowError as error:
+            for wrong in error.errors:
+                self._reject(rejected(record, wrong.attribute, wrong.problem, wrong.remedy))
         except ProfileVerificationError as error:
             for issue in error.issues:
                 attribute = issue.component.removeprefix(f"{name}.")

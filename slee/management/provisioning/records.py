@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple, Protocol
+
+from slee.model.profile_text import is_name_short
 
 NAME: Final = "profile_name"
 """The column, or key, of the profile's name; no attribute can have this name."""
 LONGEST_RECORD: Final = 1 << 20
 """Octets; a longer record is skipped and told, and is never held in memory."""
+BOM: Final = b"\xef\xbb\xbf"
+"""The byte order mark, with which some programs begin a file in UTF-8; no part of what it says."""
+FOREIGN: Final = re.compile("[\udc80-\udcff]")
+"""Octets that are no UTF-8, as `surrogateescape` shows them."""
 
 
 class Place(NamedTuple):
@@ -31,8 +38,8 @@ class Record(NamedTuple):
     """As the file gives it."""
     values: Mapping[str, object]
     """Values by attribute: of `str` or `None` in a CSV, of JSON's kinds elsewhere."""
-    columns: Mapping[str, int]
-    """The character at which each value begins, if that is known."""
+    locate: Callable[[str], Place]
+    """Where an attribute stands; the place of the record where that is not known."""
     text: str
     """The record as it stands in the file."""
 
@@ -102,7 +109,7 @@ class Lines:
 
     def _line(self) -> bytes | None:
         self.number += 1
-        line = None if self._overlong else bytes(self._held)
+        line = None if self._overlong else bytes(self._held.removeprefix(BOM) if self.number == 1 else self._held)
         self._overlong = False
         self._held.clear()
         return line
@@ -121,12 +128,23 @@ def decoded(line: int, octets: bytes) -> str | Unreadable:
     except UnicodeDecodeError as error:
         problem = f"octet 0x{octets[error.start]:02x} is no UTF-8"
         text = octets.decode(errors="replace")
-        at = len(octets[: error.start].decode())
-        where = Place(line + text.count("\n", 0, at), at - text.rfind("\n", 0, at))
+        where = place_in(line, text, len(octets[: error.start].decode()))
         return Unreadable(where, problem, "store the file as UTF-8", text)
 
 
+def place_in(line: int, text: str, at: int) -> Place:
+    """The place of a character of a text that begins on a line."""
+    return Place(line + text.count("\n", 0, at), at - text.rfind("\n", 0, at))
+
+
+def name_to_tell(name: object) -> str:
+    """The name of a profile as a message tells it, which is empty for what can be no name."""
+    return name if isinstance(name, str) and is_name_short(name) else ""
+
+
 __all__ = [
+    "BOM",
+    "FOREIGN",
     "LONGEST_RECORD",
     "NAME",
     "Lines",
@@ -135,5 +153,7 @@ __all__ = [
     "Record",
     "Unreadable",
     "decoded",
+    "name_to_tell",
     "overlong",
+    "place_in",
 ]

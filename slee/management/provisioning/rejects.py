@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slee.api.errors import Issue
-from slee.management.provisioning.records import Place
-from slee.model.profile_text import is_name_short
+from slee.management.provisioning.records import Place, name_to_tell
 
 if TYPE_CHECKING:
-    from slee.management.provisioning.records import Record
+    from slee.management.provisioning.records import Record, Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +28,25 @@ class Reject:
 
     def issue(self, source: str) -> Issue:
         """As an error names it."""
-        place = f"{source}:{Place(self.line, self.column)}"
-        profile = self.profile if self.profile.isprintable() else repr(self.profile)
-        what = "/".join(part for part in (profile, self.attribute) if part)
-        return Issue(f"{place}: {what}" if what else place, "PRF-17", self.problem, self.remedy)
+        where = told_place(Place(self.line, self.column), self.profile, self.attribute)
+        return Issue(f"{source}:{where}", "PRF-17", self.problem, self.remedy)
+
+
+def told_place(place: Place, profile: str, attribute: str) -> str:
+    """Place, profile and attribute in one line, whatever the names hold."""
+    what = "/".join(part if part.isprintable() else repr(part) for part in (profile, attribute) if part)
+    return f"{place}: {what}" if what else str(place)
 
 
 def rejected(record: Record, attribute: str, problem: str, remedy: str) -> Reject:
     """What is told of a record that is not taken; no attribute where the whole record is meant."""
-    name = record.name if isinstance(record.name, str) and is_name_short(record.name) else ""
-    return Reject(record.line, record.columns.get(attribute, 0), name, attribute, problem, remedy, record.text)
+    place = record.locate(attribute) if attribute else Place(record.line, 0)
+    return Reject(*place, name_to_tell(record.name), attribute, problem, remedy, record.text)
 
 
-__all__ = ["Reject", "rejected"]
+def unread(found: Unreadable) -> Reject:
+    """What is told of a record that cannot be read."""
+    return Reject(*found.place, found.profile, found.attribute, found.problem, found.remedy, found.text)
+
+
+__all__ = ["Reject", "rejected", "told_place", "unread"]

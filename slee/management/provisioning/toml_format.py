@@ -10,8 +10,8 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
-from slee.management.document import key_lines, told_line
-from slee.management.provisioning.records import Place, Record, Unreadable, decoded
+from slee.management.document import Path, key_lines, line_of, told_line
+from slee.management.provisioning.records import BOM, Place, Record, Unreadable, decoded
 
 LONGEST: Final = 16 << 20
 """Octets of a whole file, which is read at once."""
@@ -43,7 +43,7 @@ class TomlReader:
             problem = f"the file is longer than {LONGEST} octets"
             yield Unreadable(Place(1, 0), problem, "give so many profiles as CSV or JSON Lines", "")
             return
-        text = decoded(1, bytes(self._octets))
+        text = decoded(1, bytes(self._octets.removeprefix(BOM)))
         if not isinstance(text, str):
             yield text
             return
@@ -66,10 +66,11 @@ class TomlReader:
             yield Unreadable(Place(1, 0), "profile is no table", '[profile."NAME"] begins a profile', "")
             return
         for name, values in cast("dict[str, Any]", profiles).items():
-            yield _record(lines.get((_TABLE, name), 1), name, values)
+            yield _record(lines, name, values)
 
 
-def _record(line: int, name: str, given: object) -> Record | Unreadable:
+def _record(lines: Mapping[Path, int], name: str, given: object) -> Record | Unreadable:
+    line = lines.get((_TABLE, name), 1)
     if not isinstance(given, dict):
         return Unreadable(Place(line, 0), f"profile.{name} is no table", '[profile."NAME"] begins a profile', "")
     values = cast("dict[str, object]", given)
@@ -77,7 +78,11 @@ def _record(line: int, name: str, given: object) -> Record | Unreadable:
     if not isinstance(unset, list) or not all(isinstance(each, str) for each in cast("list[object]", unset)):
         return Unreadable(Place(line, 0), f"{UNSET} is no list of attributes", f'write {UNSET} = ["..."]', "")
     none = dict.fromkeys(cast("list[str]", unset))
-    return Record(line, name, {**none, **values}, {}, toml_record(name, {**none, **values}))
+
+    def locate(attribute: str) -> Place:
+        return Place(line_of((_TABLE, name, UNSET if attribute in none else attribute), lines), 0)
+
+    return Record(line, name, {**none, **values}, locate, toml_record(name, {**none, **values}))
 
 
 def toml_record(name: str, values: Mapping[str, object]) -> str:

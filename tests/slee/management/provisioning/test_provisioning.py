@@ -279,17 +279,59 @@ def test_a_wrong_header_is_told_once(site: Site, text: str) -> None:
         ("csv", b'profile_name,display_name\na@x,"\n\xff"\n', "import:3:1: a@x/display_name", "octet 0xff is no"),
         ("csv", b"profile_name,display_name\na@x,\xff,\n", "import:2:5", "octet 0xff is no UTF-8"),
         ("csv", b"profile_\xff\n", "import:1:9", "octet 0xff is no UTF-8"),
-        ("jsonl", b'\n{"profile_name": "a@x", "display_name": "\xff"}\n', "import:2:42", "octet 0xff is no UTF-8"),
+        (
+            "jsonl",
+            b'\n{"profile_name": "a@x", "display_name": "\xff"}\n',
+            "import:2:42: a@x/display_name",
+            "octet 0xff",
+        ),
+        ("jsonl", b'{"profile_name": "a\xff"}\n', "import:1:20: profile_name", "octet 0xff is no UTF-8"),
+        ("jsonl", b'{"profile_name": \xff}\n', "import:1:18", "octet 0xff is no UTF-8"),
         ("jsonl", b"[1]\n", "import:1", "no JSON object"),
-        ("jsonl", b"{" * 5000, "import:1", "no JSON"),
-        ("jsonl", b'{"profile_name": "a@x", "max_contacts": "1"}', "import:1: a@x/max_contacts", "'1' is no int"),
-        ("jsonl", b'{"profile_name": 3}', "import:1: profile_name", "no text"),
-        ("jsonl", b'{"profile_name": "a@x", "acts_for": ["nobody"]}', "import:1: a@x/acts_for", "pattern"),
+        ("jsonl", b'{"profile_name": "a@x" "b": 1}', "import:1:24", "no JSON: Expecting ',' delimiter"),
+        ("jsonl", b'{"profile_name": "a@x"', "import:1:23", "no JSON: Expecting ',' delimiter"),
+        ("jsonl", b'{"profile_name": "a@x", "max_contacts": NaN}', "import:1", "no JSON: NaN is no number of JSON"),
+        ("jsonl", b'{"a": ' * 100_000, "import:1", "no JSON: values nest too deep"),
+        ("jsonl", b'{"a": %s}' % (b"9" * 5000), "import:1", "no JSON: a number has too many digits"),
+        (
+            "jsonl",
+            b'{"profile_name": "a@x", "language": "", "language": "de"}',
+            "import:1: a@x/language",
+            "is there twice",
+        ),
+        ("jsonl", b'{"profile_name": "a@x", "profile_name": "b@x"}', "import:1: profile_name", "is there twice"),
+        ("jsonl", b'{"profile_name": "a@x", "acts_for": [{"a": 1, "a": 2}]}', "import:1: a", "is there twice"),
+        ("jsonl", b'{"profile_name": "a@x", "display_name": "\\ud800"}', "import:1: a@x/display_name", "surrogate"),
+        ("jsonl", b'{"profile_name": "a\\ud800@x"}', "import:1: profile_name", "surrogate"),
+        ("jsonl", b'{"profile_name": "a@x", "x\\ny": 1}', "import:1:25: a@x/'x\\ny'", "no attribute 'x\\ny'"),
+        ("jsonl", b'{"profile_name": "a@x", "max_contacts": "1"}', "import:1:25: a@x/max_contacts", "'1' is no int"),
+        ("jsonl", b'{"profile_name": "a@x", "max_contacts": null}', "import:1:25: a@x/max_contacts", "null is no int"),
+        ("jsonl", b'{"profile_name": "a@x", "max_contacts": 1e400}', "import:1:25: a@x/max_contacts", "no int"),
+        ("jsonl", b'{"profile_name": 3}', "import:1:2: profile_name", "no text"),
+        ("jsonl", b"{}", "import:1: profile_name", "no text"),
+        ("jsonl", b'{"profile_name": "a@x", "acts_for": ["nobody"]}', "import:1:25: a@x/acts_for", "pattern"),
         ("toml", b'[profile."a@x"]\ndisplay_name = "\xff"\n', "import:2:17", "octet 0xff is no UTF-8"),
         ("toml", b"\n[profile\n", "import:2", "no TOML"),
         ("toml", b"\na = 1\na = 2", "import:3", "no TOML: Cannot overwrite a value"),
         ("toml", b"a = " + b"[" * 5000, "import:1", "no TOML: values nest too deep"),
-        ("toml", b'[profile."a@x"]\n\n[profile."b@x"]\nmax_contacts = 0\n', "import:3: b@x/max_contacts", "greater"),
+        ("toml", b'[profile."a@x"]\n\n[profile."b@x"]\nmax_contacts = 0\n', "import:4: b@x/max_contacts", "greater"),
+        (
+            "toml",
+            b'[profile."a@x"]\ndisplay_name = "\xe2\x80\xa8"\nmax_contacts = 0\n',
+            "import:3: a@x/max_contacts",
+            "greater",
+        ),
+        ("toml", b'[profile."a@x"]\n\nprofile_unset = ["status"]\n', "import:3: a@x/status", "null is no Status"),
+        ("toml", b'[profile]\n"a@x" = {max_contacts = 0}\n', "import:2: a@x/max_contacts", "greater"),
+        ("toml", b'[profile."a@x"]\n[profile."a@x"]\n', "import:2", "no TOML: Cannot declare profile.a@x twice"),
+        (
+            "csv",
+            b'profile_name,display_name,max_contacts\na@x,"1\n2",x\n',
+            "import:3:4: a@x/max_contacts",
+            "'x' is no int",
+        ),
+        ("csv", b"profile_name;display_name\na@x;A\n", "import:1", "the header has no column profile_name"),
+        ("csv", b"profile_name,a\rb@x,1\r", "import:1", "Subscriber has no attributes 'a\\rb@x', '1'"),
         ("toml", b"colour = 3\n", "import:1", "no table of profiles"),
         ("toml", b"profile = 3\n", "import:1", "profile is no table"),
     ],
@@ -299,6 +341,42 @@ def test_bad_files_of_every_format(site: Site, form: str, octets: bytes, where: 
         site.load(octets, format=form)
     assert caught.value.issues[0].component.startswith(where)
     assert problem in caught.value.issues[0].problem
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("csv", "profile_name,display_name\na@x,A\n"),
+        ("jsonl", '{"profile_name": "a@x", "display_name": "A"}\n'),
+        ("toml", '[profile."a@x"]\ndisplay_name = "A"\n'),
+    ],
+)
+def test_a_byte_order_mark_and_line_ends_of_windows_are_no_part_of_a_file(site: Site, form: str, text: str) -> None:
+    assert site.load("\ufeff" + text.replace("\n", "\r\n"), format=form).added == 1
+    assert site.profiles.show("Subscriber", "a@x").values["display_name"] == "A"
+
+
+def test_prf_17_every_attribute_of_a_wrong_type_is_told_at_once(site: Site) -> None:
+    with pytest.raises(ProfileVerificationError) as caught:
+        site.load("profile_name,max_contacts,status,groups\na@x,many,lost,sales\nb@x,1,active,[]\n")
+    assert [(i.component, i.remedy) for i in caught.value.issues] == [
+        ("import:2:5: a@x/max_contacts", "give a whole number"),
+        ("import:2:10: a@x/status", "give one of active, suspended"),
+        ("import:2:15: a@x/groups", 'give a list of JSON, as ["a", "b"]'),
+    ]
+    assert site.load("profile_name,max_contacts,status\na@x,many,lost\nb@x,1,active\n", skip_bad=True).added == 1
+    with pytest.raises(ProfileVerificationError) as caught:
+        site.profiles.set("Subscriber", {"max_contacts": "many", "status": 5}, "b@x")
+    assert [issue.component for issue in caught.value.issues] == [
+        "Subscriber/b@x.max_contacts",
+        "Subscriber/b@x.status",
+    ]
+
+
+def test_a_file_with_other_separators_is_told_how_to_separate(site: Site) -> None:
+    for separator in (";", "\t"):
+        with pytest.raises(ProfileVerificationError, match="separate cells with commas"):
+            site.load(f"profile_name{separator}display_name\na@x{separator}A\n")
 
 
 def test_a_line_without_end_is_told_and_never_held(site: Site) -> None:
