@@ -247,7 +247,7 @@ def f64(code: int, value: float, *, vendor: int = 0, flags: int = M) -> Avp:
 
 
 def text(code: int, value: str, *, vendor: int = 0, flags: int = M) -> Avp:
-    """UTF8String, DiameterIdentity or DiameterURI; `LocalProtocolError` for half a character, which UTF-8 cannot say."""
+    """UTF8String, DiameterIdentity or DiameterURI; `LocalProtocolError` for half a character, which UTF-8 has not."""
     try:
         return Avp(code, value.encode(), vendor, flags)
     except UnicodeEncodeError as error:
