@@ -214,6 +214,7 @@ class Writer:
     def _write(self, connection: sa.Connection, batch: list[Appended]) -> None:
         work = self._transact(connection, batch)
         self._doubtful = None
+        self._moved = time.monotonic()  # or what is told now would be that it was silent
         self._become("")
         with self._changed:
             self._adopt(work, batch[-1].position)
