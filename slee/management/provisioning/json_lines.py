@@ -96,7 +96,7 @@ def _named(found: Unreadable, octets: bytes) -> Unreadable:
 def _place(number: int, text: str, key: str) -> Place:
     """Where a key of the object that the text is stands."""
     at = _after_space(text, text.index("{") + 1)
-    while text[at] == '"':
+    while text.startswith('"', at):
         begins = at
         found, at = _DECODER.raw_decode(text, at)
         if found == key:

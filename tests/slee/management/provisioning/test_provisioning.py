@@ -373,6 +373,23 @@ def test_prf_17_every_attribute_of_a_wrong_type_is_told_at_once(site: Site) -> N
     ]
 
 
+@pytest.mark.parametrize(
+    ("form", "text", "where"),
+    [
+        ("csv", "profile_name\na@x\nb@x\n", "import:3: b@x/identity"),
+        ("jsonl", '{"profile_name": "a@x"}\n{"profile_name": "b@x"}\n', "import:2: b@x/identity"),
+        ("toml", '[profile."a@x"]\n[profile."b@x"]\n', "import:2: b@x/identity"),
+    ],
+)
+def test_what_a_record_has_from_the_default_profile_is_told_at_its_line(
+    site: Site, form: str, text: str, where: str
+) -> None:
+    site.profiles.set("Subscriber", {"identity": "+1"})
+    with pytest.raises(ProfileVerificationError) as caught:
+        site.load(text, format=form)
+    assert [issue.component for issue in caught.value.issues] == [where]
+
+
 def test_a_file_with_other_separators_is_told_how_to_separate(site: Site) -> None:
     for separator in (";", "\t"):
         with pytest.raises(ProfileVerificationError, match="separate cells with commas"):
